@@ -1,0 +1,1 @@
+"""How a GAN is trained and measured."""

@@ -1,0 +1,24 @@
+"""Which devices train: one, or all of this machine."""
+
+import tensorflow as tf
+
+STRATEGIES = ("auto", "one", "mirrored")
+
+
+def make_strategy(name: str) -> tf.distribute.Strategy:
+    """A distribution strategy by name.
+
+    Args:
+        name: "one" device; "mirrored" over every GPU, or every logical CPU device where there is
+            none; "auto": mirrored from two GPUs on.
+
+    Raises:
+        ValueError: Another name.
+    """
+    if name not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
+    gpus = tf.config.list_logical_devices("GPU")
+    if name == "one" or (name == "auto" and len(gpus) < 2):
+        return tf.distribute.get_strategy()
+    devices = gpus or tf.config.list_logical_devices("CPU")
+    return tf.distribute.MirroredStrategy([device.name for device in devices])

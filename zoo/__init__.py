@@ -1,0 +1,68 @@
+"""GANs for Keras 3: every family faithful to its paper, trained with `fit`, loaded in one line.
+
+    import zoo
+    gan = zoo.load("dcgan_fashion_mnist")
+    images = gan.generate(16, seed=0)      # uint8 [16, 28, 28, 1]
+
+TensorFlow is imported when a model is first used, so listing presets is quick.
+"""
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
+    raise ImportError(
+        "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
+        "Install them with: pip install 'gan-zoo[train]'"
+    )
+
+from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
+
+if TYPE_CHECKING:
+    from zoo.dcgan import DCGAN
+    from zoo.gan import GAN
+
+__all__ = [
+    "DCGAN",
+    "GAN",
+    "Preset",
+    "PresetError",
+    "get_preset",
+    "list_families",
+    "list_presets",
+    "load",
+]
+
+
+def load(name: str, *, load_weights: bool = True) -> "GAN":
+    """Loads a GAN by preset.
+
+    Args:
+        name: A bundled preset (`zoo.list_presets()`), a folder that `save_to_preset` or a training
+            run wrote, `hf://user/repo`, or `gs://bucket/path`.
+        load_weights: With False, the architecture alone, freshly initialised.
+
+    Returns:
+        The model, ready for `generate`, or for `compile` and `fit`.
+
+    Raises:
+        PresetError: An unknown name, a preset without weights, or files that fail their checks.
+    """
+    from zoo.gan import GAN
+
+    return GAN.from_preset(name, load_weights=load_weights)
+
+
+def __getattr__(name: str) -> Any:
+    """The model classes, imported on first use."""
+    if name == "GAN":
+        return importlib.import_module("zoo.gan").GAN
+    for family, class_name in FAMILIES.items():
+        if name == class_name:
+            return getattr(importlib.import_module(f"zoo.{family}"), class_name)
+    raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,14 @@
+"""DCGAN (Radford, Metz & Chintala 2016)."""
+
+from typing import Any
+
+__all__ = ["DCGAN"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: listing presets imports this package and must not wait for TensorFlow.
+    if name == "DCGAN":
+        from zoo.dcgan.model import DCGAN
+
+        return DCGAN
+    raise AttributeError(f"module 'zoo.dcgan' has no attribute {name!r}")

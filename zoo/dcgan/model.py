@@ -1,0 +1,126 @@
+"""DCGAN: the game (Radford et al. 2016; Goodfellow et al. 2014, algorithm 1)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import losses
+from zoo.dcgan import networks
+from zoo.gan import GAN
+
+
+class DCGAN(GAN):
+    """Deep convolutional GAN.
+
+    Args:
+        resolution: Height and width of the images. "paper": a power of two from 16; "small": a
+            multiple of 4.
+        channels: 1 (grey) or 3 (RGB).
+        latent_dim: Length of z.
+        width: Features of the last hidden layer of G and the first of D; the paper's 128 by
+            default, 64 for "small".
+        architecture: "paper" (figure 1), or "small": the layout of TensorFlow's DCGAN tutorial,
+            for images of 28 or 32 px, without dropout.
+
+    Example:
+        gan = zoo.DCGAN(resolution=28, channels=1, architecture="small")
+        gan.compile()
+        gan.fit(dataset)                      # images f32 [N, 28, 28, 1] in [-1, 1]
+        images = gan.generate(16, seed=0)     # uint8 [16, 28, 28, 1]
+
+    Reference: Radford, Metz & Chintala, "Unsupervised Representation Learning with Deep
+    Convolutional Generative Adversarial Networks", ICLR 2016.
+    """
+
+    family = "dcgan"
+
+    def __init__(
+        self,
+        resolution: int = 64,
+        channels: int = 3,
+        latent_dim: int = 100,
+        width: int | None = None,
+        architecture: str = "paper",
+        **kwargs: Any,
+    ) -> None:
+        if architecture == "paper":
+            fits = resolution >= 16 and resolution & (resolution - 1) == 0
+            rule = "a power of two from 16"
+            width = 128 if width is None else width
+        elif architecture == "small":
+            fits = resolution >= 8 and resolution % 4 == 0
+            rule = "a multiple of 4 from 8"
+            width = 64 if width is None else width
+        else:
+            raise ValueError(
+                f"architecture must be 'paper' or 'small'. Received: {architecture!r}."
+            )
+        if not fits:
+            raise ValueError(
+                f"resolution must be {rule} for architecture={architecture!r}. "
+                f"Received: {resolution}."
+            )
+        if min(channels, latent_dim, width) < 1:
+            raise ValueError(
+                "channels, latent_dim and width must be at least 1. "
+                f"Received: {channels}, {latent_dim}, {width}."
+            )
+        build_generator = getattr(networks, f"{architecture}_generator")
+        build_discriminator = getattr(networks, f"{architecture}_discriminator")
+        super().__init__(
+            generator=build_generator(resolution, channels, latent_dim, width),
+            discriminator=build_discriminator(resolution, channels, width),
+            **kwargs,
+        )
+        self._config = {
+            "resolution": resolution,
+            "channels": channels,
+            "latent_dim": latent_dim,
+            "width": width,
+            "architecture": architecture,
+        }
+
+    def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
+        """z from U(-1, 1), as the paper's code draws it."""
+        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """The paper's Adam, 2e-4 with beta1 .5 (section 4), unless another is given."""
+        super().compile(
+            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            **kwargs,
+        )
+
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One update of each network on one batch, both from the same forward pass.
+
+        Args:
+            images: f32 [N, H, W, C] in [-1, 1].
+        """
+        self.check_images(images)
+        (latent_seed,) = self.step_seeds(1)
+        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
+
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
+            fakes = self.generator(latents, training=True)
+            real_logits = self.discriminator(images, training=True)
+            fake_logits = self.discriminator(fakes, training=True)
+            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
+            g_loss = losses.non_saturating_generator(fake_logits)
+
+        self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
+        self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
+        self.finish_step()
+        return self.track(
+            d_loss=d_loss,
+            g_loss=g_loss,
+            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+        )

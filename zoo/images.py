@@ -1,0 +1,54 @@
+"""Images at the edges: [-1, 1] to uint8, grids, PNG."""
+
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
+    """float [..., H, W, C] in [-1, 1] -> uint8 of the same shape, rounded to the nearest level."""
+    return tf.cast(tf.round(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
+
+
+def grid(images: np.ndarray, columns: int | None = None, border: int = 2) -> np.ndarray:
+    """Lays images out row by row on white.
+
+    Args:
+        images: uint8 [N, H, W, C].
+        columns: Images in a row; by default as square a grid as N allows.
+        border: Pixels between images and around them.
+
+    Returns:
+        uint8 [rows * (H + border) + border, columns * (W + border) + border, C].
+    """
+    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
+        raise ValueError(
+            f"A grid needs uint8 images [N, H, W, C], N >= 1. Received: {images.dtype} "
+            f"{list(images.shape)}."
+        )
+    count, height, width, channels = images.shape
+    columns = min(columns or int(np.ceil(np.sqrt(count))), count)
+    rows = -(-count // columns)
+    sheet = np.full(
+        (rows * (height + border) + border, columns * (width + border) + border, channels),
+        255,
+        np.uint8,
+    )
+    for i, image in enumerate(images):
+        top = border + (i // columns) * (height + border)
+        left = border + (i % columns) * (width + border)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def encode_png(image: np.ndarray) -> bytes:
+    """uint8 [H, W, C] -> the bytes of a PNG; C is 1, 3 or 4."""
+    return tf.io.encode_png(image).numpy()
+
+
+def write_png(path: str | pathlib.Path, image: np.ndarray) -> None:
+    """Writes uint8 [H, W, C] as a PNG, making its folder if need be."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_png(image))
