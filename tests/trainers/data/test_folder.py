@@ -1,0 +1,116 @@
+"""A folder of images: what is read, in which order, and what happens to broken files."""
+
+import logging
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from trainers import data
+
+
+def save(pictures: np.ndarray, folder, count: int, suffix: str = ".png") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        Image.fromarray(pictures[i, :, :, 0]).save(folder / f"{i:03d}{suffix}")
+
+
+def load(folder, **kwargs) -> data.ImageSet:
+    return data.load(str(folder), **{"resolution": 28, "channels": 1, **kwargs})
+
+
+def read(image_set: data.ImageSet) -> list[np.ndarray]:
+    return [image for image, _ in image_set.images.as_numpy_iterator()]
+
+
+def test_images_in_the_order_of_their_paths(tmp_path, pictures):
+    save(pictures[2:], tmp_path / "b", 2)
+    save(pictures, tmp_path / "a" / "deep", 2)
+    (tmp_path / "notes.txt").write_text("not an image")
+    image_set = load(tmp_path)
+    np.testing.assert_array_equal(read(image_set), pictures[:4])
+    assert image_set.source == str(tmp_path.resolve())
+    assert (image_set.split, image_set.count, image_set.num_classes) == ("all", 4, None)
+    assert [label for _, label in image_set.images.as_numpy_iterator()] == [-1] * 4
+    assert next(data.batches(image_set, 4, seed=0).as_numpy_iterator()).shape == (4, 28, 28, 1)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".jpeg", ".JPG", ".png", ".webp"])
+def test_formats(tmp_path, pictures, suffix):
+    save(pictures, tmp_path, 3, suffix)
+    # JPEG and WebP are lossy.
+    assert np.abs(np.stack(read(load(tmp_path))) - pictures[:3].astype(float)).mean() < 8
+
+
+def test_the_first_frame_of_an_animation(tmp_path, pictures):
+    frames = [Image.fromarray(pictures[i, :, :, 0]) for i in range(3)]
+    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(read(load(tmp_path)), pictures[:1])
+
+
+def test_the_orientation_in_exif_is_applied(tmp_path, pictures):
+    upright = Image.fromarray(pictures[0, :, :, 0])
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be shown turned by 90 degrees clockwise
+    upright.rotate(90).save(tmp_path / "turned.png", exif=exif)
+    np.testing.assert_array_equal(read(load(tmp_path))[0], pictures[0])
+
+
+def test_a_relative_path(tmp_path, pictures, monkeypatch):
+    save(pictures, tmp_path / "clothes", 2)
+    monkeypatch.chdir(tmp_path)
+    assert load("clothes").source == str((tmp_path / "clothes").resolve())
+    save(pictures, tmp_path / "cifar10", 2)
+    assert load("./cifar10").count == 2  # a path, though TFDS has a set of that name
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_broken_images_are_named_counted_and_skipped(tmp_path, pictures, caplog, suffix):
+    save(pictures, tmp_path, 20, suffix)
+    whole = read(load(tmp_path))
+    truncated = tmp_path / f"004{suffix}"
+    truncated.write_bytes(truncated.read_bytes()[:-60])
+    (tmp_path / f"011{suffix}").write_text("no image at all")
+    with caplog.at_level(logging.WARNING):
+        image_set = load(tmp_path)
+    assert image_set.skipped == (f"004{suffix}", f"011{suffix}")
+    assert image_set.count == 18
+    good = [image for i, image in enumerate(whole) if i not in (4, 11)]
+    np.testing.assert_array_equal(read(image_set), good)
+    (warning,) = [r.getMessage() for r in caplog.records if r.name.startswith("trainers.data")]
+    assert "Skipped 2 of 20 images" in warning
+    assert f"004{suffix}" in warning
+    assert f"011{suffix}" in warning
+    assert "\n" not in warning
+
+
+def test_one_broken_image_of_few_is_skipped(tmp_path, pictures):
+    save(pictures, tmp_path, 4)
+    (tmp_path / "002.png").write_bytes(b"")
+    assert load(tmp_path).skipped == ("002.png",)
+
+
+def test_too_many_broken_images(tmp_path, pictures):
+    save(pictures, tmp_path, 20)
+    for i in range(3):
+        (tmp_path / f"{i:03d}.png").write_bytes(b"broken")
+    with pytest.raises(data.DataError, match=r"3 of 20 images cannot be read.*000\.png") as error:
+        load(tmp_path)
+    assert "\n" not in str(error.value)
+    assert str(error.value).endswith(f"Received: '{tmp_path}'.")
+
+
+def test_no_image_that_can_be_read(tmp_path):
+    (tmp_path / "only.png").write_bytes(b"broken")
+    with pytest.raises(data.DataError, match="1 of 1 images cannot be read"):
+        load(tmp_path)
+
+
+def test_missing_folder_a_file_and_a_folder_without_images(tmp_path):
+    with pytest.raises(data.DataError, match=r"does not exist.*Received: '.*missing'\."):
+        load(tmp_path / "missing")
+    (tmp_path / "notes.txt").write_text("not an image")
+    with pytest.raises(data.DataError, match=r"is a file, not a folder.*notes\.txt"):
+        load(tmp_path / "notes.txt")
+    with pytest.raises(data.DataError, match=r"holds no images: files ending in \.bmp, \.gif"):
+        load(tmp_path)

@@ -1,0 +1,37 @@
+"""python -m trainers.data prepare NAME: downloads and prepares a TFDS set ahead of a run."""
+
+import argparse
+import sys
+
+from trainers.data.errors import DataError
+from trainers.data.prepare import prepare
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.data", description="Data sets for training and measuring."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser(
+        "prepare",
+        help="download and prepare a TFDS set",
+        description="Downloads and prepares a TFDS set, so that runs need no network. A set that "
+        "is already prepared is left alone. fashion_mnist is taken from the Debian package "
+        "dataset-fashion-mnist where TFDS cannot download it.",
+    )
+    command.add_argument("name", metavar="NAME", help="TFDS name: fashion_mnist, cifar10, ...")
+    command.add_argument(
+        "--data_dir", help="where TFDS keeps prepared sets (default: ~/tensorflow_datasets)"
+    )
+    args = parser.parse_args(argv)
+    try:
+        prepare(args.name, args.data_dir)
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

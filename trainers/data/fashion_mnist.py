@@ -1,0 +1,115 @@
+"""Fashion-MNIST's four files without its own server: from a folder, or from Debian's package.
+
+Debian's package `dataset-fashion-mnist` holds the files as published, except that their gzip
+headers were rewritten, so their sha256 is not the one that TFDS expects. `restore_header` writes
+the published header back.
+"""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import struct
+import subprocess
+
+from trainers.data.errors import DataError
+
+PACKAGE = "dataset-fashion-mnist"
+
+# File -> the time of modification in its published gzip header.
+FILES = {
+    "train-images-idx3-ubyte.gz": 1504176606,
+    "train-labels-idx1-ubyte.gz": 1504176606,
+    "t10k-images-idx3-ubyte.gz": 1504176627,
+    "t10k-labels-idx1-ubyte.gz": 1504176627,
+}
+
+_APT_TIMEOUT_S = 600
+
+
+def restore_header(data: bytes, file_name: str, mtime: int) -> bytes:
+    """Returns a gzip file with name and time in its header (RFC 1952), its content untouched.
+
+    Args:
+        data: A gzip file whose header has no optional fields.
+        file_name: The name of the gzip file; the header names it without its ".gz".
+        mtime: Seconds since 1970.
+
+    Raises:
+        DataError: if `data` is not such a file.
+    """
+    if len(data) < 18 or data[:4] != b"\x1f\x8b\x08\x00":
+        raise DataError(
+            f"'{file_name}' is not a gzip file with a bare header: expected it to begin with "
+            f"1f 8b 08 00. Received: {data[:4].hex(' ') or 'an empty file'}."
+        )
+    # ID1 ID2 CM FLG=FNAME, MTIME, XFL and OS as they are, the name, then the content.
+    name = file_name.removesuffix(".gz").encode("latin-1") + b"\x00"
+    return b"\x1f\x8b\x08\x08" + struct.pack("<I", mtime) + data[8:10] + name + data[10:]
+
+
+def collect(source: str | os.PathLike, target: str | os.PathLike, sha256: dict[str, str]) -> None:
+    """Copies the four files from `source` to `target` as they were published.
+
+    Args:
+        source: Folder with the four files, as published or as in Debian's package.
+        target: Existing folder that receives them.
+        sha256: What each file's sha256 must be.
+
+    Raises:
+        DataError: for a file whose content is not the published one.
+    """
+    for name, mtime in FILES.items():
+        data = (pathlib.Path(source) / name).read_bytes()
+        if hashlib.sha256(data).hexdigest() != sha256[name]:
+            data = restore_header(data, name, mtime)
+        received = hashlib.sha256(data).hexdigest()
+        if received != sha256[name]:
+            raise DataError(
+                f"'{pathlib.Path(source) / name}' is not the published file: its sha256 should be "
+                f"{sha256[name]}. Received: {received}."
+            )
+        (pathlib.Path(target) / name).write_bytes(data)
+
+
+def has_files(folder: str | os.PathLike) -> bool:
+    """Whether all four files lie in `folder`."""
+    return all((pathlib.Path(folder) / name).is_file() for name in FILES)
+
+
+def unpack_package(folder: str | os.PathLike) -> pathlib.Path:
+    """Downloads Debian's package through apt into `folder` and unpacks it; installs nothing.
+
+    Needs no root where apt has its package lists; as root it fetches missing lists.
+
+    Returns:
+        The folder with the four files.
+
+    Raises:
+        DataError: if apt is missing or has no such package.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
+    if not _apt_download(folder) and os.geteuid() == 0:
+        _run(["apt-get", "-qq", "update"], folder)
+        _apt_download(folder)
+    packages = sorted(pathlib.Path(folder).glob(f"{PACKAGE}_*.deb"))
+    if not packages:
+        hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
+        raise DataError(f"apt could not download the package {PACKAGE}{hint}")
+    _run(["dpkg-deb", "-x", str(packages[0]), "unpacked"], folder)
+    for path in pathlib.Path(folder, "unpacked").rglob(next(iter(FILES))):
+        if has_files(path.parent):
+            return path.parent
+    raise DataError(f"the package {packages[0].name} does not hold {', '.join(FILES)}")
+
+
+def _apt_download(folder: str | os.PathLike) -> bool:
+    return _run(["apt-get", "-qq", "download", PACKAGE], folder).returncode == 0
+
+
+def _run(command: list[str], folder: str | os.PathLike) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=_APT_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"`{' '.join(command)}` took over {_APT_TIMEOUT_S} s") from error

@@ -1,0 +1,84 @@
+"""A folder of images."""
+
+import concurrent.futures
+import logging
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from trainers.data import pixels
+from trainers.data.errors import DataError
+from trainers.data.progress import with_progress
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+
+_logger = logging.getLogger(__name__)
+
+
+def read(
+    path: str | os.PathLike, resolution: int, channels: int
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Decodes every image under a folder once, in the order of their sorted paths.
+
+    Subfolders are read too (and are not labels); of an animation the first frame is taken; the
+    orientation that a camera noted in EXIF is applied. An image that cannot be decoded to its last
+    pixel is left out and named in a warning.
+
+    Args:
+        path: The folder.
+        resolution: Height and width of the images returned.
+        channels: 1 or 3.
+
+    Returns:
+        (images uint8 [count, resolution, resolution, channels], paths skipped, relative to `path`).
+
+    Raises:
+        DataError: for a missing folder, one without images, or one in which more than one image
+            and more than 10 % of the images cannot be read.
+    """
+    folder = pathlib.Path(path).expanduser()
+    if not folder.is_dir():
+        kind = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise DataError(
+            f"The folder of images {kind}. Use an existing folder, a TFDS name such as "
+            f"'fashion_mnist', or 'sample:fashion_mnist'. Received: '{path}'."
+        )
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    if not files:
+        raise DataError(
+            f"The folder holds no images: files ending in {', '.join(SUFFIXES)} are read, in "
+            f"subfolders too. Received: '{path}'."
+        )
+    images = pixels.allocate(len(files), resolution, channels)
+
+    def decode(i: int) -> str | None:
+        """Fills row i; returns why it could not."""
+        try:
+            with Image.open(files[i]) as image:
+                image.load()  # to the last pixel: this is what finds a truncated file
+                images[i] = pixels.to_square(ImageOps.exif_transpose(image), resolution, channels)
+        except Exception as error:  # a broken file makes Pillow raise nearly anything
+            return str(error).splitlines()[0] if str(error) else type(error).__name__
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        problems = list(with_progress(pool.map(decode, range(len(files))), len(files)))
+    good = [i for i, problem in enumerate(problems) if problem is None]
+    if len(good) == len(files):
+        return images, ()
+
+    bad = [i for i, problem in enumerate(problems) if problem is not None]
+    skipped = tuple(str(files[i].relative_to(folder)) for i in bad)
+    named = "; ".join(f"{skipped[n]} ({problems[i]})" for n, i in enumerate(bad[:5]))
+    named += f"; and {len(bad) - 5} more" if len(bad) > 5 else ""
+    if not good or len(bad) > max(1, len(files) // 10):
+        raise DataError(
+            f"{len(bad)} of {len(files)} images cannot be read, and at most 10 % may be: repair or "
+            f"remove them: {named}. Received: '{path}'."
+        )
+    _logger.warning("Skipped %d of %d images in '%s': %s.", len(bad), len(files), path, named)
+    for row, i in enumerate(good):  # close the gaps in place: the set may be larger than memory
+        images[row] = images[i]
+    return images[: len(good)], skipped

@@ -1,0 +1,85 @@
+"""`load`: from a spec to an `ImageSet`."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from trainers.data import bundled, folder, pixels, tfds_sets
+from trainers.data.errors import DataError
+from trainers.data.image_set import ImageSet, in_order, make_reader
+
+
+def load(
+    spec: str,
+    *,
+    split: str = "train",
+    resolution: int,
+    channels: int,
+    data_dir: str | os.PathLike | None = None,
+) -> ImageSet:
+    """Loads a set of images, decoded once, at one size.
+
+    Pictures of other sizes have their shorter side resized to `resolution` (bilinear, antialiased)
+    and their centre cropped; grey and colour are converted into each other.
+
+    Args:
+        spec: "sample:NAME", bundled with the package; a TFDS name, "name" or "name/config", which
+            is downloaded and prepared first where that is still to do; or the path of a folder of
+            images. A name that TFDS knows is the TFDS set: write "./cifar10" for a folder.
+        split: "train", "test", "train[:10000]"...: what TFDS takes. A sample has "train" alone; a
+            folder is always read whole, and its split reads "all".
+        resolution: Height and width of the images.
+        channels: 1 (grey) or 3 (RGB).
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+
+    Returns:
+        An `ImageSet`. Up to 2 GiB of decoded pixels are held in memory; a larger set is decoded to
+        a temporary file, anew in every run.
+
+    Raises:
+        DataError: for an unknown name, split or size, a set that can be neither found nor
+            downloaded, or a folder with no images or too many that cannot be read.
+    """
+    if channels not in (1, 3) or resolution < 1:
+        raise DataError(
+            "channels must be 1 (grey) or 3 (RGB) and resolution at least 1. "
+            f"Received: channels={channels}, resolution={resolution}."
+        )
+    if spec.startswith("sample:"):
+        name = spec.removeprefix("sample:")
+        images, labels = bundled.read(name, split)
+        images = np.stack([pixels.from_array(image, resolution, channels) for image in images])
+        return _image_set(spec, name, split, images, labels, 10, bundled.SAMPLES[name])
+    if _is_folder(spec):
+        images, skipped = folder.read(spec, resolution, channels)
+        labels = np.full(len(images), -1, np.int64)
+        source = str(pathlib.Path(spec).expanduser().resolve())
+        return _image_set(spec, source, "all", images, labels, None, None, skipped)
+    tfds_set = tfds_sets.read(spec, split, resolution, channels, data_dir)
+    return _image_set(spec, spec, split, *tfds_set)
+
+
+def _is_folder(spec: str) -> bool:
+    if not spec or tfds_sets.is_known(spec):
+        return False
+    if pathlib.Path(spec).expanduser().is_dir():
+        return True
+    # "name/config" of TFDS has a separator too: there the config must be wrong, not the folder.
+    looks_like_path = os.sep in spec or spec.startswith(("~", "."))
+    return looks_like_path and not tfds_sets.is_known(spec.split("/")[0])
+
+
+def _image_set(spec, source, split, images, labels, num_classes, licence, skipped=()) -> ImageSet:
+    reader = make_reader(images, labels)
+    return ImageSet(
+        spec=spec,
+        source=source,
+        split=split,
+        images=in_order(reader, len(images)),
+        count=len(images),
+        num_classes=num_classes,
+        licence=licence,
+        skipped=skipped,
+        reader=reader,
+    )

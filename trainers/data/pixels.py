@@ -1,0 +1,72 @@
+"""From pictures of any size and mode to pixels of one size."""
+
+import shutil
+import tempfile
+
+import numpy as np
+from PIL import Image
+
+from trainers.data.errors import DataError
+
+# Decoded pixels up to this size are held in memory; more go to a temporary file.
+MAX_IN_MEMORY_BYTES = 2 * 1024**3
+
+
+def allocate(count: int, resolution: int, channels: int) -> np.ndarray:
+    """Returns room for a decoded set: uint8 [count, resolution, resolution, channels].
+
+    Above `MAX_IN_MEMORY_BYTES` it is a memory-mapped file in the temporary folder (TMPDIR), which
+    disappears with the process: a later run decodes the set again.
+
+    Raises:
+        DataError: if the temporary folder has too little space.
+    """
+    shape = (count, resolution, resolution, channels)
+    size = count * resolution * resolution * channels
+    if size <= MAX_IN_MEMORY_BYTES:
+        return np.empty(shape, np.uint8)
+    folder = tempfile.gettempdir()
+    # Checked beforehand: writing to a mapped file on a full disk kills the process.
+    free = shutil.disk_usage(folder).free
+    if free < size:
+        raise DataError(
+            f"{count} images of {resolution}x{resolution}x{channels} need {size / 1e9:.1f} GB of "
+            f"temporary space, and '{folder}' has {free / 1e9:.1f} GB: point TMPDIR at a larger "
+            "disk, or use a part of the set, for example split='train[:100000]'."
+        )
+    return np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=shape)
+
+
+def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
+    """Returns uint8 [resolution, resolution, channels] from a picture of any size and mode.
+
+    The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
+    Transparent pixels come out white; 16-bit grey is scaled to 8 bits; colour and grey are
+    converted into each other (luma of Rec. 601).
+    """
+    if image.mode.startswith("I"):  # Pillow's own conversion would clip at 255
+        image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
+    mode = "RGB" if channels == 3 else "L"
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if image.mode != mode:
+        image = image.convert(mode)
+    if image.size != (resolution, resolution):
+        width, height = image.size
+        side = min(width, height)
+        left, top = (width - side) // 2, (height - side) // 2
+        image = image.resize(
+            (resolution, resolution),
+            Image.Resampling.BILINEAR,
+            box=(left, top, left + side, top + side),
+        )
+    return np.asarray(image, np.uint8).reshape(resolution, resolution, channels)
+
+
+def from_array(image: np.ndarray, resolution: int, channels: int) -> np.ndarray:
+    """Returns uint8 [resolution, resolution, channels] from uint8 [H, W, 1, 3 or 4 (RGBA)]."""
+    if image.shape == (resolution, resolution, channels):
+        return image
+    picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+    return to_square(picture, resolution, channels)

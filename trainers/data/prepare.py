@@ -1,0 +1,75 @@
+"""Gets a TFDS set ready on this machine, from whichever source can be reached."""
+
+import os
+import pathlib
+import tempfile
+
+import tensorflow_datasets as tfds
+
+from trainers.data import fashion_mnist, tfds_sets
+from trainers.data.errors import DataError
+
+
+def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
+    """Prepares a TFDS set, saying on stdout what it does.
+
+    A set that is already there is left alone. Otherwise, in this order: files of Fashion-MNIST
+    that lie in `<data_dir>/downloads/manual/`, TFDS's own download, and for Fashion-MNIST the
+    Debian package.
+
+    Args:
+        spec: "name" or "name/config".
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+
+    Returns:
+        The prepared builder.
+
+    Raises:
+        DataError: for an unknown name, or when no source could be reached.
+    """
+    builder = tfds_sets.builder(spec, data_dir)
+    if tfds_sets.is_prepared(builder):
+        print(f"{spec} is already prepared.")
+    else:
+        _prepare(spec, builder)
+    splits = builder.info.splits.items()
+    print(f"{spec}: {', '.join(f'{name} {s.num_examples:,} images' for name, s in splits)}")
+    print(f"in {builder.data_path}")
+    return builder
+
+
+def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> None:
+    manual_dir = pathlib.Path(builder.data_dir_root, "downloads", "manual")
+    if spec in tfds_sets.PREPARED_FROM_PACKAGES and fashion_mnist.has_files(manual_dir):
+        print(f"Taking the files in {manual_dir} ...", flush=True)
+        _build_from(manual_dir, builder)
+        return
+    print(f"Downloading {spec} through TFDS ...", flush=True)
+    try:
+        tfds_sets.download(builder)
+        return
+    except DataError as error:
+        if spec not in tfds_sets.PREPARED_FROM_PACKAGES:
+            raise
+        download_error = str(error)
+        print(download_error, flush=True)
+    with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as folder:
+        print(f"Taking the Debian package {fashion_mnist.PACKAGE} through apt ...", flush=True)
+        try:
+            source = fashion_mnist.unpack_package(folder)
+        except DataError as error:
+            raise DataError(
+                f"No source of '{spec}' can be reached: {download_error.rstrip('.')}, and {error}. "
+                f"Put its files {', '.join(fashion_mnist.FILES)} into {manual_dir} and run this "
+                "again, or train on 'sample:fashion_mnist', which needs no download."
+            ) from error
+        _build_from(source, builder)
+
+
+def _build_from(source: pathlib.Path, builder: tfds.core.DatasetBuilder) -> None:
+    """Builds Fashion-MNIST from its four files, each checked against the sha256 TFDS expects."""
+    sha256 = {info.filename: info.checksum for info in builder.url_infos.values()}
+    with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as checked:
+        fashion_mnist.collect(source, checked, sha256)
+        print("All four files have the sha256 that TFDS expects. Building the set ...", flush=True)
+        tfds_sets.download(builder, manual_dir=checked)

@@ -1,0 +1,217 @@
+"""Sets of TensorFlow Datasets (TFDS), by name."""
+
+import contextlib
+import io
+import logging
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import requests
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging as absl_logging
+
+from trainers.data import pixels
+from trainers.data.errors import DataError, near_misses
+from trainers.data.progress import with_progress
+
+# Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
+PREPARED_FROM_PACKAGES = ("fashion_mnist",)
+
+# TFDS itself states few licences; those of its sets that this project has checked.
+_LICENCES = {"fashion_mnist": "MIT"}
+
+_NETWORK_TIMEOUT_S = 10
+
+
+def is_known(spec: str) -> bool:
+    """Whether TFDS, or a package that registered with it, has this "name" or "name/config"."""
+    name, _, config = spec.partition("/")
+    known = name in tfds.list_builders(with_community_datasets=False)
+    return known and (not config or config in tfds.builder_cls(name).builder_configs)
+
+
+def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
+    """Returns TFDS's builder of "name" or "name/config", prepared or not. Uses no network.
+
+    A set that TFDS does not know by name but that lies prepared in `data_dir` is found as well.
+
+    Raises:
+        DataError: for a name or config that is neither.
+    """
+    name, _, config = spec.partition("/")
+    if not is_known(name):
+        root = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+        if name and (root / name).is_dir():
+            with contextlib.suppress(tfds.core.DatasetNotFoundError), _quiet():
+                return tfds.builder(spec, data_dir=data_dir)
+        known = tfds.list_builders(with_community_datasets=False)
+        raise DataError(
+            f"Unknown data set. {near_misses(name, [*known, 'sample:fashion_mnist'])}"
+            "Use a TFDS name such as 'fashion_mnist', 'sample:fashion_mnist', or the path of a "
+            f"folder of images. Received: '{spec}'."
+        )
+    configs = tfds.builder_cls(name).builder_configs
+    if config and config not in configs:
+        has = f"It has: {', '.join(sorted(configs)[:20])}. " if configs else "It has no configs. "
+        raise DataError(
+            f"Unknown config of the TFDS set '{name}'. {near_misses(config, configs)}{has}"
+            f"Received: '{spec}'."
+        )
+    with _quiet():
+        return tfds.builder(spec, data_dir=data_dir)
+
+
+def is_prepared(set_builder: tfds.core.DatasetBuilder) -> bool:
+    """Whether the set is on this machine, ready to be read."""
+    with _quiet():
+        return set_builder.is_prepared()
+
+
+def offline_reason(set_builder: tfds.core.DatasetBuilder) -> str | None:
+    """Returns why the place that a set is downloaded from cannot be reached; None if it can.
+
+    TFDS itself retries for minutes before it gives up.
+    """
+    urls = [url for url in set_builder.url_infos or {} if url.startswith("http")]
+    if not urls:
+        return None  # nothing to ask: let TFDS try
+    host = requests.utils.urlparse(urls[0]).hostname
+    try:
+        answer = requests.head(urls[0], timeout=_NETWORK_TIMEOUT_S, allow_redirects=True)
+    except requests.RequestException:
+        return f"{host} cannot be reached"
+    # Some hosts refuse HEAD yet serve the file; what TFDS would retry for minutes is 500 and above.
+    return f"{host} answers {answer.status_code}" if answer.status_code >= 500 else None
+
+
+def download(set_builder: tfds.core.DatasetBuilder, manual_dir: str | None = None) -> None:
+    """Lets TFDS download (or take from `manual_dir`) and prepare a set.
+
+    TFDS's progress bars are shown on a terminal alone, its other messages not at all.
+
+    Raises:
+        DataError: if that fails, with the reason.
+    """
+    if manual_dir is None:
+        reason = offline_reason(set_builder)
+        if reason:
+            raise DataError(f"TFDS could not download '{set_builder.name}': {reason}.")
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir) if manual_dir else None
+    try:
+        with _quiet(), contextlib.redirect_stdout(io.StringIO()):
+            set_builder.download_and_prepare(download_config=config)
+    except Exception as error:  # a builder may raise anything
+        reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        raise DataError(f"TFDS could not prepare '{set_builder.name}': {reason}") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Holds back the warnings of TFDS and of its retries; errors still raise."""
+    urllib3 = logging.getLogger("urllib3")
+    before = absl_logging.get_verbosity(), urllib3.level
+    absl_logging.set_verbosity(absl_logging.ERROR)
+    urllib3.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        absl_logging.set_verbosity(before[0])
+        urllib3.setLevel(before[1])
+
+
+def read(
+    spec: str,
+    split: str,
+    resolution: int,
+    channels: int,
+    data_dir: str | os.PathLike | None = None,
+) -> tuple[np.ndarray, np.ndarray, int | None, str | None]:
+    """Reads one split of a TFDS set, in the order in which TFDS stores it.
+
+    Args:
+        spec: "name" or "name/config". Downloaded and prepared first where that is still to do.
+        split: What TFDS takes: "train", "test", "train[:10000]", "train+test".
+        resolution: Height and width of the images returned.
+        channels: 1 or 3.
+        data_dir: Where TFDS keeps prepared sets.
+
+    Returns:
+        (images uint8 [count, resolution, resolution, channels], labels int64 [count], -1 where
+        there are none, number of classes or None, licence or None).
+
+    Raises:
+        DataError: for an unknown name or split, a set that cannot be downloaded, or one whose
+            features do not hold one 8-bit image.
+    """
+    set_builder = builder(spec, data_dir)
+    if not is_prepared(set_builder):
+        try:
+            download(set_builder)
+        except DataError as error:
+            raise DataError(f"{str(error).rstrip('.')}. {_how_to_prepare(spec)}") from error
+    info = set_builder.info
+    try:
+        count = info.splits[split].num_examples
+    except (KeyError, ValueError) as error:
+        count, cause = 0, error
+    else:
+        cause = None
+    if not count:
+        raise DataError(
+            f"'{spec}' has no images under this split. It has: "
+            f"{', '.join(f'{name} ({s.num_examples} images)' for name, s in info.splits.items())}; "
+            f"a part of one is written 'train[:1000]'. Received: split='{split}'."
+        ) from cause
+    image_key, label_key, num_classes = _features(spec, info.features)
+
+    keys = [image_key] + ([label_key] if label_key else [])
+    with _quiet():
+        dataset = set_builder.as_dataset(
+            split=split,
+            shuffle_files=False,
+            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+        )
+    images = pixels.allocate(count, resolution, channels)
+    labels = np.full(count, -1, np.int64)
+    # Images of one size cross from TensorFlow to numpy many at a time, others one by one.
+    one_size = None not in info.features[image_key].shape
+    dataset = dataset.batch(256 if one_size else 1).prefetch(tf.data.AUTOTUNE)
+    examples = (
+        (image, example[label_key][n] if label_key else -1)
+        for example in dataset.as_numpy_iterator()
+        for n, image in enumerate(example[image_key])
+    )
+    for i, (image, label) in enumerate(with_progress(examples, count)):
+        images[i] = pixels.from_array(image, resolution, channels)
+        labels[i] = label
+    stated = info.as_proto.redistribution_info.license  # most sets state none
+    licence = _LICENCES.get(set_builder.name) or stated or None
+    return images, labels, num_classes, licence
+
+
+def _features(spec: str, features) -> tuple[str, str | None, int | None]:
+    """Returns the key of the image, the key of the label or None, the number of classes or None."""
+    image_keys = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
+    label_keys = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
+    image_key = "image" if "image" in image_keys else image_keys[0] if len(image_keys) == 1 else ""
+    if not image_key or features[image_key].np_dtype != np.uint8:
+        raise DataError(
+            "A TFDS set must have one 8-bit image an example, under 'image' or as its only image. "
+            f"Received: '{spec}' with the features {', '.join(sorted(features))}."
+        )
+    if "label" in label_keys:
+        return image_key, "label", features["label"].num_classes
+    return image_key, None, None
+
+
+def _how_to_prepare(spec: str) -> str:
+    if spec in PREPARED_FROM_PACKAGES:
+        return f"Run `python -m trainers.data prepare {spec}`, which has another source as well."
+    return "Prepare it where there is a network, then pass that folder as data_dir."
