@@ -1,8 +1,10 @@
-"""What every command does alike: a quiet TensorFlow, one line for an error, a clean Ctrl-C."""
+"""What every command does alike: flags, a quiet TensorFlow, one line for an error, Ctrl-C."""
 
 import os
 import sys
 from collections.abc import Callable
+
+from absl import app, flags
 
 
 def quiet_tensorflow() -> None:
@@ -17,6 +19,9 @@ def quiet_tensorflow() -> None:
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
+    from absl import logging
+
+    logging.set_verbosity(logging.WARNING)
 
 
 def run(command: Callable[[], None]) -> None:
@@ -32,3 +37,25 @@ def run(command: Callable[[], None]) -> None:
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
         sys.exit(130)
+
+
+def run_with_flags(define_flags: Callable[[], None], command: Callable[[], None]) -> None:
+    """`run` for a command whose arguments are absl flags.
+
+    Args:
+        define_flags: Defines them; called here, so that importing a command's module does not
+            touch the flags of another.
+        command: Reads them from `flags.FLAGS`.
+    """
+    before = set(flags.FLAGS)
+    define_flags()
+    for name in set(flags.FLAGS) - before:
+        # For --help: of a console script, the main module is not the one that defines them.
+        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+
+    def main(argv: list[str]) -> None:
+        if len(argv) > 1:
+            raise app.UsageError(f"Every argument is a flag, --name=value. Received: {argv[1:]}.")
+        run(command)
+
+    app.run(main)

@@ -367,7 +367,9 @@ def _cast_weights(path: pathlib.Path, dtype: str) -> pathlib.Path:
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
             if isinstance(item, h5py.Dataset):
                 data = item[()]
-                target.create_dataset(name, data=data.astype(dtype) if data.dtype.kind == "f" else data)
+                target.create_dataset(
+                    name, data=data.astype(dtype) if data.dtype.kind == "f" else data
+                )
             else:
                 target.require_group(name)
             for key, value in item.attrs.items():
@@ -377,4 +379,3 @@ def _cast_weights(path: pathlib.Path, dtype: str) -> pathlib.Path:
         for key, value in source.attrs.items():
             target.attrs[key] = value
     return smaller
-

@@ -149,7 +149,6 @@ def resolve(name: str) -> Source:
     get_preset(name)  # raises, with near misses
 
 
-
 def _read_folder(folder: pathlib.Path, name: str) -> Source:
     config = _read_json(folder / CONFIG_FILE)
     family, arguments = config.get("family"), config.get("config")

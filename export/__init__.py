@@ -1,0 +1,1 @@
+"""How a GAN leaves Keras: as a SavedModel."""

@@ -1,0 +1,148 @@
+"""Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads as it is.
+
+The version appears by a rename of a finished, checked folder, so a server that polls DIR/<model>
+never meets half of one.
+"""
+
+import os
+import pathlib
+import shutil
+import tempfile
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
+
+from export import parity
+from export.signatures import noise_to_image
+from zoo import GAN
+from zoo.presets import sha256, write_json
+
+MANIFEST = "manifest.json"
+# TF Serving replays these before a version takes traffic.
+WARMUP_FILE = "tf_serving_warmup_requests"
+WARMUP_BATCHES = (1, 8, 32)
+
+
+class ExportError(ValueError):
+    """An export that could not be written whole; nothing of it is left."""
+
+
+def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> pathlib.Path:
+    """Exports a model as the next version.
+
+    Args:
+        gan: The model; its EMA generator is what is exported.
+        to: Folder of models; made if need be.
+        name: Name of the model, by which clients ask for it.
+        source: The preset or run that the model came from, for the manifest.
+
+    Returns:
+        The version's folder, `to/name/<version>`.
+
+    Raises:
+        ExportError: The folder cannot be written, the disk is full, or the export does not equal
+            the model. Earlier versions stand as they were.
+    """
+    model_folder = pathlib.Path(to) / name
+    fresh = None
+    try:
+        model_folder.mkdir(parents=True, exist_ok=True)
+        # Not a number: no server takes it for a version.
+        fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=model_folder))
+        fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
+        signatures = noise_to_image(gan)
+        _save(gan, signatures, fresh)
+        _write_warmup(signatures, name, fresh)
+        difference = parity.check(gan, fresh)
+        _write_manifest(fresh, name, source, difference)
+        return _publish(fresh, model_folder)
+    except parity.ParityError:
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        raise ExportError(
+            f"{model_folder} must be a folder with room for the export. "
+            f"Received: {getattr(error, 'message', error)}. No version was written."
+        ) from error
+    finally:
+        if fresh is not None:
+            shutil.rmtree(fresh, ignore_errors=True)
+
+
+def versions(model_folder: pathlib.Path) -> list[int]:
+    """Version numbers that a model has, ascending."""
+    return sorted(int(child.name) for child in model_folder.iterdir() if child.name.isdigit())
+
+
+def _publish(fresh: pathlib.Path, model_folder: pathlib.Path) -> pathlib.Path:
+    while True:
+        version = max(versions(model_folder), default=0) + 1
+        target = model_folder / str(version)
+        try:
+            # Onto a folder with files in it this fails: of two exports at once, the second one
+            # takes the next number.
+            fresh.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue
+        return target
+
+
+def _save(gan: GAN, signatures: dict[str, Any], folder: pathlib.Path) -> None:
+    module = tf.Module()
+    # What the signatures reach, and nothing else: no optimizers, no training graph.
+    module.variables_reached = [
+        v.value for network in (gan.ema_generator, gan.discriminator) for v in network.variables
+    ]
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _write_warmup(signatures: dict[str, Any], model: str, folder: pathlib.Path) -> None:
+    """One request a signature and batch size, as TF Serving logs them."""
+    path = folder / "assets.extra" / WARMUP_FILE
+    path.parent.mkdir()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for key, signature in signatures.items():
+            for batch in WARMUP_BATCHES:
+                request = predict_pb2.PredictRequest(
+                    model_spec=model_pb2.ModelSpec(name=model, signature_name=key)
+                )
+                for spec in signature.input_signature:
+                    zeros = np.zeros([batch, *spec.shape[1:]], spec.dtype.as_numpy_dtype)
+                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(zeros))
+                log = prediction_log_pb2.PredictionLog(
+                    predict_log=prediction_log_pb2.PredictLog(request=request)
+                )
+                writer.write(log.SerializeToString())
+
+
+def _write_manifest(folder: pathlib.Path, model: str, source: str, difference: float) -> None:
+    loaded = tf.saved_model.load(str(folder))
+    signatures = {
+        key: {
+            "inputs": _describe(signature.structured_input_signature[1]),
+            "outputs": _describe(signature.structured_outputs),
+        }
+        for key, signature in loaded.signatures.items()
+    }
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    write_json(
+        folder / MANIFEST,
+        {
+            "model": model,
+            "source": source,
+            "signatures": signatures,
+            "max_difference_from_live_model": difference,
+            "tensorflow": tf.__version__,
+            "sha256": {str(path.relative_to(folder)): sha256(path) for path in files},
+        },
+    )
+
+
+def _describe(specs: dict[str, tf.TensorSpec]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+        for name, spec in sorted(specs.items())
+    }

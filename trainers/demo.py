@@ -1,0 +1,129 @@
+"""The whole road in a few minutes: python -m trainers.demo
+
+Trains a DCGAN for a moment on real images that ship with the project, exports it and the
+pretrained one, serves both, asks for images through the client, and leaves one picture. Each step
+is a public command, shown before it runs.
+"""
+
+import pathlib
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from absl import flags
+
+from zoo.cli import quiet_tensorflow, run_with_flags
+
+PRESET = "dcgan_fashion_mnist"
+IMAGES = 48
+COLUMNS = 6
+SERVER_PATIENCE = 120  # seconds
+
+
+def _define_flags() -> None:
+    flags.DEFINE_string("workdir", "demo", "Where everything goes.")
+    flags.DEFINE_integer("steps", 600, "Training steps.", lower_bound=1)
+
+
+def _demo() -> None:
+    workdir, steps = pathlib.Path(flags.FLAGS.workdir), flags.FLAGS.steps
+    workdir.mkdir(parents=True, exist_ok=True)
+    begun = time.monotonic()
+
+    print("[1/4] Train: a generator and a discriminator, from scratch, on 10,000 images of clothes")
+    _command(
+        "trainers",
+        f"--preset={PRESET}",
+        "--dataset=sample:fashion_mnist",
+        "--batch_size=64",
+        f"--steps={steps}",
+        f"--workdir={workdir / 'run'}",
+    )
+    print("[2/4] Export: yours, and the pretrained one for comparison, as SavedModels")
+    models = workdir / "models"
+    _command("export", f"--run={workdir / 'run'}", "--name=mine", f"--to={models}")
+    _command("export", f"--preset={PRESET}", "--name=pretrained", f"--to={models}")
+
+    print("[3/4] Serve both over gRPC, and ask for images through the client")
+    server, address = _start_server(models)
+    try:
+        for model in ("mine", "pretrained"):
+            _command(
+                "serving.client",
+                "generate",
+                model,
+                f"--server={address}",
+                f"--n={IMAGES}",
+                "--seed=0",
+                f"--out={workdir / model}",
+            )
+    finally:
+        _stop(server)
+
+    print("[4/4] Put what came back side by side")
+    picture = workdir / "demo.png"
+    _write_picture(workdir, picture)
+    print(
+        f"\nDone in {time.monotonic() - begun:.0f} s. Look at {picture}\n"
+        f"  left:  your network after {steps} steps\n"
+        "  right: the same network after its whole recipe, the pretrained preset\n"
+        f"Next: python -m zoo sample {PRESET}, or train on with more --steps"
+    )
+
+
+def _command(module: str, *arguments: str) -> None:
+    """Shows and runs `python -m module ...`; a failure ends the demo with its own message."""
+    print(f"$ python -m {shlex.join([module, *arguments])}", flush=True)
+    if subprocess.run([sys.executable, "-m", module, *arguments]).returncode:
+        raise ValueError(f"The demo stopped at: python -m {module}. Its own message stands above.")
+
+
+def _start_server(models: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
+    """Starts the server on a free port of this machine; returns it and its address."""
+    arguments = ["serving", f"--models={models}", "--port=0"]
+    print(f"$ python -m {shlex.join(arguments)} &", flush=True)
+    server = subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    deadline = time.monotonic() + SERVER_PATIENCE
+    for line in server.stdout:
+        print(line, end="")
+        if line.startswith("Serving "):
+            return server, line.split()[-1]
+        if time.monotonic() > deadline:
+            break
+    _stop(server)
+    raise ValueError("The demo stopped: the server did not start. Its own message stands above.")
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    server.send_signal(signal.SIGTERM)
+    print(server.communicate()[0] or "", end="")
+
+
+def _write_picture(workdir: pathlib.Path, picture: pathlib.Path) -> None:
+    quiet_tensorflow()
+    import numpy as np
+    import tensorflow as tf
+
+    from zoo.images import grid, write_png
+
+    halves = []
+    for model in ("mine", "pretrained"):
+        files = sorted((workdir / model).glob("*.png"))[:IMAGES]
+        images = np.stack([tf.io.decode_png(file.read_bytes()).numpy() for file in files])
+        images = images.repeat(2, axis=1).repeat(2, axis=2)  # 28 px is small on a screen
+        halves.append(grid(images, COLUMNS))
+    gap = np.full((halves[0].shape[0], 24, halves[0].shape[2]), 255, np.uint8)
+    write_png(picture, np.concatenate([halves[0], gap, halves[1]], axis=1))
+
+
+def main() -> None:
+    """Console entry point."""
+    run_with_flags(_define_flags, _demo)
+
+
+if __name__ == "__main__":
+    main()
