@@ -90,9 +90,10 @@ class GAN(keras.Model):
         """Raises unless `images` are float [N, H, W, C] of this model's size."""
         if not isinstance(images, tf.Tensor) or tuple(images.shape[1:]) != self.image_shape:
             received = getattr(images, "shape", type(images).__name__)
+            size = ", ".join(map(str, self.image_shape))
             raise ValueError(
-                f"{type(self).__name__} trains on images [N, {', '.join(map(str, self.image_shape))}]"
-                f" in [-1, 1]. Received: {received}."
+                f"{type(self).__name__} trains on images [N, {size}] in [-1, 1]. "
+                f"Received: {received}."
             )
         if not images.dtype.is_floating:
             raise ValueError(

@@ -1,0 +1,254 @@
+"""What every family must pass, unasked: the tests loop over the registry."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from export import saved_model
+from serving import Client
+from tests.battery.cases import CASES, Case
+from trainers.checkpoint import Checkpoints
+from zoo.presets import FAMILIES, get_preset, list_presets
+
+ALL = [
+    pytest.param(family, case, id=f"{family}-{i}")
+    for family in FAMILIES
+    for i, case in enumerate(CASES[family])
+]
+every_family = pytest.mark.parametrize(("family", "case"), ALL)
+
+STEPS = 5
+BATCH = 8
+
+
+def build(family: str, case: Case) -> zoo.GAN:
+    keras.utils.set_random_seed(0)
+    return getattr(zoo, FAMILIES[family])(**case.config)
+
+
+def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
+    """Noise with a vertical ramp: f32 [count, H, W, C] in [-1, 1]."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(-0.5, 0.5, case.image_shape[0])[:, None, None]
+    noise = rng.uniform(-0.5, 0.5, (count, *case.image_shape))
+    return (ramp + noise).astype(np.float32)
+
+
+def dataset(case: Case) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(real_images(case)).batch(BATCH, drop_remainder=True)
+
+
+def weights(gan: zoo.GAN) -> list[np.ndarray]:
+    return [w for network in (gan.generator, gan.discriminator) for w in network.get_weights()]
+
+
+@pytest.mark.parametrize("name", list_presets())
+def test_parameters_are_as_counted(name: str) -> None:
+    gan = zoo.load(name, load_weights=False)
+    counted = {
+        network.name: sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+        for network in (gan.generator, gan.discriminator)
+    }
+    assert counted == get_preset(name).parameters
+
+
+@every_family
+def test_shapes(family: str, case: Case) -> None:
+    gan = build(family, case)
+    assert gan.image_shape == case.image_shape
+    images = gan.generate(3, seed=0)
+    assert images.shape == (3, *case.image_shape)
+    assert images.dtype == np.uint8
+    probability = gan.discriminate(images)
+    assert probability.shape == (3,)
+    assert ((probability > 0) & (probability < 1)).all()
+
+
+@every_family
+def test_images_depend_on_their_seed_alone(family: str, case: Case) -> None:
+    gan = build(family, case)
+    together = gan.generate(70, seed=7)  # more than one chunk
+    alone = np.concatenate([gan.generate(1, seed=7 + i) for i in range(70)])
+    assert np.abs(together.astype(int) - alone).max() <= 1
+    assert len(np.unique(together.reshape(70, -1), axis=0)) == 70
+    seeds = tf.range(7, 15, dtype=tf.int64)
+    np.testing.assert_array_equal(
+        gan.latents_from_seeds(seeds),
+        np.concatenate([gan.latents_from_seeds(seeds[i : i + 1]) for i in range(8)]),
+    )
+
+
+@every_family
+def test_one_step_moves_both_networks_and_the_average(family: str, case: Case) -> None:
+    gan = build(family, case)
+    gan.compile()
+    before = {
+        network: network.get_weights()
+        for network in (gan.generator, gan.discriminator, gan.ema_generator)
+    }
+    history = gan.fit(dataset(case).take(1), verbose=0)
+    for network, old in before.items():
+        # The kernels at least; running statistics of the average may stand still for a step.
+        moved = [np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True)]
+        assert all(moved), network.name
+    assert set(history.history) == set(gan.tracked)
+    assert int(gan.steps.value) == 1
+
+
+class Injected:
+    """A GAN whose latents are given: row i of step s is `table[s, i]`, on whatever replica."""
+
+    def __init__(self, gan: zoo.GAN, scaled: bool = True) -> None:
+        rng = np.random.default_rng(1)
+        table = tf.constant(rng.uniform(-1, 1, (STEPS, BATCH, gan.latent_dim)).astype(np.float32))
+
+        def draw_latents(shape, seed):
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return table[gan.steps.value][replica * shape[0] :][: shape[0]]
+
+        gan.draw_latents = draw_latents
+        if not scaled:
+
+            def minimize(tape, loss, network, optimizer):
+                variables = network.trainable_variables
+                optimizer.apply(tape.gradient(loss, variables), variables)
+
+            gan.minimize = minimize
+
+
+def train_sgd(family: str, case: Case, strategy: tf.distribute.Strategy, scaled: bool = True):
+    with strategy.scope():
+        gan = build(family, case)
+        gan.compile(
+            generator_optimizer=keras.optimizers.SGD(0.05),
+            discriminator_optimizer=keras.optimizers.SGD(0.05),
+        )
+    Injected(gan, scaled)
+    gan.fit(dataset(case), verbose=0, shuffle=False)
+    return gan
+
+
+def two_replicas() -> tf.distribute.Strategy:
+    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+
+
+@every_family
+def test_two_replicas_equal_one(family: str, case: Case) -> None:
+    one = weights(train_sgd(family, case, tf.distribute.get_strategy()))
+    two = weights(train_sgd(family, case, two_replicas()))
+    unscaled = weights(train_sgd(family, case, two_replicas(), scaled=False))
+
+    def distance(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+        return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
+
+    print(f"two replicas: {distance(one, two):.1e}; unscaled: {distance(one, unscaled):.1e}")
+    assert distance(one, two) < 1e-4
+    assert distance(one, unscaled) > 1e-3  # the classic bug would show
+
+
+@every_family
+def test_replicas_and_steps_draw_differently(family: str, case: Case) -> None:
+    strategy = two_replicas()
+    with strategy.scope():
+        gan = build(family, case)
+        gan.compile()
+
+    @tf.function
+    def draw():
+        def on_replica():
+            (seed,) = gan.step_seeds(1)
+            return gan.draw_latents([4, gan.latent_dim], seed)
+
+        return strategy.experimental_local_results(strategy.run(on_replica))
+
+    first, second = draw()
+    assert not np.allclose(first, second)
+    again = draw()
+    np.testing.assert_array_equal(first, again[0])
+    gan.steps.assign(1)
+    assert not np.allclose(first, draw()[0])
+
+
+@every_family
+def test_weights_survive_save_and_load(family: str, case: Case, tmp_path: pathlib.Path) -> None:
+    gan = build(family, case)
+    gan.compile()
+    gan.fit(dataset(case), verbose=0)
+    gan.save_to_preset(tmp_path / "mine")
+    loaded = zoo.load(str(tmp_path / "mine"))
+    assert type(loaded) is type(gan)
+    assert loaded.get_config() == gan.get_config()
+    np.testing.assert_array_equal(loaded.generate(8, seed=7), gan.generate(8, seed=7))
+    images = gan.generate(4, seed=0)
+    np.testing.assert_array_equal(loaded.discriminate(images), gan.discriminate(images))
+    for network in (loaded.generator, loaded.ema_generator):
+        for a, b in zip(network.get_weights(), gan.ema_generator.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    loaded.compile()
+    loaded.fit(dataset(case).take(1), verbose=0)  # and training goes on
+
+
+@every_family
+def test_resume_is_exact(family: str, case: Case, tmp_path: pathlib.Path) -> None:
+    whole = build(family, case)
+    whole.compile(seed=3)
+    whole.fit(dataset(case), verbose=0, shuffle=False)
+
+    first = build(family, case)
+    first.compile(seed=3)
+    first.fit(dataset(case).take(2), verbose=0, shuffle=False)
+    Checkpoints(tmp_path, first).save(2)
+
+    keras.utils.set_random_seed(99)
+    second = getattr(zoo, FAMILIES[family])(**case.config)
+    second.compile(seed=3)
+    assert Checkpoints(tmp_path, second).restore() == 2
+    second.fit(dataset(case).skip(2), verbose=0, shuffle=False)
+    assert int(second.steps.value) == STEPS
+    for a, b in zip(weights(whole), weights(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(
+        whole.ema_generator.get_weights(), second.ema_generator.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@every_family
+def test_export_is_served_through_the_client(
+    family: str, case: Case, tmp_path: pathlib.Path
+) -> None:
+    gan = build(family, case)
+    gan.compile()
+    gan.fit(dataset(case), verbose=0)
+    version = saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
+    assert version == tmp_path / "models" / family / "1"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "serving", f"--models={tmp_path / 'models'}", "--port=0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        line = next(line for line in server.stdout if line.startswith("Serving "))
+        with Client(line.split()[-1]) as client:
+            served = client.generate(family, n=8, seed=7)
+            ones = np.concatenate([client.generate(family, n=1, seed=7 + i) for i in range(8)])
+            latents = gan.latents_from_seeds(tf.range(7, 15, dtype=tf.int64)).numpy()
+            raw = client.predict(family, {"latents": latents})["images"]
+            probability = client.discriminate(family, served)
+    finally:
+        server.terminate()
+        server.wait(60)
+    live = gan.generate(8, seed=7)
+    assert np.abs(served.astype(int) - live).max() <= 1
+    assert np.abs(ones.astype(int) - live).max() <= 1
+    np.testing.assert_allclose(raw, gan(latents), atol=1e-5)
+    np.testing.assert_allclose(probability, gan.discriminate(served), atol=1e-5)
+    assert server.returncode == 0

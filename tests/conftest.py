@@ -1,0 +1,24 @@
+"""Before TensorFlow starts: no GPU, quiet, and two logical devices for replicas."""
+
+import os
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers import data
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+@pytest.fixture(scope="session")
+def fashion() -> np.ndarray:
+    """The first 512 images of the bundled sample, f32 [512, 28, 28, 1] in [-1, 1]."""
+    sample = data.load("sample:fashion_mnist", resolution=28, channels=1)
+    images = np.stack([image for image, _ in sample.images.take(512).as_numpy_iterator()])
+    return images.astype(np.float32) / 127.5 - 1.0

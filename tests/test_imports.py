@@ -1,0 +1,48 @@
+"""Imports go one way, and the client never needs TensorFlow."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+HOUSE = {"zoo", "trainers", "export", "serving", "tests"}
+MAY_IMPORT = {"zoo": set(), "trainers": {"zoo"}, "export": {"zoo"}, "serving": set()}
+
+
+def imported(path: pathlib.Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0]
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_imports_go_one_way(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        foreign = set(imported(path)) & HOUSE - {package}
+        assert foreign <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {foreign}"
+
+
+def test_presets_are_pure_data() -> None:
+    for path in (ROOT / "zoo").glob("*/presets.py"):
+        assert set(imported(path)) <= {"zoo"}, path
+
+
+def test_without_tensorflow_zoo_says_what_to_install() -> None:
+    probe = (
+        "import importlib.util as u, sys\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'tensorflow' else find(name, *a)\n"
+        "import zoo"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 1
+    assert "ImportError: zoo needs TensorFlow" in done.stderr
+    assert "pip install 'gan-zoo[train]'" in done.stderr

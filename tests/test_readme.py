@@ -1,0 +1,122 @@
+"""Every command and example of the READMEs runs, in order, with fewer steps.
+
+Blocks marked `network` need one and minutes: `pytest -m slow` runs those of the README.
+"""
+
+import os
+import pathlib
+import re
+import shlex
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+BLOCK = re.compile(r"(<!-- .* -->\n)?```(.+)\n((?:.*\n)*?)```")
+
+
+def blocks(readme: pathlib.Path) -> list[tuple[str, str]]:
+    """(language and marks, text) of each fenced block that is not a whole-machine command."""
+    return [(kind, text) for mark, kind, text in BLOCK.findall(readme.read_text()) if not mark]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Shell:
+    """Runs a README's lines in one folder; ends the servers that they start."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.servers: list[subprocess.Popen] = []
+        self.environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+
+    def adapt(self, text: str) -> str:
+        """Another port, since 8500 may be taken, and runs of seconds instead of minutes."""
+        return re.sub(
+            r"--steps=\d+", "--steps=3 --batch_size=8", text.replace("8500", str(self.port))
+        )
+
+    def bash(self, text: str) -> None:
+        for line in self.adapt(text).splitlines():
+            words = shlex.split(line.removesuffix("&"))
+            assert words[0] == "python", line
+            words[0] = sys.executable
+            if line.endswith("&"):
+                server = subprocess.Popen(words, cwd=self.folder, env=self.environment)
+                self.servers.append(server)
+                continue
+            subprocess.run(words, cwd=self.folder, env=self.environment, check=True, timeout=280)
+
+    def python(self, text: str) -> None:
+        subprocess.run(
+            [sys.executable, "-c", self.adapt(text)],
+            cwd=self.folder,
+            env=self.environment,
+            check=True,
+            timeout=280,
+        )
+
+    def close(self) -> None:
+        for server in self.servers:
+            server.terminate()
+        for server in self.servers:
+            assert server.wait(60) == 0
+
+
+@pytest.fixture
+def shell(tmp_path: pathlib.Path):
+    shell = Shell(tmp_path)
+    yield shell
+    shell.close()
+
+
+def test_the_readme_runs_word_for_word(shell: Shell) -> None:
+    kinds = []
+    for kind, text in blocks(ROOT / "README.md"):
+        kinds.append(kind)
+        if kind == "python":
+            shell.python(text)
+        elif kind == "bash":
+            shell.bash(text)
+        else:
+            assert kind == "bash network"
+    assert kinds.count("python") >= 3
+    assert kinds.count("bash") >= 3
+    for left in ("clothes.png", "runs/mine/preset", "my_gan", "models/mine/1", "images/00015.png"):
+        assert (shell.folder / left).exists(), left
+
+
+@pytest.mark.parametrize("card", sorted(ROOT.glob("zoo/*/README.md")), ids=lambda p: p.parent.name)
+def test_the_commands_of_a_card_run(card: pathlib.Path, shell: Shell) -> None:
+    found = blocks(card)
+    assert found
+    for kind, text in found:
+        if kind == "bash":
+            shell.bash(text)
+        else:
+            assert kind == "bash network"
+
+
+def test_the_whole_machine_commands_are_marked() -> None:
+    """.ci/run finds them by these marks."""
+    text = (ROOT / "README.md").read_text()
+    for mark in ("main command", "test command"):
+        assert re.search(rf"<!-- {mark} -->\n```bash\npython3 -m venv .*\n```", text), mark
+
+
+@pytest.mark.slow
+def test_the_commands_that_need_a_network_run(shell: Shell) -> None:
+    """Prepares all of Fashion-MNIST, trains for a moment, and scores it."""
+    begun = time.monotonic()
+    for kind, text in blocks(ROOT / "README.md"):
+        if kind == "bash network":
+            shell.bash(text.replace("--recipe=", "--steps=3 --recipe="))
+    assert time.monotonic() - begun < 900

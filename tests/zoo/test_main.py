@@ -1,0 +1,59 @@
+"""python -m zoo, in a process of its own, as a person runs it."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+import zoo
+from zoo.images import grid
+
+
+def command(*arguments: str, cwd: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
+    )
+
+
+def test_list_and_show_are_quick_and_complete(tmp_path: pathlib.Path) -> None:
+    listed = command("zoo", "list", cwd=tmp_path)
+    assert listed.returncode == 0
+    assert [line.split()[0] for line in listed.stdout.splitlines()] == zoo.list_presets()
+    shown = command("zoo", "show", "dcgan_lsun_64", cwd=tmp_path)
+    assert json.loads(shown.stdout)["parameters"] == {
+        "generator": 18_885_760,
+        "discriminator": 17_232_768,
+    }
+    probe = "import sys, zoo; zoo.list_presets(); print('tensorflow' in sys.modules)"
+    assert (
+        subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
+        == "False\n"
+    )
+
+
+def test_sample_draws_what_generate_draws(tmp_path: pathlib.Path) -> None:
+    done = command("zoo", "sample", "dcgan_fashion_mnist", "--n=9", "--seed=5", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout == "Wrote dcgan_fashion_mnist.png: 9 images, 92x92 px\n"
+    drawn = np.asarray(Image.open(tmp_path / "dcgan_fashion_mnist.png"))
+    expected = grid(zoo.load("dcgan_fashion_mnist").generate(9, seed=5))[..., 0]
+    assert np.abs(drawn.astype(int) - expected).max() <= 1
+
+
+def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
+    for arguments, message in [
+        (("sample", "dcgan_lsun_64"), "no pretrained weights"),
+        (("sample", "nonsense"), "Received: 'nonsense'"),
+        (("sample", "dcgan_fashion_mnist", "--n=0"), "--n must be at least 1. Received: 0"),
+        (("list", "--family=gan"), "Received: 'gan'. Did you mean dcgan"),
+    ]:
+        done = command("zoo", *arguments, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: ")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert list(tmp_path.iterdir()) == []
