@@ -72,7 +72,9 @@ class Checkpoints:
         for step in reversed(steps):
             damage = _damage(self.path(step))
             if damage:
-                print(f"warning: checkpoint {self.path(step)} is damaged: {damage}", file=sys.stderr)
+                print(
+                    f"warning: checkpoint {self.path(step)} is damaged: {damage}", file=sys.stderr
+                )
                 continue
             self._state.read(str(self.path(step) / "state")).assert_consumed()
             return step
