@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Iterable
 from typing import Any
 
 # The registry: family (the folder in zoo/) -> its class. A new variant is one line here.
@@ -125,10 +126,11 @@ def get_preset(name: str) -> Preset:
     return _registry()[name]
 
 
-def near_misses(name: str, known: list[str]) -> str:
-    """` Did you mean ...?`, or nothing where no known name is close."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(close)}?" if close else ""
+def near_misses(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'a' or 'b'?` of the known names that resemble `name`, or nothing."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else ""
 
 
 def resolve(name: str) -> Source:

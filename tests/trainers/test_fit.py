@@ -178,7 +178,10 @@ def test_a_workdir_of_another_run_is_refused(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (dict(preset="dcgan_fashon"), "Received: 'dcgan_fashon'. Did you mean dcgan_fashion_mnist"),
+        (
+            dict(preset="dcgan_fashon"),
+            "'dcgan_fashon'. Did you mean 'dcgan_fashion_mnist",
+        ),
         (dict(dataset="fashion_mnst"), "fashion_mnist"),
         (dict(dataset="sample:fashion"), "fashion_mnist"),
         (dict(strategy="tpu"), "must be one of auto, one, mirrored. Received: 'tpu'"),
@@ -283,7 +286,7 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
         )
     )
     for arguments, message in [
-        (["--recipe=dcgan_fasion"], "Received: 'dcgan_fasion'. Did you mean dcgan_fashion_mnist"),
+        (["--recipe=dcgan_fasion"], "'dcgan_fasion'. Did you mean 'dcgan_fashion_mnist"),
         (["--preset=dcgan_fashion_mnist", "--steps=2"], "Give --dataset and --workdir"),
         (["--stepz=3"], "Unknown command line flag 'stepz'. Did you mean: steps"),
     ]:

@@ -49,7 +49,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
         (("sample", "dcgan_lsun_64"), "no pretrained weights"),
         (("sample", "nonsense"), "Received: 'nonsense'"),
         (("sample", "dcgan_fashion_mnist", "--n=0"), "--n must be at least 1. Received: 0"),
-        (("list", "--family=gan"), "Received: 'gan'. Did you mean dcgan"),
+        (("list", "--family=gan"), "Received: 'gan'. Did you mean 'dcgan"),
     ]:
         done = command("zoo", *arguments, cwd=tmp_path)
         assert done.returncode == 1

@@ -114,13 +114,13 @@ def test_hugging_face_repositories(folder: pathlib.Path, monkeypatch: pytest.Mon
 def test_an_unknown_name_lists_near_misses() -> None:
     with pytest.raises(zoo.PresetError) as error:
         zoo.load("dcgan_fasion_mnist")
-    assert "Received: 'dcgan_fasion_mnist'. Did you mean dcgan_fashion_mnist" in str(error.value)
+    assert "Received: 'dcgan_fasion_mnist'. Did you mean 'dcgan_fashion_mnist" in str(error.value)
     with pytest.raises(zoo.PresetError, match="Known: dcgan_fashion_mnist, "):
         zoo.load("zzz")
 
 
 def test_an_unknown_family() -> None:
-    with pytest.raises(zoo.PresetError, match="Received: 'dcgann'. Did you mean dcgan"):
+    with pytest.raises(zoo.PresetError, match="Received: 'dcgann'. Did you mean 'dcgan"):
         zoo.list_presets(family="dcgann")
 
 

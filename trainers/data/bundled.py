@@ -4,7 +4,8 @@ import pathlib
 
 import numpy as np
 
-from trainers.data.errors import DataError, near_misses
+from trainers.data.errors import DataError
+from zoo.presets import near_misses
 
 _FOLDER = pathlib.Path(__file__).parent / "samples"
 
@@ -20,7 +21,7 @@ def read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """
     if name not in SAMPLES:
         raise DataError(
-            f"Unknown sample. {near_misses(name, SAMPLES)}The bundled samples are: "
+            f"Unknown sample.{near_misses(name, SAMPLES)} The bundled samples are: "
             f"{', '.join(f'sample:{known}' for known in sorted(SAMPLES))}. "
             f"Received: 'sample:{name}'."
         )

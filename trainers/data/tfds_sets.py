@@ -15,8 +15,9 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from trainers.data import pixels
-from trainers.data.errors import DataError, near_misses
+from trainers.data.errors import DataError
 from trainers.data.progress import with_progress
+from zoo.presets import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
 PREPARED_FROM_PACKAGES = ("fashion_mnist",)
@@ -50,15 +51,15 @@ def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
                 return tfds.builder(spec, data_dir=data_dir)
         known = tfds.list_builders(with_community_datasets=False)
         raise DataError(
-            f"Unknown data set. {near_misses(name, [*known, 'sample:fashion_mnist'])}"
-            "Use a TFDS name such as 'fashion_mnist', 'sample:fashion_mnist', or the path of a "
+            f"Unknown data set.{near_misses(name, [*known, 'sample:fashion_mnist'])}"
+            " Use a TFDS name such as 'fashion_mnist', 'sample:fashion_mnist', or the path of a "
             f"folder of images. Received: '{spec}'."
         )
     configs = tfds.builder_cls(name).builder_configs
     if config and config not in configs:
         has = f"It has: {', '.join(sorted(configs)[:20])}. " if configs else "It has no configs. "
         raise DataError(
-            f"Unknown config of the TFDS set '{name}'. {near_misses(config, configs)}{has}"
+            f"Unknown config of the TFDS set '{name}'.{near_misses(config, configs)} {has}"
             f"Received: '{spec}'."
         )
     with _quiet():
