@@ -1,14 +1,12 @@
 """python -m trainers.data prepare NAME: downloads and prepares a TFDS set ahead of a run."""
 
 import argparse
-import sys
 
-from trainers.data.errors import DataError
-from trainers.data.prepare import prepare
+from zoo.cli import quiet_tensorflow, run
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Runs the command line; returns the exit code."""
+def main(argv: list[str] | None = None) -> None:
+    """Console entry point."""
     parser = argparse.ArgumentParser(
         prog="python -m trainers.data", description="Data sets for training and measuring."
     )
@@ -25,13 +23,15 @@ def main(argv: list[str] | None = None) -> int:
         "--data_dir", help="where TFDS keeps prepared sets (default: ~/tensorflow_datasets)"
     )
     args = parser.parse_args(argv)
-    try:
-        prepare(args.name, args.data_dir)
-    except DataError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    run(lambda: _prepare(args.name, args.data_dir))
+
+
+def _prepare(name: str, data_dir: str | None) -> None:
+    quiet_tensorflow()
+    from trainers.data.prepare import prepare
+
+    prepare(name, data_dir)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -18,6 +18,15 @@ from trainers.data import fashion_mnist
 DEBIAN_FILE = pathlib.Path(__file__).parent / "t10k-labels-idx1-ubyte.gz"
 
 
+def exit_code(arguments: list[str]) -> int:
+    """Of `python -m trainers.data`, run in this process."""
+    try:
+        command.main(arguments)
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
 def published_sha256() -> dict[str, str]:
     infos = tfds.builder_cls("fashion_mnist").url_infos.values()
     return {info.filename: info.checksum for info in infos}
@@ -115,7 +124,7 @@ def test_the_package_through_apt(fake_apt, tmp_path, monkeypatch):
 
 def test_no_source_at_all(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert command.main(["prepare", "fashion_mnist", f"--data_dir={tmp_path}"]) == 1
+    assert exit_code(["prepare", "fashion_mnist", f"--data_dir={tmp_path}"]) == 1
     output = capsys.readouterr()
     assert "Downloading fashion_mnist through TFDS" in output.out
     (line,) = [line for line in output.err.splitlines() if line.startswith("error:")]
@@ -128,12 +137,12 @@ def test_no_source_at_all(tmp_path, monkeypatch, capsys):
 
 def test_wrong_files_put_there_by_hand(tmp_path, capsys):
     debian_files(tmp_path / "downloads" / "manual")
-    assert command.main(["prepare", "fashion_mnist", f"--data_dir={tmp_path}"]) == 1
+    assert exit_code(["prepare", "fashion_mnist", f"--data_dir={tmp_path}"]) == 1
     assert "is not the published file" in capsys.readouterr().err
 
 
 def test_a_prepared_set_is_left_alone(tiny_tfds, capsys):
-    assert command.main(["prepare", "fashion_mnist", f"--data_dir={tiny_tfds}"]) == 0
+    assert exit_code(["prepare", "fashion_mnist", f"--data_dir={tiny_tfds}"]) == 0
     output = capsys.readouterr().out
     assert "already prepared" in output
     assert "train 200 images, test 100 images" in output
@@ -148,5 +157,5 @@ def test_a_prepared_set_is_left_alone(tiny_tfds, capsys):
     ],
 )
 def test_a_name_that_cannot_be_prepared(name, message, tmp_path, capsys):
-    assert command.main(["prepare", name, f"--data_dir={tmp_path}"]) == 1
+    assert exit_code(["prepare", name, f"--data_dir={tmp_path}"]) == 1
     assert message in capsys.readouterr().err
