@@ -118,12 +118,15 @@ class GAN(keras.Model):
             generator_optimizer: A Keras optimizer, or its name.
             discriminator_optimizer: Likewise.
             seed: Every random draw of training is a function of it, the step and the replica.
-            jit_compile: XLA; by default on with a GPU and off without (it is slower on a CPU).
+            jit_compile: XLA; by default on with one GPU, off with several (it cannot compile across
+                replicas) and off without (it is slower on a CPU).
             **kwargs: `run_eagerly`, `steps_per_execution`.
         """
         if jit_compile is None:
-            jit_compile = bool(tf.config.list_logical_devices("GPU")) and not kwargs.get(
-                "run_eagerly", False
+            jit_compile = (
+                bool(tf.config.list_logical_devices("GPU"))
+                and tf.distribute.get_strategy().num_replicas_in_sync == 1
+                and not kwargs.get("run_eagerly", False)
             )
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         self._seed = seed

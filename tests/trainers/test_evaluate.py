@@ -1,0 +1,77 @@
+"""python -m trainers.evaluate, as a user runs it."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "trainers.evaluate", *flags],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_a_folder_ends_in_one_record_on_stdout_and_in_the_file(tmp_path):
+    # Without a card nothing says what made the images, so the bundled training sample is allowed.
+    with np.load(ROOT / "trainers/data/samples/fashion_mnist.npz") as sample:
+        for i, image in enumerate(sample["images"][:20].reshape(20, 28, 28)):
+            Image.fromarray(image).save(tmp_path / f"{i:02d}.png")
+    out = tmp_path / "score.json"
+    done = run(
+        f"--images={tmp_path}",
+        "--dataset=sample:fashion_mnist",
+        "--split=train",
+        "--num_images=20",
+        f"--out={out}",
+    )
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout.splitlines()[-1])
+    assert json.loads(out.read_text()) == record
+    assert (record["num_real"], record["num_fake"]) == (20, 20)
+    # The same 20 images on both sides: unbiased, it falls below 0.
+    assert record["value"] < 0
+
+
+def test_errors_are_one_line_and_exit_1(tmp_path):
+    for flags, message in (
+        ((), "error: Give exactly one of --preset, --run and --images. Received: none."),
+        (
+            ("--preset=a", "--run=b"),
+            "error: Give exactly one of --preset, --run and --images. "
+            "Received: --preset=a --run=b.",
+        ),
+        (
+            ("--preset=a", f"--out={tmp_path}/none/x.json"),
+            "error: --out must be a file in a folder that exists. "
+            f"Received: {tmp_path}/none/x.json.",
+        ),
+    ):
+        done = run(*flags)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", message + "\n")
+
+
+def test_an_unknown_preset_is_one_line(tmp_path):
+    out = tmp_path / "score.json"
+    done = run("--preset=dcgan_fashion", f"--out={out}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "Received: 'dcgan_fashion'" in done.stderr
+    assert not out.exists()
+
+
+def test_help_names_every_flag():
+    done = run("--help")
+    for flag in ("preset", "run", "images", "dataset", "split", "num_images", "seed", "out"):
+        assert f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout
+    assert "KID" in done.stdout
