@@ -1,9 +1,6 @@
 """What every family must pass, unasked: the tests loop over the registry."""
 
-import os
 import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -14,6 +11,7 @@ import zoo
 from export import saved_model
 from serving import Client
 from tests.battery.cases import CASES, Case
+from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints
 from zoo.presets import FAMILIES, get_preset, list_presets
 
@@ -229,26 +227,19 @@ def test_export_is_served_through_the_client(
     gan.fit(dataset(case), verbose=0)
     version = saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
     assert version == tmp_path / "models" / family / "1"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "serving", f"--models={tmp_path / 'models'}", "--port=0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    server = Server(tmp_path / "models")
     try:
-        line = next(line for line in server.stdout if line.startswith("Serving "))
-        with Client(line.split()[-1]) as client:
+        with Client(server.address) as client:
             served = client.generate(family, n=8, seed=7)
             ones = np.concatenate([client.generate(family, n=1, seed=7 + i) for i in range(8)])
             latents = gan.latents_from_seeds(tf.range(7, 15, dtype=tf.int64)).numpy()
             raw = client.predict(family, {"latents": latents})["images"]
             probability = client.discriminate(family, served)
     finally:
-        server.terminate()
-        server.wait(60)
+        exit_code, *_ = server.stop()
     live = gan.generate(8, seed=7)
     assert np.abs(served.astype(int) - live).max() <= 1
     assert np.abs(ones.astype(int) - live).max() <= 1
     np.testing.assert_allclose(raw, gan(latents), atol=1e-5)
     np.testing.assert_allclose(probability, gan.discriminate(served), atol=1e-5)
-    assert server.returncode == 0
+    assert exit_code == 0
