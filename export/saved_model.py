@@ -4,8 +4,10 @@ The version appears by a rename of a finished, checked folder, so a server that 
 never meets half of one.
 """
 
+import contextlib
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from typing import Any
@@ -20,6 +22,8 @@ from zoo import GAN
 from zoo.presets import sha256, write_json
 
 MANIFEST = "manifest.json"
+# It becomes a folder, and a name in requests.
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 # TF Serving replays these before a version takes traffic.
 WARMUP_FILE = "tf_serving_warmup_requests"
 WARMUP_BATCHES = (1, 8, 32)
@@ -45,7 +49,13 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         ExportError: The folder cannot be written, the disk is full, or the export does not equal
             the model. Earlier versions stand as they were.
     """
+    if not NAME.fullmatch(name) or name.isdigit():
+        raise ExportError(
+            "A model's name must be of letters, digits, '.', '_' and '-', begin with a letter or "
+            f"digit, and not be a number. Received: {name!r}."
+        )
     model_folder = pathlib.Path(to) / name
+    is_new = not model_folder.exists()
     fresh = None
     try:
         model_folder.mkdir(parents=True, exist_ok=True)
@@ -68,6 +78,9 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
     finally:
         if fresh is not None:
             shutil.rmtree(fresh, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # it holds the version, or was never made
+                model_folder.rmdir()
 
 
 def versions(model_folder: pathlib.Path) -> list[int]:

@@ -25,6 +25,7 @@ def _define_flags() -> None:
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
     flags.DEFINE_integer("checkpoint_every", None, "In steps [1000].")
     flags.DEFINE_integer("sample_every", None, "A sample grid, in steps [500].")
+    flags.DEFINE_integer("log_every", None, "A point in TensorBoard, in steps [50].")
 
 
 def _train() -> None:

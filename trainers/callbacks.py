@@ -51,17 +51,10 @@ class StopOnNaN(StepCallback):
         for name, value in logs.items():
             if not math.isfinite(float(value)):
                 raise TrainingDiverged(
-                    f"{name} is {float(value)} at step {step}. {last_good(self.checkpoints)} "
-                    "A lower learning rate or another seed may train through."
+                    f"{name} is {float(value)} at step {step}. "
+                    f"{self.checkpoints.describe_last_good()} "
+                    "If it happens again, try a lower learning rate or another seed."
                 )
-
-
-def last_good(checkpoints: Checkpoints) -> str:
-    """A sentence that names the newest checkpoint."""
-    steps = checkpoints.steps()
-    if not steps:
-        return "No checkpoint had been written yet."
-    return f"The last good checkpoint is {checkpoints.path(steps[-1])} (step {steps[-1]})."
 
 
 class SaveCheckpoints(StepCallback):
@@ -91,10 +84,11 @@ class SaveCheckpoints(StepCallback):
                 if not np.isfinite(weight).all():
                     raise TrainingDiverged(
                         f"The {network.name} has weights that are not finite at step {step}. "
-                        f"{last_good(self.checkpoints)}"
+                        f"{self.checkpoints.describe_last_good()}"
                     )
-        self.checkpoints.save(step)
+        # In this order: a run that ends in between does its last steps again, preset and all.
         self.save_preset(step)
+        self.checkpoints.save(step)
 
 
 class SampleGrids(StepCallback):
@@ -152,9 +146,6 @@ class Log(StepCallback):
             tf.summary.scalar("images_per_second", speed)
         self.model.reset_metrics()
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        self.writer.flush()
-
 
 class Progress(StepCallback):
     """One line on a terminal, rewritten; on a file or a pipe a line now and then."""
@@ -184,8 +175,9 @@ class Progress(StepCallback):
         print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
         sys.stdout.flush()
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.terminal:
+    def close(self) -> None:
+        """Ends the line."""
+        if self.terminal and self._shown:
             print()
 
 

@@ -16,7 +16,7 @@ MANIFEST = "manifest.json"
 
 
 class CheckpointError(ValueError):
-    """Checkpoints that cannot be read."""
+    """A checkpoint that cannot be read or written."""
 
 
 class Checkpoints:
@@ -33,6 +33,7 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, gan: GAN) -> None:
         self.folder = folder
         self._state = tf.train.Checkpoint(gan=gan)
+        self._last_good: int | None = None
 
     def steps(self) -> list[int]:
         """Steps of all checkpoints that are there, ascending; not yet verified."""
@@ -44,17 +45,38 @@ class Checkpoints:
         """Folder of the checkpoint at `step`."""
         return self.folder / f"{step:08d}"
 
+    def describe_last_good(self) -> str:
+        """A sentence that names the newest checkpoint written or verified by this process."""
+        if self._last_good is None:
+            return "No checkpoint had been written yet."
+        return (
+            f"The last good checkpoint is {self.path(self._last_good)} (step {self._last_good}); "
+            "the same command goes on from there."
+        )
+
     def save(self, step: int) -> pathlib.Path:
-        """Writes the model's state; drops what is older than the newest `KEEP`."""
+        """Writes the model's state; drops what is older than the newest `KEEP`.
+
+        Raises:
+            CheckpointError: It cannot be written; the earlier ones stand.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        for rest in self.folder.glob(".unfinished.*"):  # of a run that was killed
+            shutil.rmtree(rest)
         fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=self.folder))
         try:
             self._state.write(str(fresh / "state"))
             hashes = {file.name: sha256(file) for file in sorted(fresh.iterdir())}
             write_json(fresh / MANIFEST, {"step": step, "sha256": hashes})
             replace_folder(fresh, self.path(step))
+        except (OSError, tf.errors.OpError) as error:
+            raise CheckpointError(
+                f"The checkpoint at step {step} must fit on the disk of {self.folder}. Received: "
+                f"{getattr(error, 'message', error)}. {self.describe_last_good()}"
+            ) from error
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
+        self._last_good = step
         for old in self.steps()[:-KEEP]:
             shutil.rmtree(self.path(old))
         return self.path(step)
@@ -77,6 +99,7 @@ class Checkpoints:
                 )
                 continue
             self._state.read(str(self.path(step) / "state")).assert_consumed()
+            self._last_good = step
             return step
         if steps:
             raise CheckpointError(
@@ -90,8 +113,10 @@ def _damage(path: pathlib.Path) -> str | None:
     """What is wrong with a checkpoint's files, or None."""
     try:
         hashes = json.loads((path / MANIFEST).read_text())["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its {MANIFEST} cannot be read ({error})"
+    if not isinstance(hashes, dict) or not hashes:
+        return f"its {MANIFEST} names no files"
     for file, expected in hashes.items():
         if not (path / file).is_file():
             return f"{file} is missing"

@@ -7,9 +7,9 @@ is a public command, shown before it runs.
 
 import pathlib
 import shlex
-import signal
 import subprocess
 import sys
+import threading
 import time
 
 from absl import flags
@@ -76,7 +76,13 @@ def _demo() -> None:
 def _command(module: str, *arguments: str) -> None:
     """Shows and runs `python -m module ...`; a failure ends the demo with its own message."""
     print(f"$ python -m {shlex.join([module, *arguments])}", flush=True)
-    if subprocess.run([sys.executable, "-m", module, *arguments]).returncode:
+    command = subprocess.Popen([sys.executable, "-m", module, *arguments])
+    try:
+        command.wait()
+    except KeyboardInterrupt:
+        command.wait()  # it got the Ctrl-C as well, and saves what it has
+        raise
+    if command.returncode:
         raise ValueError(f"The demo stopped at: python -m {module}. Its own message stands above.")
 
 
@@ -87,20 +93,23 @@ def _start_server(models: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
     server = subprocess.Popen(
         [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, bufsize=1
     )
-    deadline = time.monotonic() + SERVER_PATIENCE
-    for line in server.stdout:
-        print(line, end="")
-        if line.startswith("Serving "):
-            return server, line.split()[-1]
-        if time.monotonic() > deadline:
-            break
-    _stop(server)
+    patience = threading.Timer(SERVER_PATIENCE, server.kill)
+    patience.start()
+    try:
+        for line in server.stdout:
+            print(line, end="", flush=True)
+            if line.startswith("Serving "):
+                return server, line.split()[-1]
+    finally:
+        patience.cancel()
     raise ValueError("The demo stopped: the server did not start. Its own message stands above.")
 
 
 def _stop(server: subprocess.Popen[str]) -> None:
-    server.send_signal(signal.SIGTERM)
-    print(server.communicate()[0] or "", end="")
+    server.terminate()
+    print(server.communicate(timeout=SERVER_PATIENCE)[0], end="")
+    if server.returncode:
+        raise ValueError(f"The server must end cleanly. Received: exit code {server.returncode}.")
 
 
 def _write_picture(workdir: pathlib.Path, picture: pathlib.Path) -> None:

@@ -106,6 +106,7 @@ def train(run: Run) -> zoo.GAN:
     saver = callbacks.SaveCheckpoints(
         start, run.steps, run.checkpoint_every, checkpoints, save_preset
     )
+    progress = callbacks.Progress(start, run.steps, run.batch_size)
     try:
         gan.fit(
             batches,
@@ -114,7 +115,7 @@ def train(run: Run) -> zoo.GAN:
             verbose=0,
             callbacks=[
                 callbacks.StopOnNaN(start, run.steps, checkpoints),
-                callbacks.Progress(start, run.steps, run.batch_size),
+                progress,
                 callbacks.SampleGrids(
                     start, run.steps, run.sample_every, workdir / "samples", writer
                 ),
@@ -129,6 +130,9 @@ def train(run: Run) -> zoo.GAN:
         raise KeyboardInterrupt(
             f"Interrupted at step {step} of {run.steps}. The same command goes on from there."
         ) from None
+    finally:
+        progress.close()
+        writer.close()
     print(f"Wrote {workdir}: checkpoints/, preset/, samples/, logs/")
     return gan
 

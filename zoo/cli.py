@@ -1,6 +1,7 @@
 """What every command does alike: flags, a quiet TensorFlow, one line for an error, Ctrl-C."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 
@@ -30,10 +31,12 @@ def run(command: Callable[[], None]) -> None:
     ValueError and OSError are the user's to mend, and their messages say how; anything else is a
     defect and keeps its traceback.
     """
+    # A shell that starts commands in the background makes them deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         command()
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
         print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
@@ -48,6 +51,7 @@ def run_with_flags(define_flags: Callable[[], None], command: Callable[[], None]
             touch the flags of another.
         command: Reads them from `flags.FLAGS`.
     """
+    sys.modules["__main__"].__doc__ = sys.modules[command.__module__].__doc__  # --help shows it
     before = set(flags.FLAGS)
     define_flags()
     for name in set(flags.FLAGS) - before:

@@ -225,7 +225,7 @@ class GAN(keras.Model):
 
         Args:
             n: How many, at least 1.
-            seed: Row i is made from seed + i, whatever n; None draws a fresh one.
+            seed: Row i is made from seed + i, whatever n; None draws a fresh one. Both are int64.
 
         Returns:
             uint8 [n, H, W, C].
@@ -234,6 +234,8 @@ class GAN(keras.Model):
             raise ValueError(f"n must be at least 1. Received: {n}.")
         if seed is None:
             seed = secrets.randbits(48)
+        if not -(2**63) <= seed <= 2**63 - n:
+            raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
         chunks = []
         for start in range(0, n, GENERATE_BATCH):
             seeds = np.arange(seed + start, seed + min(start + GENERATE_BATCH, n), dtype=np.int64)
@@ -322,7 +324,8 @@ class GAN(keras.Model):
 
         Args:
             folder: Written whole or not at all; replaced if it is there.
-            card: What to say of the weights: data set, licence, recipe, scores.
+            card: What to say of the weights: data set, licence, recipe, scores. The card of the
+                preset that the model came from is kept, as `trained_from` once it was trained on.
             dtype: "float16" halves the file; the model that is loaded from it is still float32.
         """
         folder = pathlib.Path(folder)
@@ -337,16 +340,25 @@ class GAN(keras.Model):
                 config=self.get_config(),
                 weights=weights,
                 card={
-                    "name": folder.name,
+                    "name": folder.resolve().name,
+                    **self._inherited_card(),
+                    **(card or {}),
                     "family": self.family,
                     "parameters": {
                         "generator": _trainable_parameters(self.generator),
                         "discriminator": _trainable_parameters(self.discriminator),
                     },
-                    **(card or self.card or {}),
                 },
                 samples=image_io.encode_png(image_io.grid(self.generate(SAMPLE_SHEET, seed=0))),
             )
+
+    def _inherited_card(self) -> dict[str, Any]:
+        """What the card that this model was loaded with still says of its weights."""
+        if self.card is None:
+            return {}
+        if int(self.steps.value):
+            return {"trained_from": self.card}
+        return {key: value for key, value in self.card.items() if key != "sha256"}
 
 
 def _trainable_parameters(network: keras.Model) -> int:

@@ -154,13 +154,16 @@ def resolve(name: str) -> Source:
 def _read_folder(folder: pathlib.Path, name: str) -> Source:
     config = _read_json(folder / CONFIG_FILE)
     family, arguments = config.get("family"), config.get("config")
-    if family not in FAMILIES or not isinstance(arguments, dict):
+    if family not in list_families() or not isinstance(arguments, dict):
         raise PresetError(
             f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
             f"Received family: {family!r}."
         )
-    card = _read_json(folder / CARD_FILE)
-    for file, expected in card.get("sha256", {}).items():
+    card = _read_json(card_path(folder))
+    hashes = card.get("sha256")
+    if not isinstance(hashes, dict) or WEIGHTS_FILE not in hashes:
+        raise PresetError(f"{card_path(folder)} must give the sha256 of {WEIGHTS_FILE}.")
+    for file, expected in hashes.items():
         if not (folder / file).is_file():
             raise PresetError(f"{card_path(folder)} names {file}, which is not there.")
         received = sha256(folder / file)
@@ -169,8 +172,6 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
                 f"The sha256 of {folder / file} must be {expected}, as {CARD_FILE} says. "
                 f"Received: {received}. The file is damaged or was exchanged: fetch it again."
             )
-    if WEIGHTS_FILE not in card.get("sha256", {}):
-        raise PresetError(f"{card_path(folder)} must give the sha256 of {WEIGHTS_FILE}.")
     return Source(name, family, arguments, folder / WEIGHTS_FILE, card)
 
 
@@ -195,7 +196,10 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _download(address: str) -> pathlib.Path:
-    """Fetches a remote preset's three files into the user's cache; returns their folder."""
+    """Fetches a remote preset's three files; returns their folder.
+
+    Hugging Face's client keeps its own cache; other addresses are fetched anew each time.
+    """
     if address.startswith("hf://"):
         try:
             from huggingface_hub import snapshot_download
@@ -239,7 +243,7 @@ def write(
     card: dict[str, Any],
     samples: bytes,
 ) -> None:
-    """Writes a preset folder; a reader sees the old one whole or the new one whole.
+    """Writes a preset folder, whole or not at all.
 
     Args:
         folder: Where; replaced if it is there.
@@ -248,7 +252,16 @@ def write(
         weights: A finished weights file, moved into the folder.
         card: Content of `card.json`; `sha256` is added here.
         samples: A PNG.
+
+    Raises:
+        PresetError: `folder` holds something that is not a preset.
     """
+    folder = folder.resolve()
+    if folder.exists() and not (folder / CONFIG_FILE).is_file() and any(folder.iterdir()):
+        raise PresetError(
+            "A preset is written to a new folder, or in place of an older preset. "
+            f"Received: {folder}, which holds something else."
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -264,17 +277,23 @@ def write(
 
 
 def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts a finished folder in another's place by renames, so that neither is ever seen half."""
+    """Puts a finished folder in another's place by two renames; neither is ever there half."""
     old = fresh.with_name(fresh.name + ".old")
     if folder.exists():
         folder.rename(old)
-    fresh.rename(folder)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
-    """Indented JSON with a final newline."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Indented JSON with a final newline; a file that was there is replaced by a rename."""
+    fresh = path.with_name(f".{path.name}.unfinished")
+    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
 
 
 def sha256(path: pathlib.Path) -> str:

@@ -233,6 +233,24 @@ def test_weights_that_are_nan_are_never_saved(tmp_path: pathlib.Path, diverging:
     assert not (tmp_path / "W" / "checkpoints").exists()
 
 
+def test_a_full_disk_at_a_checkpoint_is_one_line(tmp_path: pathlib.Path) -> None:
+    """A process that may write no file larger than 100 kB."""
+    probe = (
+        "import resource, signal, runpy, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "sys.argv = ['trainers', '--preset=dcgan_fashion_mnist', '--steps=1', '--batch_size=2',\n"
+        f"            '--dataset={SAMPLE}', '--workdir={tmp_path / 'W'}']\n"
+        "runpy.run_module('trainers', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "W" / "preset").exists()
+    assert not (tmp_path / "W" / "checkpoints" / "00000001").exists()
+
+
 def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: pathlib.Path) -> None:
     command = [
         sys.executable,
@@ -247,9 +265,12 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: pathlib.Path) -> No
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
-        next(line for line in run.stdout if line.startswith("step "))
-        run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=120)
+        try:
+            next(line for line in run.stdout if line.startswith("step "))
+            run.send_signal(signal.SIGINT)
+            _, errors = run.communicate(timeout=120)
+        finally:
+            run.kill()
     assert run.returncode == 130
     assert "of 100000. The same command goes on from there." in errors
     assert "Traceback" not in errors

@@ -58,6 +58,21 @@ def test_the_card_says_what_was_given(folder: pathlib.Path) -> None:
     assert card["sha256"][presets.WEIGHTS_FILE] == presets.sha256(folder / presets.WEIGHTS_FILE)
 
 
+def test_a_model_trained_further_does_not_keep_the_old_card(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    gan = zoo.load(str(folder))
+    gan.save_to_preset(tmp_path / "copy")
+    assert zoo.load(str(tmp_path / "copy")).card == gan.card  # the same weights
+    gan.compile()
+    gan.fit(tf.data.Dataset.from_tensors(np.zeros((4, 16, 16, 1), np.float32)), verbose=0)
+    gan.save_to_preset(tmp_path / "further")
+    card = zoo.load(str(tmp_path / "further")).card
+    assert card["name"] == "further"
+    assert "dataset" not in card
+    assert card["trained_from"]["dataset"] == {"name": "noise"}
+
+
 def test_float16_halves_the_file_and_loads_as_float32(
     folder: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -167,6 +182,7 @@ def test_json_that_cannot_be_read(copy: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        ({"family": ["os"]}, "must hold a 'family' of .* Received family: "),
         ({"family": "os"}, "must hold a 'family' of .* Received family: 'os'"),
         ({"config": {"resolution": 17}}, "must be arguments of DCGAN: .* Received: 17"),
         ({"config": {"depth": 3}}, "must be arguments of DCGAN: .*depth"),
@@ -181,6 +197,23 @@ def test_a_config_that_does_not_fit(copy: pathlib.Path, change: dict, message: s
     (copy / "card.json").write_text(json.dumps(card))
     with pytest.raises(zoo.PresetError, match=message):
         zoo.load(str(copy))
+
+
+def test_a_card_with_odd_hashes(copy: pathlib.Path) -> None:
+    for hashes in (None, [], "abc", {}):
+        (copy / "card.json").write_text(json.dumps({"sha256": hashes}))
+        with pytest.raises(zoo.PresetError, match="must give the sha256 of model.weights.h5"):
+            zoo.load(str(copy))
+
+
+def test_a_folder_of_something_else_is_not_replaced(
+    folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "thesis.txt").write_text("years of work")
+    with pytest.raises(zoo.PresetError, match="in place of an older preset. Received: .*project"):
+        zoo.load(str(folder)).save_to_preset(tmp_path / "project")
+    assert (tmp_path / "project" / "thesis.txt").read_text() == "years of work"
 
 
 def test_a_failed_save_leaves_the_old_preset(

@@ -11,6 +11,7 @@ LeakyReLU in D; weights from N(0, .02).
 """
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 
@@ -20,9 +21,10 @@ def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
 
 
 def _batch_norm() -> layers.Layer:
-    # Synchronised: under replicas the statistics are those of the global batch.
+    # Under replicas the statistics are those of the global batch; one device need not pay for that.
+    replicas = tf.distribute.get_strategy().num_replicas_in_sync
     return layers.BatchNormalization(
-        momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0), synchronized=True
+        momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0), synchronized=replicas > 1
     )
 
 

@@ -1,0 +1,75 @@
+"""One server for the whole session, in a process of its own, on a free port of this machine."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+from tests.serving import models
+
+ROOT = Path(__file__).parents[2]
+# Let no proxy stand between the tests and this machine.
+CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+]
+
+
+class Server:
+    """A running `python -m serving`.
+
+    Attributes:
+        address: "host:port".
+        lines: what it printed before it was ready.
+    """
+
+    def __init__(self, models_dir: Path, *flags: str):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "serving", f"--models={models_dir}", "--port=0", *flags],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines = []
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip())
+            if line.startswith("Serving "):
+                self.address = line.split()[-1]
+                return
+        raise RuntimeError(f"The server must start. Received: {self.process.communicate()[1]}")
+
+    def stop(self) -> tuple[int, str, str]:
+        """Ends it with SIGTERM; returns exit code, what it still printed, and its errors."""
+        self.process.terminate()
+        output, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, output, errors
+
+
+@pytest.fixture(scope="session")
+def models_dir(tmp_path_factory) -> Path:
+    return models.build(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="session")
+def server(models_dir) -> Iterator[Server]:
+    server = Server(models_dir)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def channel(server) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server.address, CHANNEL_OPTIONS) as channel:
+        yield channel
+
+
+@pytest.fixture(scope="session")
+def stub(channel) -> prediction_service_pb2_grpc.PredictionServiceStub:
+    """TF Serving's own generated stub: a client that owes nothing to ours."""
+    return prediction_service_pb2_grpc.PredictionServiceStub(channel)

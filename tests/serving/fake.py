@@ -1,0 +1,94 @@
+"""A server that misbehaves on purpose, on TF Serving's own servicers, in this process."""
+
+import concurrent.futures
+import contextlib
+from collections.abc import Iterator
+
+import grpc
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+
+class Fake(
+    prediction_service_pb2_grpc.PredictionServiceServicer,
+    model_service_pb2_grpc.ModelServiceServicer,
+):
+    """Serves one model `m`, whose signature takes `x` and gives `y`, both float [N, columns].
+
+    Attributes:
+        failures: (status, message) of the next Predict calls, before they succeed.
+        predicts: the Predict requests that came.
+        metadata_calls: how many GetModelMetadata calls came.
+        statuses: version -> state, or None for NOT_FOUND.
+    """
+
+    def __init__(self):
+        self.columns = 2
+        self.version = 1
+        self.failures = []
+        self.predicts = []
+        self.metadata_calls = 0
+        self.statuses = None
+        self.output = "y"
+
+    def Predict(self, request, context):
+        self.predicts.append(request)
+        if self.failures:
+            context.abort(*self.failures.pop(0))
+        response = predict_pb2.PredictResponse()
+        response.model_spec.name = "m"
+        response.model_spec.version.value = self.version
+        (value,) = request.inputs.values()
+        response.outputs[self.output].CopyFrom(value)
+        return response
+
+    def GetModelMetadata(self, request, context):
+        self.metadata_calls += 1
+        if request.model_spec.name != "m":
+            context.abort(grpc.StatusCode.NOT_FOUND, "Servable not found for request")
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        for key, alias, dtype, shape in [
+            ("serving_default", "x", tf.float32, [-1, self.columns]),
+            ("generate", "seed", tf.int64, [-1]),
+        ]:
+            definition = signatures.signature_def[key]
+            definition.inputs[alias].dtype = dtype.as_datatype_enum
+            definition.outputs["y"].dtype = dtype.as_datatype_enum
+            for size in shape:
+                definition.inputs[alias].tensor_shape.dim.add(size=size)
+                definition.outputs["y"].tensor_shape.dim.add(size=size)
+        response = get_model_metadata_pb2.GetModelMetadataResponse()
+        response.model_spec.name = "m"
+        response.model_spec.version.value = self.version
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+    def GetModelStatus(self, request, context):
+        if self.statuses is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version, (state, code, message) in self.statuses.items():
+            status = response.model_version_status.add(version=version, state=state)
+            status.status.error_code = code
+            status.status.error_message = message
+        return response
+
+
+@contextlib.contextmanager
+def serve(fake: Fake, port: int = 0) -> Iterator[str]:
+    """Runs it on a free port, or on `port`; yields the address."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(fake, server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(fake, server)
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()

@@ -1,0 +1,162 @@
+"""Small SavedModels for the tests, made with nothing but tf.Module."""
+
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+SHAPE = (2, 3, 1)  # of the toy images
+
+
+def _spec(name, dtype, *shape):
+    return tf.TensorSpec(shape, dtype, name)
+
+
+def _rows(function, values, dtype, shape=()):
+    return tf.map_fn(function, values, fn_output_signature=tf.TensorSpec(shape, dtype))
+
+
+class Toy(tf.Module):
+    """A generator and discriminator in name, and signatures with every awkward property."""
+
+    @tf.function(input_signature=[_spec("latents", tf.float32, None, 6)])
+    def serving_default(self, latents):
+        return {"images": tf.tanh(tf.reshape(latents, [-1, *SHAPE]))}
+
+    @tf.function(input_signature=[_spec("seed", tf.int64, None)])
+    def generate(self, seed):
+        def image(one):
+            return tf.random.stateless_uniform(SHAPE, tf.stack([one, 0]), -1.0, 1.0)
+
+        return {"images": _rows(image, seed, tf.float32, SHAPE)}
+
+    @tf.function(input_signature=[_spec("seed", tf.int64, None)])
+    def generate_png(self, seed):
+        images = (self.generate(seed)["images"] + 1) * 127.5
+        pixels = tf.cast(tf.clip_by_value(tf.math.rint(images), 0, 255), tf.uint8)
+        return {"image_bytes": _rows(tf.io.encode_png, pixels, tf.string)}
+
+    @tf.function(input_signature=[_spec("images", tf.float32, None, *SHAPE)])
+    def discriminate(self, images):
+        return {"probability": tf.sigmoid(tf.reduce_mean(images, [1, 2, 3]))}
+
+    @tf.function(input_signature=[_spec("steps", tf.int32, None)])
+    def slow(self, steps):
+        """Takes a time in proportion to the largest of `steps`."""
+        matrix = tf.eye(128) * 0.5
+        for _ in tf.range(tf.reduce_max(steps)):
+            matrix = tf.tanh(tf.matmul(matrix, matrix))
+        return {"steps": steps + tf.cast(tf.reduce_sum(matrix) > 1e9, tf.int32)}
+
+    @tf.function(input_signature=[_spec("x", tf.float32)])
+    def scalar(self, x):
+        return {"y": 2 * x}
+
+    @tf.function(input_signature=[_spec("x", tf.float32, 2, 3)])
+    def fixed(self, x):
+        return {"y": 2 * x}
+
+    @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
+    def identity(self, x):
+        return {"y": tf.identity(x)}
+
+    @tf.function(input_signature=[_spec("image_bytes", tf.string, None)])
+    def decode(self, image_bytes):
+        def size(data):
+            return tf.shape(tf.io.decode_png(data, 1))[0]
+
+        return {"height": _rows(size, image_bytes, tf.int32)}
+
+    @tf.function(input_signature=[_spec("pictures", tf.float32, None, None, None, 3)])
+    def any_size(self, pictures):
+        return {"mean": tf.reduce_mean(pictures, [1, 2, 3])}
+
+    @tf.function(
+        input_signature=[_spec("a", tf.float32, None, 2), _spec("b", tf.float32, None)],
+    )
+    def two_inputs(self, a, b):
+        return {"sum": tf.reduce_sum(a, 1) + b, "difference": tf.reduce_sum(a, 1) - b}
+
+    @tf.function(input_signature=[_spec("x", tf.float32, None)])
+    def not_by_row(self, x):
+        return {"large": tf.boolean_mask(x, x > 10)}
+
+    @tf.function(
+        input_signature=[
+            _spec(name, dtype, None)
+            for name, dtype in [
+                ("float64", tf.float64),
+                ("float16", tf.float16),
+                ("int8", tf.int8),
+                ("uint8", tf.uint8),
+                ("int64", tf.int64),
+                ("uint64", tf.uint64),
+                ("boolean", tf.bool),
+                ("complex64", tf.complex64),
+                ("string", tf.string),
+            ]
+        ]
+    )
+    def types(self, float64, float16, int8, uint8, int64, uint64, boolean, complex64, string):
+        values = [float64, float16, int8, uint8, int64, uint64, boolean, complex64, string]
+        return {f"{value.dtype.name}_out": tf.identity(value) for value in values}
+
+
+TOY_SIGNATURES = [name for name, value in vars(Toy).items() if hasattr(value, "input_signature")]
+
+
+class Scale(tf.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = tf.Variable(float(factor))
+
+    @tf.function(input_signature=[_spec("x", tf.float32, None)])
+    def serving_default(self, x):
+        return {"y": self.factor * x}
+
+
+class Counter(tf.Module):
+    """Counts its own runs, so that a warm-up can be seen."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = tf.Variable(0.0)
+
+    @tf.function(input_signature=[_spec("x", tf.float32, None)])
+    def serving_default(self, x):
+        return {"runs": self.runs.assign_add(1.0) + 0 * x}
+
+
+def save(module: tf.Module, folder: Path, *signatures: str) -> Path:
+    """Writes a SavedModel with methods of `module` as signatures."""
+    names = signatures or ("serving_default",)
+    tf.saved_model.save(module, str(folder), {name: getattr(module, name) for name in names})
+    return folder
+
+
+def write_warmup(folder: Path, *, count: int, **inputs) -> None:
+    """Writes `count` equal warm-up requests into a SavedModel's folder."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "whatever"
+    for name, value in inputs.items():
+        request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(request)
+    file = folder / "assets.extra" / "tf_serving_warmup_requests"
+    file.parent.mkdir()
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for _ in range(count):
+            writer.write(log.SerializeToString())
+
+
+def build(root: Path) -> Path:
+    """Writes the models that the tests' server serves."""
+    save(Toy(), root / "toy" / "3", *TOY_SIGNATURES)
+    save(Scale(2), root / "scale" / "2")
+    save(Scale(10), root / "scale" / "00000010")
+    (root / "scale" / "tmp-11").mkdir()
+    counter = save(Counter(), root / "counter" / "0")
+    write_warmup(counter, count=3, x=[1.0])
+    (root / "not_a_model").mkdir()
+    (root / "notes.txt").write_text("beside the models")
+    return root

@@ -1,0 +1,226 @@
+"""The batcher, with signatures whose runs the test holds in its hand."""
+
+import asyncio
+import threading
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.server import batching
+from serving.server.batching import Batcher
+from serving.server.errors import StatusError
+
+
+class Held:
+    """A signature that waits in its run until it is let go, and notes what it was given."""
+
+    batchable = True
+
+    def __init__(self, held=True):
+        self.runs = []
+        self.go = threading.Event()
+        self.started = threading.Event()
+        if not held:
+            self.go.set()
+
+    def run(self, inputs):
+        self.runs.append(inputs[0].ravel().tolist())
+        self.started.set()
+        assert self.go.wait(30)
+        if -1 in inputs[0]:
+            raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "no -1")
+        return [inputs[0] * 2]
+
+
+def _rows(*values):
+    return [np.array(values, np.float32)]
+
+
+async def _with_batcher(test, **kwargs):
+    batcher = Batcher(**{"enabled": True, "max_batch_size": 8} | kwargs)
+    try:
+        return await asyncio.wait_for(test(batcher), 60)
+    finally:
+        await batcher.close()
+
+
+def _run(test, **kwargs):
+    return asyncio.run(_with_batcher(test, **kwargs))
+
+
+async def _start(batcher, signature, *values, **kwargs):
+    """Submits and lets the batcher take notice."""
+    task = asyncio.create_task(batcher.run(signature, _rows(*values), **kwargs))
+    await asyncio.sleep(0)
+    return task
+
+
+async def _until_started(signature):
+    await asyncio.get_running_loop().run_in_executor(None, signature.started.wait, 30)
+
+
+def test_requests_that_arrive_during_a_run_form_the_next_batch():
+    async def test(batcher):
+        signature = Held()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, number) for number in (1, 2, 3)]
+        signature.go.set()
+        answers = await asyncio.gather(*tasks)
+        assert [answer[0].tolist() for answer in answers] == [[0], [2], [4], [6]]
+        return signature.runs
+
+    # The lone first one ran at once; three were padded to four by repeating a row.
+    assert _run(test) == [[0], [1, 2, 3, 3]]
+
+
+def test_a_batch_has_at_most_max_batch_size_rows():
+    async def test(batcher):
+        signature = Held()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, *range(at, at + 3)) for at in (10, 20, 30)]
+        signature.go.set()
+        answers = await asyncio.gather(*tasks)
+        assert answers[3][0].tolist() == [60, 62, 64]
+        return signature.runs
+
+    assert _run(test) == [[0], [10, 11, 12, 20, 21, 22, 22, 22], [30, 31, 32, 32]]
+
+
+def test_padding_stops_at_max_batch_size():
+    async def test(batcher):
+        signature = Held(held=False)
+        await batcher.run(signature, _rows(1, 2, 3, 4, 5))
+        return signature.runs
+
+    assert _run(test, max_batch_size=6) == [[1, 2, 3, 4, 5, 5]]
+
+
+def test_a_large_request_runs_in_pieces_and_others_run_between():
+    async def test(batcher):
+        signature, other = Held(), Held(held=False)
+        large = await _start(batcher, signature, *range(20))
+        await _until_started(signature)
+        small = await _start(batcher, other, 7)
+        signature.go.set()
+        assert (await small)[0].tolist() == [14]
+        assert not large.done()
+        assert (await large)[0].tolist() == [2 * n for n in range(20)]
+        return [len(run) for run in signature.runs]
+
+    assert _run(test) == [8, 8, 4]
+
+
+def test_other_row_shapes_and_signatures_do_not_share_a_batch():
+    async def test(batcher):
+        signature, other = Held(), Held(held=False)
+        first = await _start(batcher, signature, 0)
+        await _until_started(signature)
+        wide = asyncio.create_task(batcher.run(signature, [np.ones((1, 2), np.float32)]))
+        await asyncio.sleep(0)
+        tasks = [first, wide, await _start(batcher, signature, 1), await _start(batcher, other, 2)]
+        signature.go.set()
+        answers = await asyncio.gather(*tasks)
+        assert answers[1][0].shape == (1, 2)
+        return signature.runs, other.runs
+
+    assert _run(test) == ([[0], [1, 1], [1]], [[2]])
+
+
+def test_a_failed_batch_is_run_again_one_by_one():
+    async def test(batcher):
+        signature = Held()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, value) for value in (5, -1, 6)]
+        signature.go.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(answers.pop(2), StatusError)
+        assert [answer[0].tolist() for answer in answers] == [[0], [10], [12]]
+
+    _run(test)
+
+
+def test_a_request_whose_deadline_passed_in_the_queue_is_dropped():
+    async def test(batcher):
+        signature = Held()
+        first = await _start(batcher, signature, 0)
+        await _until_started(signature)
+        now = asyncio.get_running_loop().time()
+        late = await _start(batcher, signature, 1, deadline=now + 0.01)
+        in_time = await _start(batcher, signature, 2, deadline=now + 60)
+        await asyncio.sleep(0.05)
+        signature.go.set()
+        await asyncio.gather(first, in_time)
+        with pytest.raises(StatusError, match="deadline passed while the request waited") as caught:
+            await late
+        assert caught.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+        return signature.runs
+
+    assert _run(test) == [[0], [2]]
+
+
+def test_a_request_whose_caller_left_is_dropped():
+    async def test(batcher):
+        signature = Held()
+        first = await _start(batcher, signature, 0)
+        await _until_started(signature)
+        gone = await _start(batcher, signature, 1)
+        gone.cancel()
+        signature.go.set()
+        await first
+        await batcher.run(signature, _rows(3))
+        return signature.runs
+
+    assert _run(test) == [[0], [3]]
+
+
+def test_a_full_queue_refuses(monkeypatch):
+    monkeypatch.setattr(batching, "QUEUE_LIMIT", 2)
+
+    async def test(batcher):
+        signature = Held()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, value) for value in (1, 2)]
+        with pytest.raises(StatusError) as caught:
+            await batcher.run(signature, _rows(3))
+        assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+        assert caught.value.message == (
+            "The batch scheduling queue to which this task was submitted is full"
+        )
+        signature.go.set()
+        await asyncio.gather(*tasks)
+        assert (await batcher.run(signature, _rows(4)))[0].tolist() == [8]  # room again
+
+    _run(test)
+
+
+def test_an_answer_too_large_to_send_is_refused_after_the_first_piece():
+    class Large(Held):
+        def run(self, inputs):
+            super().run(inputs)
+            row = np.broadcast_to(np.float32(0), (len(inputs[0]), 2**20))
+            return [row]
+
+    async def test(batcher):
+        signature = Large(held=False)
+        with pytest.raises(StatusError, match=r"at most 2 GiB; .* Received: 1000 rows") as caught:
+            await batcher.run(signature, _rows(*range(1000)))
+        assert caught.value.code == grpc.StatusCode.INVALID_ARGUMENT
+        return len(signature.runs)
+
+    assert _run(test) == 1
+
+
+def test_without_batching_each_request_runs_by_itself():
+    async def test(batcher):
+        signature = Held(held=False)
+        tasks = [await _start(batcher, signature, *range(n, 2 * n)) for n in range(1, 20)]
+        answers = await asyncio.gather(*tasks)
+        assert [len(answer[0]) for answer in answers] == list(range(1, 20))
+        return sorted(len(run) for run in signature.runs)
+
+    assert _run(test, enabled=False) == list(range(1, 20))

@@ -1,0 +1,536 @@
+"""`Client` and `AsyncClient` against the real server, and against one that misbehaves."""
+
+import asyncio
+import inspect
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2
+
+import serving
+from serving import AsyncClient, Client, wire
+from serving.client import TensorSpec, VersionStatus
+from tests.serving import fake, models
+from tests.serving.conftest import ROOT
+
+
+class Awaited:
+    """An `AsyncClient` that is called like a `Client`: every test runs on both."""
+
+    def __init__(self, *args, **kwargs):
+        self._loop = asyncio.new_event_loop()
+        self._client = AsyncClient(*args, **kwargs)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._loop.run_until_complete(self._client.close())
+        self._loop.close()
+
+    def __getattr__(self, name):
+        method = getattr(self._client, name)
+        return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
+
+
+KINDS = pytest.mark.parametrize("kind", [Client, Awaited], ids=["Client", "AsyncClient"])
+
+
+@pytest.fixture(params=[Client, Awaited], ids=["Client", "AsyncClient"])
+def client(request, server):
+    with request.param(server.address) as client:
+        yield client
+
+
+@pytest.fixture
+def misbehaving():
+    """A fake server and its address."""
+    server = fake.Fake()
+    with fake.serve(server) as address:
+        yield server, address
+
+
+def _expected(seeds) -> np.ndarray:
+    """What the toy model makes of seeds, computed by itself, as uint8."""
+    images = models.Toy().generate(tf.constant(seeds, tf.int64))["images"].numpy()
+    return np.floor((images.astype(np.float64) + 1) * 127.5 + 0.5).astype(np.uint8)
+
+
+def test_generate(client):
+    images = client.generate("toy", 4, seed=7)
+    assert images.dtype == np.uint8
+    assert images.shape == (4, *models.SHAPE)
+    np.testing.assert_array_equal(images, _expected([7, 8, 9, 10]))
+    np.testing.assert_array_equal(client.generate("toy"), _expected([0]))
+
+
+def test_eight_images_are_eight_requests_of_one(client):
+    one_by_one = [client.generate("toy", 1, seed=seed) for seed in range(7, 15)]
+    np.testing.assert_array_equal(client.generate("toy", n=8, seed=7), np.concatenate(one_by_one))
+
+
+def test_many_images_are_asked_for_in_pieces(client):
+    np.testing.assert_array_equal(client.generate("toy", 100, seed=-50), _expected(range(-50, 50)))
+
+
+def test_the_largest_seed(client):
+    largest = 2**63 - 1
+    np.testing.assert_array_equal(client.generate("toy", seed=largest), _expected([largest]))
+
+
+def test_generate_png(client):
+    files = client.generate_png("toy", 40, seed=3)
+    pixels = [tf.io.decode_png(data).numpy() for data in files]
+    np.testing.assert_array_equal(pixels, client.generate("toy", 40, seed=3))
+
+
+def test_discriminate(client):
+    pixels = np.random.default_rng(0).integers(0, 256, (70, *models.SHAPE), np.uint8)
+    floats = pixels / 127.5 - 1
+    expected = 1 / (1 + np.exp(-floats.mean((1, 2, 3))))
+    for images in (pixels, floats.astype(np.float32), floats):
+        probability = client.discriminate("toy", images)
+        assert probability.dtype == np.float32
+        np.testing.assert_allclose(probability, expected, atol=1e-6)
+
+
+def test_predict(client):
+    latents = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
+    images = client.predict("toy", {"latents": latents})["images"]
+    np.testing.assert_allclose(images, np.tanh(latents).reshape(2, 2, 3, 1), atol=1e-6)
+    a, b = np.ones((3, 2), np.float32), np.zeros(3, np.float32)
+    answer = client.predict("toy", {"a": a, "b": b}, signature="two_inputs", outputs=["sum"])
+    assert {name: value.tolist() for name, value in answer.items()} == {"sum": [2, 2, 2]}
+    assert client.predict("scale", {"x": np.float32([1])}, version=10)["y"].tolist() == [10]
+
+
+def test_answers_can_be_written_to(client):
+    images = client.predict("toy", {"latents": np.zeros((1, 6), np.float32)})["images"]
+    images += 1
+    assert images.sum() == 6
+
+
+def test_lists_and_numbers_take_the_signatures_type(client):
+    assert client.predict("scale", {"x": [1, 2.5]})["y"].tolist() == [10, 25]
+    assert client.predict("toy", {"x": 4}, signature="scalar")["y"] == 8
+    seeds = client.predict("toy", {"seed": [7]}, signature="generate")["images"]
+    assert seeds.shape == (1, *models.SHAPE)
+
+
+def test_strings(client):
+    png = client.generate_png("toy")[0]
+    answer = client.predict("toy", {"image_bytes": [png, png]}, signature="decode")
+    assert answer["height"].tolist() == [2, 2]
+
+
+def test_no_message_size_trap(client):
+    pictures = np.ones((1, 800, 800, 3), np.float32)
+    assert pictures.nbytes > 4 * 2**20
+    answer = client.predict("toy", {"x": pictures}, signature="identity")["y"]
+    np.testing.assert_array_equal(answer, pictures)
+
+
+def test_metadata(client):
+    metadata = client.metadata("toy")
+    assert (metadata.model, metadata.version) == ("toy", 3)
+    assert set(metadata.signatures) == set(models.TOY_SIGNATURES)
+    signature = metadata.signatures["serving_default"]
+    assert signature.inputs == {"latents": TensorSpec(np.dtype("float32"), (None, 6))}
+    assert signature.outputs == {"images": TensorSpec(np.dtype("float32"), (None, 2, 3, 1))}
+    assert metadata.signatures["identity"].inputs["x"].shape is None
+    assert str(metadata.signatures["generate_png"].outputs["image_bytes"]) == "string[N]"
+
+
+def test_status(client):
+    assert client.status("scale") == [VersionStatus(10, "AVAILABLE")]
+    assert str(client.status("scale")[0]) == "version 10 is AVAILABLE"
+
+
+def test_wait_until_available(client):
+    assert client.wait_until_available("toy", timeout=5) is None
+    with pytest.raises(
+        serving.DeadlineExceeded,
+        match=r"'nope' must be AVAILABLE at \S+ within 0.3 s. Last seen: .* versions of model nope",
+    ):
+        client.wait_until_available("nope", timeout=0.3)
+
+
+GOOD = np.zeros((1, 6), np.float32)
+REFUSALS = {
+    "input name": (
+        lambda c: c.predict("toy", {"z": GOOD}),
+        r"inputs must be \['latents'\] for signature 'serving_default' of 'toy' version 3."
+        r" Received: \['z'\]",
+    ),
+    "missing input": (
+        lambda c: c.predict("toy", {}),
+        r"inputs must be \['latents'\] .* Received: \[\]",
+    ),
+    "dtype": (
+        lambda c: c.predict("toy", {"latents": GOOD.astype(np.float64)}),
+        r"latents must be float32\[N, 6\] for signature .* Received: dtype float64",
+    ),
+    "dtype of a list": (
+        lambda c: c.predict("toy", {"seed": [1.5]}, signature="generate"),
+        r"seed must be int64\[N\] for .* Received: dtype float64",
+    ),
+    "text for numbers": (
+        lambda c: c.predict("toy", {"latents": [["a"] * 6]}),
+        r"latents must be float32\[N, 6\] for .* Received: dtype <U1",
+    ),
+    "shape": (
+        lambda c: c.predict("toy", {"latents": GOOD[:, :5]}),
+        r"latents must be float32\[N, 6\] for .* Received: shape \[1, 5\]",
+    ),
+    "rank": (
+        lambda c: c.predict("toy", {"latents": GOOD[0]}),
+        r"latents must be float32\[N, 6\] for .* Received: shape \[6\]",
+    ),
+    "signature": (
+        lambda c: c.predict("toy", {}, signature="sample"),
+        r"signature must be one of \['any_size', .*\] for 'toy' version 3. Received: 'sample'",
+    ),
+    "a model that cannot generate": (
+        lambda c: c.generate("scale"),
+        r"signature must be one of \['serving_default'\] for 'scale'.* Received: 'generate'",
+    ),
+    "output": (
+        lambda c: c.predict("toy", {"latents": GOOD}, outputs=["images", "logits"]),
+        r"outputs must be among \['images'\] for .* Received: \['logits'\]",
+    ),
+    "n": (lambda c: c.generate("toy", 0), "n must be at least 1. Received: n=0"),
+    "seed": (
+        lambda c: c.generate("toy", 2, seed=2**63 - 1),
+        r"must be 64-bit integers. Received: seed=9223372036854775807, n=2",
+    ),
+    "timeout": (
+        lambda c: c.generate("toy", timeout=0),
+        "timeout must be more than 0 seconds. Received: 0",
+    ),
+    "images' shape": (
+        lambda c: c.discriminate("toy", np.zeros((2, 3, 1), np.uint8)),
+        r"images must have shape \[N, H, W, C\], N at least 1. Received: \[2, 3, 1\]",
+    ),
+    "no images": (
+        lambda c: c.discriminate("toy", np.zeros((0, 2, 3, 1), np.uint8)),
+        r"N at least 1. Received: \[0, 2, 3, 1\]",
+    ),
+    "images' dtype": (
+        lambda c: c.discriminate("toy", np.zeros((1, 2, 3, 1), np.int32)),
+        r"images must be uint8, or floats in \[-1, 1\]. Received: dtype int32",
+    ),
+    "images' size": (
+        lambda c: c.discriminate("toy", np.zeros((1, 4, 4, 1), np.uint8)),
+        r"images must be float32\[N, 2, 3, 1\] for .* Received: shape \[1, 4, 4, 1\]",
+    ),
+    "a value": (
+        lambda c: c.predict("toy", {"image_bytes": [b"x"]}, signature="decode"),
+        r"\S+ refused the request. Received for 'toy': .*DecodePng",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_refusals(client, case):
+    call, message = REFUSALS[case]
+    with pytest.raises(serving.InvalidRequest, match="(?s)" + message) as caught:
+        call(client)
+    assert isinstance(caught.value, ValueError)
+    assert isinstance(caught.value, serving.ServingError)
+
+
+def test_an_unknown_model(client, server):
+    with pytest.raises(serving.ModelNotFound) as caught:
+        client.generate("nope")
+    assert str(caught.value) == (
+        f"The model must be one that {server.address} serves. Received for 'nope': Servable not"
+        " found for request: Latest(nope). Status of 'nope': the server has no model of that name"
+    )
+
+
+def test_an_unknown_version(client):
+    with pytest.raises(
+        serving.ModelNotFound,
+        match=r"Specific\(scale, 2\). Status of 'scale': version 10 is AVAILABLE",
+    ):
+        client.predict("scale", {"x": [1.0]}, version=2)
+
+
+def test_a_deadline(client):
+    client.metadata("toy")
+    start = time.monotonic()
+    with pytest.raises(
+        serving.DeadlineExceeded, match=r"must answer within 0.1 s; .* no answer to Predict"
+    ) as caught:
+        client.predict("toy", {"steps": [5000]}, signature="slow", timeout=0.1)
+    assert time.monotonic() - start < 2
+    assert isinstance(caught.value, TimeoutError)
+
+
+@KINDS
+def test_nothing_is_sent_that_does_not_fit(kind, misbehaving):
+    server, address = misbehaving
+    with kind(address) as client:
+        with pytest.raises(serving.InvalidRequest):
+            client.predict("m", {"x": np.zeros((1, 3), np.float32)})
+        assert server.predicts == []
+
+
+@KINDS
+def test_metadata_is_asked_for_once(kind, misbehaving):
+    server, address = misbehaving
+    with kind(address) as client:
+        for _ in range(3):
+            client.predict("m", {"x": [[1, 2]]})
+        client.metadata("m")
+    assert server.metadata_calls == 1
+    assert len(server.predicts) == 3
+
+
+@KINDS
+def test_a_replaced_model_is_looked_at_again(kind, misbehaving):
+    server, address = misbehaving
+    with kind(address) as client:
+        client.predict("m", {"x": [[1, 2]]})
+        server.columns, server.version = 3, 2
+        assert client.predict("m", {"x": [[1, 2, 3]]})["y"].tolist() == [[1, 2, 3]]
+
+
+@KINDS
+def test_unavailable_is_tried_again(kind, misbehaving):
+    server, address = misbehaving
+    server.failures = [(grpc.StatusCode.UNAVAILABLE, "queue full")] * 2
+    with kind(address) as client:
+        assert client.predict("m", {"x": [[1, 2]]})["y"].tolist() == [[1, 2]]
+    assert len(server.predicts) == 3
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, serving.InvalidRequest),
+        (grpc.StatusCode.FAILED_PRECONDITION, serving.InvalidRequest),
+        (grpc.StatusCode.NOT_FOUND, serving.ModelNotFound),
+        (grpc.StatusCode.INTERNAL, serving.ServingError),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, serving.ServingError),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, serving.DeadlineExceeded),
+    ],
+)
+def test_nothing_else_is_tried_again(kind, misbehaving, code, error):
+    server, address = misbehaving
+    server.failures = [(code, "it says")] * 2
+    with kind(address) as client, pytest.raises(error, match="it says"):
+        client.predict("m", {"x": [[1, 2]]})
+    assert len(server.predicts) == 1
+
+
+@KINDS
+def test_a_server_that_stays_busy(kind, misbehaving):
+    server, address = misbehaving
+    server.failures = [(grpc.StatusCode.UNAVAILABLE, "queue full")] * 9
+    with kind(address) as client, pytest.raises(serving.Unavailable, match="queue full"):
+        client.predict("m", {"x": [[1, 2]]})
+    assert len(server.predicts) == 5
+
+
+@KINDS
+def test_status_of_a_model_that_is_loading(kind, misbehaving):
+    server, address = misbehaving
+    server.statuses = {3: (20, 0, ""), 2: (50, 3, "no such file")}
+    with kind(address) as client:
+        with pytest.raises(
+            serving.ModelNotFound,
+            match="Status of 'other': version 3 is LOADING; version 2 is END: no such file",
+        ):
+            client.generate("other")
+        with pytest.raises(serving.DeadlineExceeded, match="Last seen: version 3 is LOADING"):
+            client.wait_until_available("other", timeout=1)
+        server.statuses[3] = (30, 0, "")
+        client.wait_until_available("other", timeout=5)
+
+
+@KINDS
+def test_an_answer_without_images(kind, misbehaving):
+    _, address = misbehaving
+    with (
+        kind(address) as client,
+        pytest.raises(
+            serving.InvalidResponse, match=r"'generate' of 'm' must give 'images'. .*\['y'\]"
+        ),
+    ):
+        client.generate("m")
+
+
+@KINDS
+def test_all_pieces_come_from_one_version(kind, misbehaving):
+    server, address = misbehaving
+    server.output = "images"
+    with kind(address) as client:
+        client.generate("m", 70)
+    asked = [
+        request.model_spec.version.value if request.model_spec.HasField("version") else None
+        for request in server.predicts
+    ]
+    assert asked == [None, 1, 1]
+    assert [len(tf.make_ndarray(r.inputs["seed"])) for r in server.predicts] == [32, 32, 6]
+
+
+@pytest.fixture
+def closed_address():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        # Bound and not listening: nobody answers, and nobody else takes the port meanwhile.
+        yield f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+@KINDS
+@pytest.mark.parametrize("timeout", [1, 60])
+def test_a_server_that_is_down(kind, closed_address, timeout):
+    start = time.monotonic()
+    with kind(closed_address) as client, pytest.raises(serving.Unavailable) as caught:
+        client.generate("toy", timeout=timeout)
+    assert time.monotonic() - start < min(timeout, 10) + 1
+    assert str(caught.value).startswith(
+        f"A server must be answering at {closed_address}; start one with `python -m serving"
+    )
+    assert isinstance(caught.value, ConnectionError)
+
+
+@KINDS
+def test_a_server_that_never_answers(kind):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        start = time.monotonic()
+        with (
+            kind(address, timeout=0.5) as client,
+            pytest.raises(
+                serving.DeadlineExceeded, match=rf"^{address} must answer within 0.5 s; check"
+            ),
+        ):
+            client.generate("toy")
+        assert time.monotonic() - start < 3
+
+
+@KINDS
+def test_waiting_for_a_server_that_comes_up_later(kind):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    later = fake.Fake()
+    later.statuses = {1: (30, 0, "")}
+    release = threading.Event()
+
+    def start():
+        time.sleep(0.5)
+        with fake.serve(later, port):
+            release.wait(30)
+
+    thread = threading.Thread(target=start)
+    thread.start()
+    try:
+        with kind(f"127.0.0.1:{port}") as client:
+            client.wait_until_available("m", timeout=20)
+            assert client.predict("m", {"x": [[1, 2]]})["y"].tolist() == [[1, 2]]
+    finally:
+        release.set()
+        thread.join()
+
+
+def test_a_client_can_be_used_from_many_threads_and_again_after_close(server):
+    client = Client(server.address)
+    answers = {}
+
+    def ask(seed):
+        answers[seed] = client.generate("toy", seed=seed)[0]
+
+    threads = [threading.Thread(target=ask, args=[seed]) for seed in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    np.testing.assert_array_equal([answers[seed] for seed in range(16)], _expected(range(16)))
+    client.close()
+    np.testing.assert_array_equal(client.generate("toy"), _expected([0]))
+    client.close()
+
+
+def test_async_callers_share_a_client(server):
+    async def ask():
+        async with AsyncClient(server.address) as client:
+            return await asyncio.gather(*(client.generate("toy", seed=s) for s in range(32)))
+
+    np.testing.assert_array_equal(np.concatenate(asyncio.run(ask())), _expected(range(32)))
+
+
+def test_both_clients_have_the_same_methods():
+    def methods(cls):
+        return {
+            name: inspect.signature(value).replace(return_annotation=None)
+            for name, value in vars(cls).items()
+            if callable(value) and not name.startswith("__") and name not in ("_drive", "_stub")
+        }
+
+    assert methods(Client) == methods(AsyncClient)
+    assert inspect.signature(Client) == inspect.signature(AsyncClient)
+
+
+def _python(code: str, *arguments: str) -> list[str]:
+    result = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout.split()
+
+
+def test_the_client_never_imports_tensorflow_and_is_light(server):
+    code = """
+import time; start = time.thread_time()  # not the clock: other work may keep the machine busy
+import serving, sys
+seconds = time.thread_time() - start
+client = serving.Client(sys.argv[1])
+client.generate("toy", 2), client.metadata("toy"), client.status("toy")
+heavy = {"tensorflow", "keras", "absl", "zoo", "trainers", "export"} & set(sys.modules)
+# Not getrusage: its maximum starts with that of the process that started this one.
+peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(seconds, int(peak.split()[1]) / 1024, len(heavy))
+"""
+    seconds, megabytes, heavy = (float(word) for word in _python(code, server.address))
+    assert heavy == 0
+    assert seconds < 0.4
+    assert megabytes < 80
+
+
+def test_a_client_works_in_a_forked_child(server):
+    code = """
+import os, sys
+from serving import Client
+client = Client(sys.argv[1])
+before = client.generate("toy", seed=5).tolist()
+child = os.fork()
+if child == 0:
+    same = client.generate("toy", seed=5, timeout=20).tolist() == before
+    os._exit(0 if same else 3)
+_, status = os.waitpid(child, 0)
+print(os.waitstatus_to_exitcode(status), client.generate("toy", seed=5).tolist() == before)
+"""
+    assert _python(code, server.address) == ["0", "True"]
+
+
+def test_the_messages_live_beside_tensorflows_own():
+    theirs, ours = predict_pb2.PredictRequest, wire.PredictRequest
+    assert theirs.DESCRIPTOR.full_name == ours.DESCRIPTOR.full_name
+    assert theirs.DESCRIPTOR is not ours.DESCRIPTOR

@@ -1,0 +1,92 @@
+"""`python -m serving.client`."""
+
+import subprocess
+import sys
+
+import pytest
+import tensorflow as tf
+
+from serving.client import main
+from tests.serving import models
+from tests.serving.conftest import ROOT
+
+
+def _run(capsys, *arguments: str) -> tuple[object, str, str]:
+    """Runs the command in this process; returns exit code (or message), stdout, stderr."""
+    code = 0
+    try:
+        main(arguments)
+    except SystemExit as end:
+        code = end.code
+    output = capsys.readouterr()
+    return code, output.out, output.err
+
+
+def test_generate(tmp_path, server, capsys):
+    out = tmp_path / "new" / "images"
+    arguments = ["generate", "toy", f"--server={server.address}", "--n=3", "--seed=7"]
+    code, output, _ = _run(capsys, *arguments, f"--out={out}")
+    assert code == 0
+    assert output == f"Wrote 3 image(s): {out}/00000.png ... 00002.png\n"
+    files = sorted(out.iterdir())
+    assert [file.name for file in files] == ["00000.png", "00001.png", "00002.png"]
+    toy = models.Toy()
+    expected = toy.generate_png(tf.constant([7, 8, 9], tf.int64))["image_bytes"].numpy()
+    assert [file.read_bytes() for file in files] == expected.tolist()
+
+
+def test_status_and_metadata(server, capsys):
+    _, output, _ = _run(capsys, "status", "scale", f"--server={server.address}")
+    assert output == "scale version 10 is AVAILABLE\n"
+    _, output, _ = _run(capsys, "metadata", "toy", f"--server={server.address}")
+    lines = output.splitlines()
+    assert lines[0] == "toy, version 3"
+    assert "  serving_default(latents: float32[N, 6]) -> images: float32[N, 2, 3, 1]" in lines
+    assert "  generate_png(seed: int64[N]) -> image_bytes: string[N]" in lines
+    assert "  identity(x: float32[...]) -> y: float32[...]" in lines
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["status", "nope"], "Received for 'nope': Could not find any versions of model nope"),
+        (["generate", "scale"], "Received: 'generate_png'"),
+        (["generate", "toy", "--n=0"], "n must be at least 1. Received: n=0"),
+    ],
+)
+def test_errors_are_one_line(server, capsys, tmp_path, arguments, message):
+    out = [f"--out={tmp_path / 'out'}"] if arguments[0] == "generate" else []
+    code, output, _ = _run(capsys, *arguments, *out, f"--server={server.address}")
+    assert code.startswith("serving.client: ")  # sys.exit prints it and ends with 1
+    assert message in code
+    assert "\n" not in code
+    assert output == ""
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written(server, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    arguments = ["generate", "toy", f"--server={server.address}", f"--out={tmp_path / 'file'}"]
+    code, _, _ = _run(capsys, *arguments)
+    assert "File exists" in code
+    assert str(tmp_path / "file") in code
+
+
+def test_as_a_process():
+    result = subprocess.run(
+        [sys.executable, "-m", "serving.client", "status", "m", "--server=127.0.0.1:1"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("serving.client: A server must be answering at 127.0.0.1:1;")
+    assert result.stderr.count("\n") == 1
+
+
+def test_help(capsys):
+    code, output, _ = _run(capsys, "generate", "--help")
+    assert code == 0
+    for text in ("--server HOST:PORT", "localhost:8500", "--n N", "--seed", "--out", "--timeout"):
+        assert text in output

@@ -1,0 +1,271 @@
+"""`python -m serving`: what it loads, how it refuses to start, how it stops."""
+
+import concurrent.futures
+import contextlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import grpc
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
+
+from serving.server import app
+from serving.server.errors import StartError
+from serving.server.folders import find_models
+from tests.serving import models
+from tests.serving.conftest import CHANNEL_OPTIONS, ROOT, Server
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "serving", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_the_latest_version_is_the_largest_number(tmp_path):
+    for name in ("a/1", "a/9", "a/10", "a/x12", "a/-13", "a/²", "b/007", "c/new", ".git/objects"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a" / "99").write_text("a file")
+    assert find_models(str(tmp_path)) == {"a": tmp_path / "a/10", "b": tmp_path / "b/007"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, r"--models must be a folder of <model>/<version>/. Received: \S+/m$"),
+        (lambda path: path.write_text(""), "must be a folder"),
+        (lambda path: path.mkdir(), r"at least one <model>/<version>/ .* Received: \S+/m, which"),
+        (lambda path: (path / "a" / "new").mkdir(parents=True), "at least one <model>/<version>/"),
+    ],
+    ids=["missing", "a file", "empty", "no version"],
+)
+def test_a_folder_without_models_is_refused(tmp_path, make, message):
+    make(tmp_path / "m")
+    with pytest.raises(StartError, match=message):
+        find_models(str(tmp_path / "m"))
+
+
+def _break(folder, how):
+    if how == "no saved_model.pb":
+        (folder / "saved_model.pb").unlink()
+    elif how == "cut off":
+        data = (folder / "saved_model.pb").read_bytes()
+        (folder / "saved_model.pb").write_bytes(data[: len(data) // 2])
+    elif how == "no variables":
+        shutil.rmtree(folder / "variables")
+    elif how == "variables cut off":
+        (file,) = (folder / "variables").glob("variables.data*")
+        file.write_bytes(b"")
+
+
+@pytest.mark.parametrize(
+    "how", ["no saved_model.pb", "cut off", "no variables", "variables cut off"]
+)
+def test_a_broken_saved_model_is_named(tmp_path, how):
+    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
+    _break(folder, how)
+    with pytest.raises(StartError) as caught:
+        app.load(find_models(str(tmp_path)))
+    message = str(caught.value)
+    assert message.startswith(f"{folder} must be a SavedModel that TensorFlow {tf.__version__} can")
+    assert "\n" not in message
+
+
+def test_a_failing_warmup_request_fails_the_load(tmp_path):
+    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
+    models.write_warmup(folder, count=1, x=[1])
+    with pytest.raises(StartError) as caught:
+        app.load(find_models(str(tmp_path)))
+    assert str(caught.value) == (
+        f"{folder}: a warm-up request failed: Expects arg[0] to be float but int32 is provided"
+    )
+
+
+def test_a_warmup_request_of_another_kind_fails_the_load(tmp_path):
+    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
+    (folder / "assets.extra").mkdir()
+    log = prediction_log_pb2.PredictionLog()
+    log.regress_log.request.model_spec.name = "scale"
+    file = folder / "assets.extra" / "tf_serving_warmup_requests"
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        writer.write(log.SerializeToString())
+    with pytest.raises(
+        StartError, match=r"only predict_log can be replayed. Received: regress_log"
+    ):
+        app.load(find_models(str(tmp_path)))
+
+
+def test_a_damaged_warmup_file_fails_the_load(tmp_path):
+    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
+    models.write_warmup(folder, count=1, x=[1.0])
+    file = folder / "assets.extra" / "tf_serving_warmup_requests"
+    file.write_bytes(file.read_bytes()[:-7])
+    with pytest.raises(StartError, match=r"scale/4 must be a SavedModel .* DataLossError"):
+        app.load(find_models(str(tmp_path)))
+
+
+def test_warmup_runs_each_request(tmp_path):
+    folder = models.save(models.Counter(), tmp_path / "counter" / "1")
+    models.write_warmup(folder, count=5, x=[1.0])
+    model = app.load(find_models(str(tmp_path)))["counter"]
+    (runs,) = model.signature("").run([np.zeros(1, np.float32)])
+    model.close()
+    assert runs == [6]
+
+
+def test_start_errors_end_in_one_line(tmp_path):
+    result = _run(f"--models={tmp_path / 'nowhere'}")
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr == (
+        f"serving: --models must be a folder of <model>/<version>/. Received: {tmp_path}/nowhere\n"
+    )
+
+
+def test_a_port_in_use(models_dir):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = _run(f"--models={models_dir}", f"--port={port}")
+    assert result.returncode == 1
+    assert f"Received: 127.0.0.1:{port}, which is in use" in result.stderr.splitlines()[-1]
+    assert "choose another --port" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert "Serving " not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--models=m", "--modls=x"], "Unknown command line flag 'modls'. Did you mean: models ?"),
+        ([], "Flag --models must have a value other than None"),
+        (["--models=m", "--port=70000"], "70000 is not an integer in the range [0, 65535]"),
+        (["--models=m", "--max_batch_size=0"], "0 is not a positive integer"),
+        (["--models=m", "extra"], "Every argument must be a flag, --name=value. Received: extra"),
+    ],
+)
+def test_wrong_flags(arguments, message):
+    result = _run(*arguments)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["absl", "grpc_health"])
+def test_a_missing_extra_is_named(models_dir, missing):
+    code = f"""
+import runpy, sys
+sys.modules[{missing!r}] = None
+sys.argv = ["serving", "--models={models_dir}"]
+runpy.run_module("serving", run_name="__main__")
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("serving: The server needs")
+    assert "pip install 'gan-zoo[serve]'" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_help_is_enough():
+    result = _run("--help")
+    for text in ("python -m serving --models=DIR --port=8500", "--models", "--[no]enable_batching"):
+        assert text in result.stdout
+    for text in ("--max_batch_size", "--host", "--port", "(default: '8500')"):
+        assert text in result.stdout
+
+
+def test_sigterm_finishes_what_is_in_flight(models_dir):
+    server = Server(models_dir)
+    with grpc.insecure_channel(server.address, CHANNEL_OPTIONS) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+
+        def ask(steps):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = "toy"
+            request.model_spec.signature_name = "slow"
+            request.inputs["steps"].CopyFrom(tf.make_tensor_proto([steps], tf.int32))
+            answer = tf.make_ndarray(stub.Predict(request, timeout=60).outputs["steps"])
+            return answer.tolist(), time.monotonic()
+
+        ask(1)
+        start = time.monotonic()
+        ask(2000)
+        steps = int(2000 * 1.5 / (time.monotonic() - start))
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            answers = [pool.submit(ask, steps) for _ in range(3)]
+            time.sleep(0.4)
+            signalled = time.monotonic()
+            server.process.terminate()
+            answers = [answer.result() for answer in answers]
+        assert [answer for answer, _ in answers] == [[steps]] * 3
+        assert max(end for _, end in answers) > signalled
+        output, errors = server.process.communicate(timeout=60)
+        assert server.process.returncode == 0
+        assert output.splitlines() == [
+            "Stopping: finishing the requests in flight, 30 s at most",
+            "Stopped",
+        ]
+        assert errors == ""
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(1)
+        assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_signal_before_it_serves_ends_it(models_dir):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "serving", f"--models={models_dir}", "--port=0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # The import of absl's app comes last before the signal handler.
+    for line in process.stderr:
+        if re.search(r"\| +absl\.app$", line):
+            break
+    time.sleep(0.5)
+    process.terminate()
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert errors.splitlines()[-1] == "serving: Stopped before it served"
+    assert "Serving " not in output
+
+
+def test_the_port_opens_when_the_models_are_loaded(models_dir):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = probe.getsockname()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving", f"--models={models_dir}", f"--port={address[1]}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    os.set_blocking(process.stdout.fileno(), False)
+    end = time.monotonic() + 300
+    while time.monotonic() < end and process.poll() is None:
+        with contextlib.suppress(ConnectionError), socket.create_connection(address, timeout=5):
+            break
+        time.sleep(0.005)
+    printed = process.stdout.read() or b""
+    process.send_signal(signal.SIGINT)  # Ctrl-C stops it as SIGTERM does
+    os.set_blocking(process.stdout.fileno(), True)
+    rest, errors = process.communicate(timeout=60)
+    assert printed.count(b"Loaded ") == 3
+    assert (process.returncode, errors) == (0, b"")
+    assert rest.endswith(b"Stopped\n")
