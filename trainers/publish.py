@@ -1,6 +1,6 @@
 """Bundles a finished run as a pretrained preset: python -m trainers.publish --run=WORKDIR
 
-For maintainers. Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and the licence,
+For maintainers. Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
 and adds the score of these very weights against the test split of the data they were trained on.
 """
 
