@@ -1,5 +1,7 @@
 """Which devices train: one, or all of this machine."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 STRATEGIES = ("auto", "one", "mirrored")
@@ -20,5 +22,17 @@ def make_strategy(name: str) -> tf.distribute.Strategy:
     gpus = tf.config.list_logical_devices("GPU")
     if name == "one" or (name == "auto" and len(gpus) < 2):
         return tf.distribute.get_strategy()
-    devices = gpus or tf.config.list_logical_devices("CPU")
-    return tf.distribute.MirroredStrategy([device.name for device in devices])
+    return mirrored(gpus or tf.config.list_logical_devices("CPU"))
+
+
+def mirrored(devices: Sequence[tf.config.LogicalDevice]) -> tf.distribute.MirroredStrategy:
+    """MirroredStrategy over the given devices.
+
+    On CPUs it reduces on one device: TensorFlow's collectives number their instances anew in every
+    strategy, so a second one in the same process meets the shapes of the first and fails.
+    """
+    on_cpu = devices[0].device_type == "CPU"
+    return tf.distribute.MirroredStrategy(
+        [device.name for device in devices],
+        cross_device_ops=tf.distribute.ReductionToOneDevice() if on_cpu else None,
+    )

@@ -13,6 +13,7 @@ from serving import Client
 from tests.battery.cases import CASES, Case
 from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints
+from trainers.strategy import make_strategy
 from zoo.presets import FAMILIES, get_preset, list_presets
 
 ALL = [
@@ -134,7 +135,7 @@ def train_sgd(family: str, case: Case, strategy: tf.distribute.Strategy, scaled:
 
 
 def two_replicas() -> tf.distribute.Strategy:
-    return tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"])
+    return make_strategy("mirrored")  # the two logical CPUs of conftest.py
 
 
 @every_family
