@@ -1,0 +1,3 @@
+from serving.client.command_line import main
+
+main()

@@ -1,0 +1,130 @@
+"""The asyncio twin of the client."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving.client import core
+from serving.client.core import Steps
+from serving.client.specs import Metadata, VersionStatus
+
+
+class AsyncClient:
+    """`Client` for asyncio: the same methods, to be awaited, in one event loop.
+
+    Example:
+
+        async with AsyncClient("localhost:8500") as client:
+            images = await client.generate("dcgan_fashion_mnist", n=16, seed=0)
+    """
+
+    def __init__(
+        self, address: str = core.DEFAULT_ADDRESS, *, timeout: float = core.DEFAULT_TIMEOUT
+    ):
+        self._address = address
+        self._core = core.Core(address, timeout)
+        self._channel: grpc.aio.Channel | None = None
+        self._calls: dict[str, grpc.aio.UnaryUnaryMultiCallable] = {}
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connection; a later call opens it again."""
+        if self._channel is not None:
+            channel, self._channel = self._channel, None
+            await channel.close()
+
+    async def generate(
+        self,
+        model: str,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray:
+        """As `Client.generate`."""
+        return await self._drive(self._core.generate(model, n, seed, version, timeout))
+
+    async def generate_png(
+        self,
+        model: str,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> list[bytes]:
+        """As `Client.generate_png`."""
+        return await self._drive(self._core.generate_png(model, n, seed, version, timeout))
+
+    async def discriminate(
+        self,
+        model: str,
+        images: np.ndarray,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray:
+        """As `Client.discriminate`."""
+        return await self._drive(self._core.discriminate(model, images, version, timeout))
+
+    async def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        signature: str = "serving_default",
+        version: int | None = None,
+        outputs: Iterable[str] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """As `Client.predict`."""
+        steps = self._core.predict(model, inputs, signature, version, outputs, timeout)
+        return await self._drive(steps)
+
+    async def metadata(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> Metadata:
+        """As `Client.metadata`."""
+        return await self._drive(self._core.metadata(model, version, timeout))
+
+    async def status(self, model: str, *, timeout: float | None = None) -> list[VersionStatus]:
+        """As `Client.status`."""
+        return await self._drive(self._core.status(model, timeout))
+
+    async def wait_until_available(self, model: str, timeout: float | None = None) -> None:
+        """As `Client.wait_until_available`."""
+        return await self._drive(self._core.wait_until_available(model, timeout))
+
+    async def _drive(self, steps: Steps) -> Any:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, core.Pause):
+                    await asyncio.sleep(step.seconds)
+                    step = next(steps)
+                    continue
+                try:
+                    answer = await self._stub(step.method)(step.request, timeout=step.timeout)
+                except grpc.RpcError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as stop:
+            return stop.value
+
+    def _stub(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable:
+        if self._channel is None:
+            self._channel = grpc.aio.insecure_channel(
+                self._address, core.channel_options(self._address)
+            )
+            self._calls = core.stubs(self._channel)
+        return self._calls[method]

@@ -1,0 +1,87 @@
+"""The client on the command line.
+
+python -m serving.client generate MODEL --server=localhost:8500 --n=16 --seed=0 --out=DIR
+python -m serving.client status MODEL
+python -m serving.client metadata MODEL
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from serving.client.core import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
+from serving.client.sync import Client
+from serving.errors import ServingError
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command `python -m serving.client`; ends the process with 1 after an error."""
+    args = _parser().parse_args(argv)
+    try:
+        with Client(args.server, timeout=args.timeout) as client:
+            args.run(client, args)
+    except (ServingError, OSError) as error:
+        sys.exit(f"serving.client: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m serving.client",
+        description="Asks a server of TF Serving's gRPC API, e.g. `python -m serving`.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    generate = _command(commands, "generate", _generate, "write n generated images as PNG files")
+    generate.add_argument("--n", type=int, default=1, help="how many images (default: 1)")
+    generate.add_argument(
+        "--seed", type=int, default=0, help="image i is made from seed + i (default: 0)"
+    )
+    generate.add_argument("--out", type=Path, default=Path("."), help="folder (default: this one)")
+    _command(commands, "status", _status, "show the state of each version of a model")
+    _command(commands, "metadata", _metadata, "show a model's signatures, types and shapes")
+    return parser
+
+
+def _command(commands, name, run, text) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+    command.add_argument("model", metavar="MODEL", help="the model's name on the server")
+    command.add_argument(
+        "--server",
+        metavar="HOST:PORT",
+        default=DEFAULT_ADDRESS,
+        help="address of the server (default: %(default)s)",
+    )
+    command.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        help="seconds to wait for an answer (default: %(default)s)",
+    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _generate(client: Client, args: argparse.Namespace) -> None:
+    files = client.generate_png(args.model, args.n, seed=args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+    paths = [args.out / f"{index:05d}.png" for index in range(len(files))]
+    for path, data in zip(paths, files, strict=True):
+        path.write_bytes(data)
+    names = str(paths[0]) if len(paths) == 1 else f"{paths[0]} ... {paths[-1].name}"
+    print(f"Wrote {len(paths)} image(s): {names}")
+
+
+def _status(client: Client, args: argparse.Namespace) -> None:
+    for version in client.status(args.model):
+        print(f"{args.model} {version}")
+
+
+def _metadata(client: Client, args: argparse.Namespace) -> None:
+    metadata = client.metadata(args.model)
+    print(f"{metadata.model}, version {metadata.version}")
+    for name, signature in metadata.signatures.items():
+        inputs, outputs = (
+            ", ".join(f"{key}: {spec}" for key, spec in specs.items())
+            for specs in (signature.inputs, signature.outputs)
+        )
+        print(f"  {name}({inputs}) -> {outputs}")

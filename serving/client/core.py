@@ -1,0 +1,345 @@
+"""What both clients share: all but the network.
+
+Each operation is a generator. It yields a `Call`, which the client carries to the server and
+answers with the response or the error, or a `Pause`; and it returns the result. So requests,
+checks, deadlines and retries stand here once, and `Client` and `AsyncClient` are thin.
+"""
+
+import dataclasses
+import random
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+from google.protobuf.message import Message
+
+from serving import wire
+from serving.client.specs import VersionStatus, fit, read_metadata, read_outputs, to_uint8
+from serving.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    InvalidResponse,
+    ModelNotFound,
+    ServingError,
+    Unavailable,
+)
+
+DEFAULT_ADDRESS = "localhost:8500"
+DEFAULT_TIMEOUT = 60.0
+# Rows of one request: what the server runs at once. Larger ones would gain nothing.
+CHUNK_ROWS = 32
+_ATTEMPTS = 5
+_POLL_SECONDS = 0.2
+_POLL_TIMEOUT = 2.0
+
+_METHODS = {
+    "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
+    "GetModelMetadata": ("tensorflow.serving.PredictionService", wire.GetModelMetadataResponse),
+    "GetModelStatus": ("tensorflow.serving.ModelService", wire.GetModelStatusResponse),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One call of `method`, to be answered within `timeout` seconds."""
+
+    method: str
+    request: Message
+    timeout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Pause:
+    """Nothing to do for `seconds`."""
+
+    seconds: float
+
+
+Steps = Generator[Call | Pause, Message | None, Any]
+
+
+def channel_options(address: str) -> list[tuple[str, int]]:
+    """Returns the options of a channel to `address`."""
+    options = [
+        ("grpc.max_receive_message_length", -1),
+        ("grpc.max_send_message_length", -1),
+        # Look again soon for a server that restarts; by default the second look is after 1 s.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+    ]
+    if address.startswith(("localhost:", "127.", "[::1]")):
+        # No proxy finds the way back to this machine.
+        options.append(("grpc.enable_http_proxy", 0))
+    return options
+
+
+def stubs(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
+    """Returns method name -> callable, on a channel of either kind."""
+    return {
+        method: channel.unary_unary(
+            f"/{service}/{method}",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=response.FromString,
+        )
+        for method, (service, response) in _METHODS.items()
+    }
+
+
+class _Deadline:
+    def __init__(self, seconds: float):
+        if not seconds > 0:
+            raise InvalidRequest(f"timeout must be more than 0 seconds. Received: {seconds}")
+        self.seconds = seconds
+        self.restart()
+
+    def restart(self) -> None:
+        self._end = time.monotonic() + self.seconds
+
+    def left(self) -> float:
+        return max(0.0, self._end - time.monotonic())
+
+
+class Core:
+    """The operations on one server, with a cache of its models' metadata.
+
+    Args:
+        address: the server's "host:port".
+        timeout: seconds, where an operation is given None.
+    """
+
+    def __init__(self, address: str, timeout: float):
+        self._address = address
+        self._timeout = timeout
+        self._metadata: dict[tuple[str, int | None], Any] = {}
+
+    def generate(
+        self, model: str, n: int, seed: int, version: int | None, timeout: float | None
+    ) -> Steps:
+        chunks = _seed_chunks(n, seed)
+        images = yield from self._in_chunks(model, "generate", chunks, "images", version, timeout)
+        return to_uint8(images)
+
+    def generate_png(
+        self, model: str, n: int, seed: int, version: int | None, timeout: float | None
+    ) -> Steps:
+        chunks = _seed_chunks(n, seed)
+        signature, output = "generate_png", "image_bytes"
+        files = yield from self._in_chunks(model, signature, chunks, output, version, timeout)
+        return files.tolist()
+
+    def discriminate(
+        self, model: str, images: Any, version: int | None, timeout: float | None
+    ) -> Steps:
+        chunks = _image_chunks(images)
+        # None: `probability`, or `score` where the discriminator is a critic.
+        return self._in_chunks(model, "discriminate", chunks, None, version, timeout)
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        signature: str,
+        version: int | None,
+        outputs: Iterable[str] | None,
+        timeout: float | None,
+    ) -> Steps:
+        outputs = list(outputs or ())
+        deadline = self._deadline(timeout)
+        answer = yield from self._predict(model, inputs, signature, version, outputs, deadline)
+        return read_outputs(answer)
+
+    def metadata(self, model: str, version: int | None, timeout: float | None) -> Steps:
+        return self._known_metadata(model, version, self._deadline(timeout))
+
+    def status(self, model: str, timeout: float | None) -> Steps:
+        return self._status(model, self._deadline(timeout))
+
+    def wait_until_available(self, model: str, timeout: float | None) -> Steps:
+        deadline = self._deadline(timeout)
+        last = ""
+        while deadline.left():
+            try:
+                poll = _Deadline(min(deadline.left() or 1e-3, _POLL_TIMEOUT))
+                versions = yield from self._status(model, poll)
+                if any(version.state == "AVAILABLE" for version in versions):
+                    return
+                last = "; ".join(map(str, versions))
+            except (Unavailable, ModelNotFound) as error:
+                last = str(error)
+            except DeadlineExceeded as error:
+                last = last or str(error)  # the last look may have had no time left
+            yield Pause(min(_POLL_SECONDS, deadline.left()))
+        raise DeadlineExceeded(
+            f"{model!r} must be AVAILABLE at {self._address} within {deadline.seconds:g} s."
+            f" Last seen: {last}"
+        )
+
+    def _deadline(self, timeout: float | None) -> _Deadline:
+        return _Deadline(self._timeout if timeout is None else timeout)
+
+    def _in_chunks(
+        self,
+        model: str,
+        signature: str,
+        chunks: Iterator[dict[str, np.ndarray]],
+        output: str | None,
+        version: int | None,
+        timeout: float | None,
+    ) -> Steps:
+        """Returns the joined `output` of all chunks, or the signature's only one."""
+        pieces = []
+        deadline = self._deadline(timeout)
+        for inputs in chunks:
+            answer = yield from self._predict(model, inputs, signature, version, [], deadline)
+            # All rows from one version, even if the server takes up a new one meanwhile.
+            version = answer.model_spec.version.value
+            arrays = read_outputs(answer)
+            name = output or next(iter(arrays), None)
+            if name not in arrays:
+                raise InvalidResponse(
+                    f"The signature {signature!r} of {model!r} must give {output or 'an output'!r}."
+                    f" Received: {sorted(arrays)}"
+                )
+            pieces.append(arrays[name])
+            deadline.restart()
+        return np.concatenate(pieces)
+
+    def _predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        signature: str,
+        version: int | None,
+        outputs: list[str],
+        deadline: _Deadline,
+    ) -> Steps:
+        metadata = yield from self._known_metadata(model, version, deadline)
+        try:
+            arrays = fit(metadata, signature, inputs, outputs)
+        except InvalidRequest:
+            # The model may have been replaced since: look again before refusing.
+            self._metadata.pop((model, version), None)
+            metadata = yield from self._known_metadata(model, version, deadline)
+            arrays = fit(metadata, signature, inputs, outputs)
+        request = wire.PredictRequest(output_filter=outputs)
+        _fill_spec(request.model_spec, model, version)
+        request.model_spec.signature_name = signature
+        for name, array in arrays.items():
+            request.inputs[name].CopyFrom(wire.to_tensor(array))
+        try:
+            return (yield from self._call_model("Predict", request, deadline))
+        except (InvalidRequest, ModelNotFound):
+            self._metadata.pop((model, version), None)
+            raise
+
+    def _known_metadata(self, model: str, version: int | None, deadline: _Deadline) -> Steps:
+        known = self._metadata.get((model, version))
+        if known is None:
+            request = wire.GetModelMetadataRequest(metadata_field=["signature_def"])
+            _fill_spec(request.model_spec, model, version)
+            answer = yield from self._call_model("GetModelMetadata", request, deadline)
+            known = self._metadata[model, version] = read_metadata(model, answer)
+        return known
+
+    def _status(self, model: str, deadline: _Deadline) -> Steps:
+        request = wire.GetModelStatusRequest()
+        request.model_spec.name = model
+        answer = yield from self._call("GetModelStatus", request, deadline)
+        return [
+            VersionStatus(
+                entry.version,
+                wire.state_name(entry.state),
+                entry.status.error_message if entry.status.error_code else "",
+            )
+            for entry in answer.model_version_status
+        ]
+
+    def _call_model(self, method: str, request: Message, deadline: _Deadline) -> Steps:
+        """`_call`; where the model is not found, says what the server has of that name."""
+        try:
+            return (yield from self._call(method, request, deadline))
+        except ModelNotFound as error:
+            model = request.model_spec.name
+            try:
+                versions = yield from self._status(model, deadline)
+                hint = "; ".join(map(str, versions))
+            except ModelNotFound:
+                hint = "the server has no model of that name"
+            except ServingError as failure:
+                hint = f"unknown: {failure}"
+            raise ModelNotFound(f"{error}. Status of {model!r}: {hint}") from None
+
+    def _call(self, method: str, request: Message, deadline: _Deadline) -> Steps:
+        """Makes a call, again where the server is unavailable, and translates its errors."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return (yield Call(method, request, deadline.left()))
+            except grpc.RpcError as error:
+                # Waits of 0.1, 0.2, 0.4 ... s, less some jitter that keeps callers apart. To
+                # repeat a call is safe: none of them changes anything.
+                delay = 0.1 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
+                busy = error.code() == grpc.StatusCode.UNAVAILABLE
+                if not busy or attempt == _ATTEMPTS or delay >= deadline.left():
+                    raise self._translated(error, method, request, deadline) from error
+                yield Pause(delay)
+
+    def _translated(
+        self, error: grpc.RpcError, method: str, request: Message, deadline: _Deadline
+    ) -> ServingError:
+        code, details, model = error.code(), error.details(), request.model_spec.name
+        if code == grpc.StatusCode.UNAVAILABLE:
+            return Unavailable(
+                f"A server must be answering at {self._address}; start one with `python -m serving"
+                f" --models=DIR`, check the address, or try again later. Received: {details}"
+            )
+        if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+            return DeadlineExceeded(
+                f"{self._address} must answer within {deadline.seconds:g} s; check that it is up,"
+                f" or allow more with timeout=. Received: no answer to {method} ({details})"
+            )
+        received = f"Received for {model!r}: {details}"
+        if code == grpc.StatusCode.NOT_FOUND:
+            return ModelNotFound(f"The model must be one that {self._address} serves. {received}")
+        if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
+            return InvalidRequest(f"{self._address} refused the request. {received}")
+        return ServingError(f"{method} failed at {self._address} with {code.name}. {received}")
+
+
+def _seed_chunks(n: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+    if n < 1:
+        raise InvalidRequest(f"n must be at least 1. Received: n={n}")
+    if not -(2**63) <= seed <= 2**63 - n:
+        raise InvalidRequest(
+            f"seed and seed + n - 1 must be 64-bit integers. Received: seed={seed}, n={n}"
+        )
+    seeds = (
+        np.arange(min(CHUNK_ROWS, n - at), dtype=np.int64) + np.int64(seed + at)
+        for at in range(0, n, CHUNK_ROWS)
+    )
+    return ({"seed": chunk} for chunk in seeds)
+
+
+def _image_chunks(images: Any) -> Iterator[dict[str, np.ndarray]]:
+    images = np.asarray(images)
+    if images.ndim != 4 or not len(images):
+        raise InvalidRequest(
+            f"images must have shape [N, H, W, C], N at least 1. Received: {list(images.shape)}"
+        )
+    if images.dtype != np.uint8 and images.dtype.kind != "f":
+        raise InvalidRequest(
+            f"images must be uint8, or floats in [-1, 1]. Received: dtype {images.dtype}"
+        )
+    if images.dtype == np.uint8:
+        images = images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    images = images.astype(np.float32, copy=False)
+    return ({"images": images[at : at + CHUNK_ROWS]} for at in range(0, len(images), CHUNK_ROWS))
+
+
+def _fill_spec(spec: Message, model: str, version: int | None) -> None:
+    spec.name = model
+    if version is not None:
+        spec.version.value = version

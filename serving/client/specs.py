@@ -1,0 +1,167 @@
+"""What a served model takes and gives, and whether a request fits it."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from google.protobuf.message import Message
+
+from serving import wire
+from serving.errors import InvalidRequest, InvalidResponse
+
+
+@dataclasses.dataclass(frozen=True)
+class TensorSpec:
+    """Type and shape of one tensor: `shape` has None for sizes left open, and is None if unknown.
+
+    Strings have dtype `object`; a type that numpy lacks, e.g. bfloat16, has None.
+    """
+
+    dtype: np.dtype | None
+    shape: tuple[int | None, ...] | None
+
+    def __str__(self) -> str:
+        dtype = "string" if self.dtype == object else self.dtype
+        return f"{dtype}{_shape_text(self.shape)}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """Inputs and outputs of one signature, by name."""
+
+    inputs: dict[str, TensorSpec]
+    outputs: dict[str, TensorSpec]
+
+
+@dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a served model takes and gives, per signature."""
+
+    model: str
+    version: int
+    signatures: dict[str, Signature]
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionStatus:
+    """State of one version, e.g. AVAILABLE or LOADING; `error` is empty unless it failed."""
+
+    version: int
+    state: str
+    error: str = ""
+
+    def __str__(self) -> str:
+        return f"version {self.version} is {self.state}" + (f": {self.error}" if self.error else "")
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Returns uint8 images of float ones in [-1, 1]; uint8 ones as they are."""
+    if images.dtype == np.uint8:
+        return images
+    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+
+
+def read_metadata(model: str, answer: Message) -> Metadata:
+    """Returns the content of a GetModelMetadataResponse, or raises `InvalidResponse`."""
+    signatures = wire.SignatureDefMap()
+    if not answer.metadata["signature_def"].Unpack(signatures):
+        raise InvalidResponse(
+            f"The metadata of {model!r} must hold signature_def. Received: {list(answer.metadata)}"
+        )
+    return Metadata(
+        model,
+        answer.model_spec.version.value,
+        {
+            key: Signature(_read_specs(definition.inputs), _read_specs(definition.outputs))
+            for key, definition in sorted(signatures.signature_def.items())
+            if key != "__saved_model_init_op"  # how the server loads the model, nothing to call
+        },
+    )
+
+
+def _read_specs(tensors: Mapping[str, Message]) -> dict[str, TensorSpec]:
+    specs = {}
+    for name, info in sorted(tensors.items()):
+        shape = info.tensor_shape
+        sizes = tuple(None if dim.size < 0 else dim.size for dim in shape.dim)
+        try:
+            dtype = wire.numpy_dtype(info.dtype)
+        except ValueError:
+            dtype = None
+        specs[name] = TensorSpec(dtype, None if shape.unknown_rank else sizes)
+    return specs
+
+
+def read_outputs(answer: Message) -> dict[str, np.ndarray]:
+    """Returns the arrays of a PredictResponse, or raises `InvalidResponse`."""
+    try:
+        arrays = {name: wire.to_numpy(proto) for name, proto in answer.outputs.items()}
+    except ValueError as error:
+        raise InvalidResponse(f"The server's answer must hold whole tensors. {error}") from error
+    # The caller's own to write to, not a view of the message.
+    return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
+
+
+def fit(
+    metadata: Metadata,
+    signature: str,
+    inputs: Mapping[str, Any],
+    outputs: Iterable[str] | None,
+) -> dict[str, np.ndarray]:
+    """Returns the inputs as arrays of the signature's types, or raises `InvalidRequest`."""
+    where = f"{metadata.model!r} version {metadata.version}"
+    if signature not in metadata.signatures:
+        raise InvalidRequest(
+            f"signature must be one of {sorted(metadata.signatures)} for {where}."
+            f" Received: {signature!r}"
+        )
+    specs = metadata.signatures[signature]
+    where = f"signature {signature!r} of {where}"
+    if set(inputs) != set(specs.inputs):
+        raise InvalidRequest(
+            f"inputs must be {sorted(specs.inputs)} for {where}. Received: {sorted(inputs)}"
+        )
+    unknown = set(outputs or ()) - set(specs.outputs)
+    if unknown:
+        raise InvalidRequest(
+            f"outputs must be among {sorted(specs.outputs)} for {where}."
+            f" Received: {sorted(unknown)}"
+        )
+    return {name: _fit_one(name, spec, inputs[name], where) for name, spec in specs.inputs.items()}
+
+
+def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
+    array = np.asarray(value)
+    if not isinstance(value, np.ndarray | np.generic):
+        array = _cast(array, spec.dtype)
+    is_text = spec.dtype == object and array.dtype.kind in "USO"
+    # `is None` first: numpy takes a dtype of None for float64.
+    if (spec.dtype is None or array.dtype != spec.dtype) and not is_text:
+        raise InvalidRequest(f"{name} must be {spec} for {where}. Received: dtype {array.dtype}")
+    fits = spec.shape is None or (
+        len(spec.shape) == array.ndim
+        and all(size in (None, got) for size, got in zip(spec.shape, array.shape, strict=True))
+    )
+    if not fits:
+        raise InvalidRequest(
+            f"{name} must be {spec} for {where}. Received: shape {_shape_text(array.shape)}"
+        )
+    return array
+
+
+def _cast(array: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
+    """Gives lists and numbers the model's type. An array's own type is meant, and must be right."""
+    kinds = array.dtype.kind + (dtype.kind if dtype else "")
+    if kinds in ("ff", "if", "uf"):
+        return array.astype(dtype)
+    if kinds in ("ii", "iu", "ui", "uu"):
+        cast = array.astype(dtype)
+        return cast if np.array_equal(cast, array) else array
+    return array
+
+
+def _shape_text(shape: tuple[int | None, ...] | None) -> str:
+    if shape is None:
+        return "[...]"
+    return "[" + ", ".join("N" if size is None else str(size) for size in shape) + "]"

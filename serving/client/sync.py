@@ -1,0 +1,170 @@
+"""The blocking client."""
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import grpc
+import numpy as np
+
+from serving.client import core
+from serving.client.core import Steps
+from serving.client.specs import Metadata, VersionStatus
+
+
+class Client:
+    """Calls a server of TF Serving's gRPC API. Needs no TensorFlow.
+
+    The connection opens at the first call, and is opened anew in a forked child. A client may be
+    used from several threads. Calls that find the server unavailable are tried again a few times
+    within their deadline.
+
+    Args:
+        address: the server's "host:port".
+        timeout: seconds that a call may take, retries included, where the call itself names none.
+            A call that is sent as several requests has that long for each.
+
+    Example:
+
+        with Client("localhost:8500") as client:
+            images = client.generate("dcgan_fashion_mnist", n=16, seed=0)
+
+    Every method raises a `ServingError`: `Unavailable`, `DeadlineExceeded`, `ModelNotFound` or
+    `InvalidRequest`.
+    """
+
+    def __init__(
+        self, address: str = core.DEFAULT_ADDRESS, *, timeout: float = core.DEFAULT_TIMEOUT
+    ):
+        self._address = address
+        self._core = core.Core(address, timeout)
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+        self._calls: dict[str, grpc.UnaryUnaryMultiCallable] = {}
+        self._pid = 0
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection; a later call opens it again."""
+        with self._lock:
+            if self._channel is not None and self._pid == os.getpid():
+                self._channel.close()
+            self._channel = None
+
+    def generate(
+        self,
+        model: str,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray:
+        """Returns `n` images, uint8 [n, H, W, C]; row i is made from seed `seed + i`."""
+        return self._drive(self._core.generate(model, n, seed, version, timeout))
+
+    def generate_png(
+        self,
+        model: str,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> list[bytes]:
+        """Returns the images of `generate` as `n` PNG files."""
+        return self._drive(self._core.generate_png(model, n, seed, version, timeout))
+
+    def discriminate(
+        self,
+        model: str,
+        images: np.ndarray,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray:
+        """Returns float32 [N]: how likely each image is real, from 0 to 1; a critic's raw score.
+
+        Args:
+            model: the model's name.
+            images: [N, H, W, C], uint8, or float in [-1, 1].
+            version: a version number; the latest by default.
+            timeout: seconds.
+        """
+        return self._drive(self._core.discriminate(model, images, version, timeout))
+
+    def predict(
+        self,
+        model: str,
+        inputs: Mapping[str, Any],
+        *,
+        signature: str = "serving_default",
+        version: int | None = None,
+        outputs: Iterable[str] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Runs any signature, as one request.
+
+        Args:
+            model: the model's name.
+            inputs: input name -> array, of exactly the signature's type. Lists and numbers are
+                converted; strings are `str` or `bytes`.
+            signature: which one of `metadata(model).signatures`.
+            version: a version number; the latest by default.
+            outputs: names of the outputs to return; all by default.
+            timeout: seconds.
+        """
+        steps = self._core.predict(model, inputs, signature, version, outputs, timeout)
+        return self._drive(steps)
+
+    def metadata(
+        self, model: str, *, version: int | None = None, timeout: float | None = None
+    ) -> Metadata:
+        """Returns types and shapes of the model's signatures. Asks once and remembers."""
+        return self._drive(self._core.metadata(model, version, timeout))
+
+    def status(self, model: str, *, timeout: float | None = None) -> list[VersionStatus]:
+        """Returns the state of every version that the server knows, as the server lists them."""
+        return self._drive(self._core.status(model, timeout))
+
+    def wait_until_available(self, model: str, timeout: float | None = None) -> None:
+        """Returns as soon as the server answers and has an AVAILABLE version of the model.
+
+        Raises:
+            DeadlineExceeded: that took longer than `timeout` seconds.
+        """
+        return self._drive(self._core.wait_until_available(model, timeout))
+
+    def _drive(self, steps: Steps) -> Any:
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, core.Pause):
+                    time.sleep(step.seconds)
+                    step = next(steps)
+                    continue
+                try:
+                    answer = self._stub(step.method)(step.request, timeout=step.timeout)
+                except grpc.RpcError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as stop:
+            return stop.value
+
+    def _stub(self, method: str) -> grpc.UnaryUnaryMultiCallable:
+        with self._lock:
+            if self._channel is None or self._pid != os.getpid():
+                self._pid = os.getpid()
+                self._channel = grpc.insecure_channel(
+                    self._address, core.channel_options(self._address)
+                )
+                self._calls = core.stubs(self._channel)
+            return self._calls[method]

@@ -1,0 +1,42 @@
+"""What a caller is told when a request cannot be answered, and what stops a start."""
+
+import grpc
+
+_MESSAGE_LIMIT = 1024
+
+
+class StatusError(Exception):
+    """A gRPC status for the caller.
+
+    Args:
+        code: the status code.
+        message: what the caller reads, cut at 1,024 characters as TF Serving does.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str):
+        if len(message) > _MESSAGE_LIMIT:
+            message = message[:_MESSAGE_LIMIT] + "...TRUNCATED"
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class StartError(Exception):
+    """The server cannot start; the message is one line that says why and what to do."""
+
+
+def invalid_argument(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.NOT_FOUND, message)
+
+
+def from_code_number(number: int, message: str) -> StatusError:
+    """Returns the error of a TensorFlow error code: they are gRPC's numbers."""
+    code = _CODES.get(number, grpc.StatusCode.UNKNOWN)
+    return StatusError(code, message)
+
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
