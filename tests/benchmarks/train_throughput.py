@@ -288,9 +288,9 @@ class Worker:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=10, help="timed steps of a turn")
+    parser.add_argument("--steps", type=int, default=8, help="timed steps of a turn")
     parser.add_argument("--turns", type=int, default=5, help="turns of each")
-    parser.add_argument("--batch_size", type=int, default=128)
+    parser.add_argument("--batch_size", type=int, default=256)
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
