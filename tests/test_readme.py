@@ -3,6 +3,7 @@
 Blocks marked `network` need one and minutes: `pytest -m slow` runs those of the README.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,8 @@ import sys
 import time
 
 import pytest
+
+import zoo
 
 ROOT = pathlib.Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- .* -->\n)?```(.+)\n((?:.*\n)*?)```")
@@ -110,6 +113,18 @@ def test_the_whole_machine_commands_are_marked() -> None:
     text = (ROOT / "README.md").read_text()
     for mark in ("main command", "test command"):
         assert re.search(rf"<!-- {mark} -->\n```bash\npython3 -m venv .*\n```", text), mark
+
+
+@pytest.mark.slow
+def test_the_bundled_dcgan_scores_below_350(shell: Shell) -> None:
+    """KID x 1000 of the preset as it is loaded, against the test split: the whole measure anew."""
+    shell.bash("python -m trainers.data prepare fashion_mnist")
+    shell.bash("python -m trainers.evaluate --preset=dcgan_fashion_mnist --out=score.json")
+    score = json.loads((shell.folder / "score.json").read_text())
+    assert (score["split"], score["num_real"], score["num_fake"]) == ("test", 5000, 5000)
+    assert score["value_x1000"] < 350
+    card = zoo.load("dcgan_fashion_mnist").card
+    assert score["value_x1000"] == pytest.approx(card["scores"][0]["value_x1000"], abs=1)
 
 
 @pytest.mark.slow

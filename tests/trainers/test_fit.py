@@ -1,6 +1,7 @@
 """Runs: done, resumed, refused, interrupted, diverged."""
 
 import dataclasses
+import importlib
 import json
 import os
 import pathlib
@@ -321,10 +322,13 @@ def test_durations_for_a_person() -> None:
     assert [readable(s) for s in (42, 754, 11_100)] == ["42 s", "13 min", "3 h 05 min"]
 
 
-def test_recipes_are_runs() -> None:
+def test_recipes_are_runs_and_say_what_they_cost() -> None:
     from trainers.recipes import get_recipe, list_recipes
 
     for name in list_recipes():
+        header = importlib.import_module(f"trainers.recipes.{name}").__doc__
+        for part in (f"--recipe={name}", "Cost: ", "Score: "):
+            assert part in header, name
         run = Run(workdir="W", **get_recipe(name))
         assert run.preset in zoo.list_presets()
         assert set(fit.IDENTITY) <= {field.name for field in dataclasses.fields(Run)}

@@ -13,6 +13,9 @@ import zoo
 from zoo import presets
 
 
+ROOT = pathlib.Path(__file__).parents[2]
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A saved preset; tests copy it before they damage it."""
@@ -48,6 +51,9 @@ def test_bundled_folders_are_presets_with_true_hashes() -> None:
         for key in ("dataset", "training", "licence", "scores", "parameters"):
             assert source.card[key], (name, key)
         assert source.weights.stat().st_size <= 8e6
+        (score,) = source.card["scores"]
+        assert score["split"] != source.card["dataset"]["split"]
+        assert f"| {score['value_x1000']:.0f} |" in (ROOT / "README.md").read_text()
         assert (source.weights.parent / presets.SAMPLES_FILE).read_bytes()[1:4] == b"PNG"
 
 
