@@ -12,7 +12,6 @@ import tensorflow as tf
 import zoo
 from zoo import presets
 
-
 ROOT = pathlib.Path(__file__).parents[2]
 
 
