@@ -24,7 +24,7 @@ SERVER_PATIENCE = 120  # seconds
 
 def _define_flags() -> None:
     flags.DEFINE_string("workdir", "demo", "Where everything goes.")
-    flags.DEFINE_integer("steps", 600, "Training steps.", lower_bound=1)
+    flags.DEFINE_integer("steps", 2000, "Training steps.", lower_bound=1)
 
 
 def _demo() -> None:
@@ -37,7 +37,7 @@ def _demo() -> None:
         "trainers",
         f"--preset={PRESET}",
         "--dataset=sample:fashion_mnist",
-        "--batch_size=64",
+        "--batch_size=16",  # many small steps get further in a minute
         f"--steps={steps}",
         f"--workdir={workdir / 'run'}",
     )

@@ -14,6 +14,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from zoo.layers import BatchNormalization
+
 
 def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
     # Section 4: "zero-centered Normal distribution with standard deviation 0.02".
@@ -23,7 +25,7 @@ def _normal(mean: float = 0.0) -> keras.initializers.Initializer:
 def _batch_norm() -> layers.Layer:
     # Under replicas the statistics are those of the global batch; one device need not pay for that.
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return layers.BatchNormalization(
+    return BatchNormalization(
         momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0), synchronized=replicas > 1
     )
 
