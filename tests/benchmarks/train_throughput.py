@@ -3,8 +3,9 @@
 Trains the 28x28 DCGAN with `fit` and, in its own process on the same cores, the same networks,
 step, optimizers and batch in PyTorch (pip install -e '.[bench]'; the CPU build suffices). The twin
 is held to be the same first: from copied weights, outputs and gradients agree within 1e-4. The two
-take turns, in both of PyTorch's memory formats; the last line is JSON with the medians and `ratio`,
-ours over PyTorch's faster format.
+take turns, in both of PyTorch's memory formats. A throughput is the batch over the median time of
+all steps of all turns: a neighbour that takes the machine for some of them does not move it. The
+last line is JSON with the throughputs and `ratio`, ours over PyTorch's faster format.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def keras_reference(path: str) -> None:
 
 
 def keras_worker(steps: int, size: int) -> None:
-    """For each line on stdin: `steps` steps of `fit`; prints images/s."""
+    """For each line on stdin: `steps` steps of `fit`; prints the seconds of each."""
     import keras
     import tensorflow as tf
 
@@ -83,18 +84,17 @@ def keras_worker(steps: int, size: int) -> None:
     data = tf.data.Dataset.from_tensor_slices(batches(8, size)).repeat().prefetch(2)
 
     class Clock(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            if batch + 1 == WARM_UP:
-                self.begun = time.perf_counter()
+        def on_train_begin(self, logs=None):
+            self.times = []
 
-        def on_train_end(self, logs=None):
-            self.seconds = time.perf_counter() - self.begun
+        def on_train_batch_end(self, batch, logs=None):
+            self.times.append(time.perf_counter())
 
     clock = Clock()
 
-    def measure() -> float:
+    def measure() -> list[float]:
         gan.fit(data, steps_per_epoch=WARM_UP + steps, verbose=0, shuffle=False, callbacks=[clock])
-        return steps * size / clock.seconds
+        return np.diff(clock.times[WARM_UP - 1 :]).tolist()
 
     answer(measure)
 
@@ -238,13 +238,12 @@ def torch_worker(steps: int, size: int, layout: str, reference_path: str) -> Non
             current = [p for p in (*g.parameters(), *g.buffers()) if p.is_floating_point()]
             torch._foreach_lerp_(average, current, 0.001)
 
-    def measure() -> float:
-        for i in range(WARM_UP):
-            step(data[i])
-        begun = time.perf_counter()
-        for i in range(steps):
+    def measure() -> list[float]:
+        times = []
+        for i in range(WARM_UP + steps):
             step(data[i % 8])
-        return steps * size / (time.perf_counter() - begun)
+            times.append(time.perf_counter())
+        return np.diff(times[WARM_UP - 1 :]).tolist()
 
     answer(measure)
 
@@ -255,7 +254,7 @@ def torch_worker(steps: int, size: int, layout: str, reference_path: str) -> Non
 def answer(measure) -> None:
     """One measurement for each line on stdin."""
     for _ in sys.stdin:
-        print(measure(), flush=True)
+        print(json.dumps(measure()), flush=True)
 
 
 class Worker:
@@ -276,10 +275,11 @@ class Worker:
             raise SystemExit("error: a worker ended; its message stands above")
         return line
 
-    def measure(self) -> float:
+    def measure(self) -> list[float]:
+        """Seconds of each step of one turn."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
-        return float(self.line())
+        return json.loads(self.line())
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -314,27 +314,25 @@ def main() -> None:
             print(f"{layout}: outputs and gradients within {difference:.1e} of ours", flush=True)
             if difference > 1e-4:
                 raise SystemExit("error: the twin must agree within 1e-4; it is not the same game")
-        speeds = {name: [] for name in workers}
+        seconds = {name: [] for name in workers}
         for turn in range(args.turns):
+            speeds = []
             for name, worker in workers.items():
-                speeds[name].append(worker.measure())
-            print(
-                f"turn {turn + 1}: "
-                + ", ".join(f"{name} {values[-1]:.0f}" for name, values in speeds.items())
-                + " images/s",
-                flush=True,
-            )
+                times = worker.measure()
+                seconds[name] += times
+                speeds.append(f"{name} {args.batch_size / statistics.median(times):.0f}")
+            print(f"turn {turn + 1}: {', '.join(speeds)} images/s", flush=True)
         for worker in workers.values():
             worker.close()
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    best = max(FORMATS, key=medians.get)
+    speed = {name: args.batch_size / statistics.median(times) for name, times in seconds.items()}
+    best = max(FORMATS, key=speed.get)
     print(
         json.dumps(
             {
                 "batch_size": args.batch_size,
-                "images_per_s": {name: round(value, 1) for name, value in medians.items()},
+                "images_per_s": {name: round(value, 1) for name, value in speed.items()},
                 "pytorch_faster_format": best,
-                "ratio": round(medians["keras"] / medians[best], 3),
+                "ratio": round(speed["keras"] / speed[best], 3),
             }
         )
     )
