@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from zoo.dcgan.convolutions import Conv2D, Conv2DTranspose
 from zoo.layers import BatchNormalization
 
 
@@ -31,13 +32,13 @@ def _batch_norm() -> layers.Layer:
 
 
 def _conv(filters: int, strides: int = 2, use_bias: bool = False) -> layers.Layer:
-    return layers.Conv2D(
+    return Conv2D(
         filters, 5, strides, padding="same", use_bias=use_bias, kernel_initializer=_normal()
     )
 
 
 def _conv_transpose(filters: int, strides: int = 2, activation: str | None = None) -> layers.Layer:
-    return layers.Conv2DTranspose(
+    return Conv2DTranspose(
         filters,
         5,
         strides,
