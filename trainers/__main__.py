@@ -17,19 +17,39 @@ def _define_flags() -> None:
     flags.DEFINE_string(
         "dataset", None, "sample:fashion_mnist, a TFDS name, or a folder of images."
     )
-    flags.DEFINE_string("workdir", None, "Where checkpoints, preset, samples and logs go.")
+    flags.DEFINE_string("workdir", None, "Where checkpoints, preset, report and logs go.")
     flags.DEFINE_integer("steps", None, "Generator updates in all.")
     flags.DEFINE_integer("batch_size", None, "Of all replicas together [128].")
     flags.DEFINE_integer("seed", None, "Of weights, data order and every draw [0].")
-    flags.DEFINE_enum("strategy", None, ["auto", "one", "mirrored"], "Devices to train on [auto].")
+    flags.DEFINE_integer(
+        "accumulate", None, "Parts into which a replica's batch is cut, to save memory [1]."
+    )
+    flags.DEFINE_enum("mixed_precision", None, ["float16", "bfloat16"], "[float32 throughout]")
+    flags.DEFINE_bool("deterministic", None, "Deterministic kernels: slower on a GPU [no].")
+    flags.DEFINE_enum("jit_compile", None, ["auto", "on", "off"], "XLA; auto: with one GPU [auto].")
+    flags.DEFINE_enum(
+        "strategy",
+        None,
+        ["auto", "one", "mirrored", "multi_worker"],
+        "Devices to train on; several machines: see trainers/cluster/README.md [auto].",
+    )
+    flags.DEFINE_float(
+        "worker_timeout", None, "Seconds that several workers wait for each other [300]."
+    )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
     flags.DEFINE_integer("checkpoint_every", None, "In steps [1000].")
+    flags.DEFINE_float("checkpoint_minutes", None, "A checkpoint at least this often [15].")
+    flags.DEFINE_integer("keep", None, "Newest checkpoints to keep [3].")
     flags.DEFINE_integer("sample_every", None, "A sample grid, in steps [500].")
-    flags.DEFINE_integer("log_every", None, "A point in TensorBoard, in steps [50].")
+    flags.DEFINE_integer("log_every", None, "A point in the curves, in steps [50].")
+    flags.DEFINE_bool("accept_changes", False, "Resume with other values than the run had.")
+    flags.DEFINE_bool("dry_run", False, "Measure a few steps, say what the run would cost, stop.")
+    flags.DEFINE_integer("profile", 0, "Steps to profile, for TensorBoard.", lower_bound=0)
 
 
 def _train() -> None:
     quiet_tensorflow()
+    from trainers.dry_run import dry_run
     from trainers.fit import Run, train
     from trainers.recipes import get_recipe
 
@@ -40,6 +60,8 @@ def _train() -> None:
     }
     if "recipe" in given:
         given = get_recipe(given["recipe"]) | given
+    if flags.FLAGS.dry_run:
+        given.setdefault("workdir", "")
     missing = [name for name in ("preset", "dataset", "workdir", "steps") if name not in given]
     if missing:
         raise ValueError(
@@ -47,7 +69,11 @@ def _train() -> None:
             + ("" if "recipe" in given else ", or a --recipe and a --workdir")
             + ". See python -m trainers --help."
         )
-    train(Run(**given))
+    run = Run(**given)
+    if flags.FLAGS.dry_run:
+        dry_run(run)
+    else:
+        train(run, accept_changes=flags.FLAGS.accept_changes, profile=flags.FLAGS.profile)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What happens beside a run: progress, logs, sample grids, checkpoints, stop on NaN.
+"""What happens beside a run: progress, logs, sample grids, profile, stop on NaN.
 
 All of them count steps (generator updates) from the start of the run, resumed or not.
 """
@@ -7,7 +7,6 @@ import math
 import pathlib
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.checkpoint import Checkpoints
+from trainers.diagnosis import variety
+from trainers.journal import HISTORY, SAMPLES, Journal
 from zoo import images as image_io
 
-SAMPLES = 64
+SAMPLE_COUNT = 64
 
 
 class TrainingDiverged(ValueError):
@@ -33,11 +34,18 @@ class StepCallback(keras.callbacks.Callback):
         self.steps = steps
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.on_step(self.start + batch + 1, logs or {})
+        self.on_step(
+            self.start + batch + 1,
+            {name: float(np.mean(value)) for name, value in (logs or {}).items()},
+        )
 
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
         """After each step; `logs` are running means since the last `Log`."""
         raise NotImplementedError
+
+    def is_due(self, step: int, every: int) -> bool:
+        """Whether `step` is one of every `every`, or the run's last."""
+        return step % every == 0 or step == self.steps
 
 
 class StopOnNaN(StepCallback):
@@ -47,77 +55,62 @@ class StopOnNaN(StepCallback):
         super().__init__(start, steps)
         self.checkpoints = checkpoints
 
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
         for name, value in logs.items():
-            if not math.isfinite(float(value)):
+            # The norm of a gradient may overflow in float16: its step is left out, no harm done.
+            if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
-                    f"{name} is {float(value)} at step {step}. "
-                    f"{self.checkpoints.describe_last_good()} "
+                    f"{name} is {value} at step {step}. {self.checkpoints.describe_last_good()} "
                     "If it happens again, try a lower learning rate or another seed."
                 )
 
 
-class SaveCheckpoints(StepCallback):
-    """Writes a checkpoint and WORKDIR/preset every `every` steps and at the end."""
-
-    def __init__(
-        self,
-        start: int,
-        steps: int,
-        every: int,
-        checkpoints: Checkpoints,
-        save_preset: Callable[[int], None],
-    ) -> None:
-        super().__init__(start, steps)
-        self.every = every
-        self.checkpoints = checkpoints
-        self.save_preset = save_preset
-
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
-        if step % self.every == 0 or step == self.steps:
-            self.save(step)
-
-    def save(self, step: int) -> None:
-        """Writes both, unless a weight is not finite."""
-        for network in (self.model.generator, self.model.discriminator):
-            for weight in network.get_weights():
-                if not np.isfinite(weight).all():
-                    raise TrainingDiverged(
-                        f"The {network.name} has weights that are not finite at step {step}. "
-                        f"{self.checkpoints.describe_last_good()}"
-                    )
-        # In this order: a run that ends in between does its last steps again, preset and all.
-        self.save_preset(step)
-        self.checkpoints.save(step)
-
-
 class SampleGrids(StepCallback):
-    """Draws WORKDIR/samples/<step>.png from fixed latents, and shows it in TensorBoard."""
+    """Draws WORKDIR/samples/<step>.png from fixed latents, and notes how varied they are.
+
+    Args:
+        start, steps: Where this process begins and the run ends.
+        every: In steps.
+        real: uint8 [N, H, W, C], real images to compare the variety with.
+        journal: Of the run.
+        writer: TensorBoard's.
+    """
 
     def __init__(
         self,
         start: int,
         steps: int,
         every: int,
-        folder: pathlib.Path,
+        real: np.ndarray,
+        journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         super().__init__(start, steps)
         self.every = every
-        self.folder = folder
+        self.real = real
+        self.journal = journal
         self.writer = writer
 
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
-        if step % self.every and step != self.steps:
-            return
-        sheet = image_io.grid(self.model.generate(SAMPLES, seed=0))
-        image_io.write_png(self.folder / f"{step:08d}.png", sheet)
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.start == 0:
+            self.draw(0)
+
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
+        if self.is_due(step, self.every):
+            self.draw(step)
+
+    def draw(self, step: int) -> None:
+        """Draws the grid of one step."""
+        samples = self.model.generate(SAMPLE_COUNT, seed=0)
+        sheet = image_io.grid(samples)
+        image_io.write_png(self.journal.workdir / "samples" / f"{step:08d}.png", sheet)
+        self.journal.write(SAMPLES, step, **variety(samples, self.real))
         with self.writer.as_default(step=step):
             tf.summary.image("samples", sheet[None])
 
 
 class Log(StepCallback):
-    """Scalars to TensorBoard every `every` steps; starts their means afresh."""
+    """Scalars to history.jsonl and TensorBoard every `every` steps; starts their means afresh."""
 
     def __init__(
         self,
@@ -125,26 +118,63 @@ class Log(StepCallback):
         steps: int,
         every: int,
         batch_size: int,
+        journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         super().__init__(start, steps)
         self.every = every
         self.batch_size = batch_size
+        self.journal = journal
         self.writer = writer
         self._time = time.perf_counter()
         self._step = start
 
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
-        if step % self.every and step != self.steps:
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
+        if not self.is_due(step, self.every):
             return
         now = time.perf_counter()
         speed = (step - self._step) * self.batch_size / (now - self._time)
         self._time, self._step = now, step
+        scalars = {
+            **logs,
+            "images_per_second": speed,
+            "kimg": int(self.model.images_seen.numpy()) / 1000,
+        }
+        self.journal.write(HISTORY, step, time=time.time(), **scalars)
         with self.writer.as_default(step=step):
-            for name, value in logs.items():
-                tf.summary.scalar(name, float(value))
-            tf.summary.scalar("images_per_second", speed)
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
         self.model.reset_metrics()
+
+
+class Profile(StepCallback):
+    """TensorFlow's profiler over a few steps, for TensorBoard's Profile tab.
+
+    Args:
+        start, steps: Where this process begins and the run ends.
+        count: Steps to profile; they begin after the tenth of this process.
+        folder: TensorBoard's.
+    """
+
+    def __init__(self, start: int, steps: int, count: int, folder: pathlib.Path) -> None:
+        super().__init__(start, steps)
+        self.first = min(start + 10, max(start + 1, steps - count))
+        self.last = min(self.first + count, steps)
+        self.folder = folder
+        self._on = False
+
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
+        if step == self.first:
+            tf.profiler.experimental.start(str(self.folder))
+            self._on = True
+        elif self._on and step == self.last:
+            self.close()
+
+    def close(self) -> None:
+        """Ends the profile if it is still running."""
+        if self._on:
+            self._on = False
+            tf.profiler.experimental.stop()
 
 
 class Progress(StepCallback):
@@ -158,7 +188,7 @@ class Progress(StepCallback):
         self._begun: float | None = None
         self._shown = 0.0
 
-    def on_step(self, step: int, logs: dict[str, Any]) -> None:
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
         if self._begun is None:  # the first step compiles: no measure of what is left
             self._begun = now
@@ -167,13 +197,17 @@ class Progress(StepCallback):
             return
         self._shown = now
         seconds = (now - self._begun) / (step - self.start - 1)
-        values = "  ".join(f"{name} {float(value):.3f}" for name, value in logs.items())
+        values = "  ".join(f"{name} {logs[name]:.3f}" for name in self._names(logs))
         line = (
             f"step {step}/{self.steps}  {values}  {self.batch_size / seconds:.0f} images/s  "
             f"{readable(seconds * (self.steps - step))} left"
         )
         print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
         sys.stdout.flush()
+
+    @staticmethod
+    def _names(logs: dict[str, float]) -> list[str]:
+        return [name for name in logs if not name.endswith("gradient_norm")]
 
     def close(self) -> None:
         """Ends the line."""

@@ -1,39 +1,77 @@
-"""Checkpoints: written whole or not at all, hashed, verified before they are read."""
+"""Checkpoints: the whole state of a run, written beside training, hashed, verified when read."""
 
+import concurrent.futures
+import contextlib
 import json
+import os
 import pathlib
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
 
-import tensorflow as tf
+import keras
+import numpy as np
 
 from zoo import GAN
 from zoo.presets import replace_folder, sha256, write_json
 
 KEEP = 3
+STATE = "state.npz"
 MANIFEST = "manifest.json"
+BEST = "best.json"
 
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be read or written."""
 
 
-class Checkpoints:
-    """The checkpoints of one run: `folder/<step>/`, the newest `KEEP` of them.
+def state_of(gan: GAN) -> dict[str, keras.Variable]:
+    """Every variable of a compiled model, by a name that does not change between processes.
 
-    Each holds the whole state of training (networks, EMA, optimizers, step) and a manifest with
-    the sha256 of its files.
+    Networks, averages, counters and whatever else a family holds in Keras variables; running means
+    of metrics; optimizers with their slots and loss scales.
+    """
+    groups = {
+        "model": gan.variables,
+        "metrics": gan.metrics_variables,
+        **{
+            name: value.variables
+            for name, value in vars(gan).items()
+            if isinstance(value, keras.optimizers.Optimizer)
+        },
+    }
+    # By position: Keras numbers the names of layers anew for every model of a process.
+    return {
+        f"{group}/{i:04d}": variable
+        for group, variables in groups.items()
+        for i, variable in enumerate(variables)
+    }
+
+
+class Checkpoints:
+    """The checkpoints of one run: `folder/<step>/`, the newest ones and the best.
+
+    Each is a `state.npz` (plain arrays: nothing in it can run code) and a manifest with its sha256,
+    renamed into place. `save` copies the state and returns; a thread writes the copy.
 
     Args:
         folder: Made when the first one is written.
         gan: A compiled model.
+        keep: How many of the newest to keep.
+        writes: Whether this process writes; of several workers only the chief does.
     """
 
-    def __init__(self, folder: pathlib.Path, gan: GAN) -> None:
+    def __init__(
+        self, folder: pathlib.Path, gan: GAN, *, keep: int = KEEP, writes: bool = True
+    ) -> None:
         self.folder = folder
-        self._state = tf.train.Checkpoint(gan=gan)
+        self.keep = keep
+        self.writes = writes
+        self._state = state_of(gan)
         self._last_good: int | None = None
+        self._thread = concurrent.futures.ThreadPoolExecutor(1)
+        self._writing: concurrent.futures.Future[None] | None = None
 
     def steps(self) -> list[int]:
         """Steps of all checkpoints that are there, ascending; not yet verified."""
@@ -47,6 +85,11 @@ class Checkpoints:
 
     def describe_last_good(self) -> str:
         """A sentence that names the newest checkpoint written or verified by this process."""
+        with contextlib.suppress(CheckpointError):
+            self.wait()
+        return self._last_good_sentence()
+
+    def _last_good_sentence(self) -> str:
         if self._last_good is None:
             return "No checkpoint had been written yet."
         return (
@@ -54,32 +97,71 @@ class Checkpoints:
             "the same command goes on from there."
         )
 
-    def save(self, step: int) -> pathlib.Path:
-        """Writes the model's state; drops what is older than the newest `KEEP`.
+    def save(self, step: int, also: Callable[[], None] | None = None) -> None:
+        """Copies the state, waits for the write before, and starts to write this one.
+
+        Args:
+            step: The checkpoint's name.
+            also: Called by the writing thread first; what it raises counts as a failed checkpoint.
+
+        Raises:
+            CheckpointError: The write before has failed; the earlier checkpoints stand.
+        """
+        # Every worker reads: the metrics' values are sums over workers.
+        arrays = {name: variable.numpy() for name, variable in self._state.items()}
+        self.wait()
+        if self.writes:
+            self._writing = self._thread.submit(self._write, step, arrays, also)
+
+    def wait(self) -> None:
+        """Returns once the last checkpoint stands.
 
         Raises:
             CheckpointError: It cannot be written; the earlier ones stand.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for rest in self.folder.glob(".unfinished.*"):  # of a run that was killed
-            shutil.rmtree(rest)
-        fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=self.folder))
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write(
+        self, step: int, arrays: dict[str, np.ndarray], also: Callable[[], None] | None
+    ) -> None:
         try:
-            self._state.write(str(fresh / "state"))
-            hashes = {file.name: sha256(file) for file in sorted(fresh.iterdir())}
-            write_json(fresh / MANIFEST, {"step": step, "sha256": hashes})
-            replace_folder(fresh, self.path(step))
-        except (OSError, tf.errors.OpError) as error:
+            if also:
+                also()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for rest in self.folder.glob(".unfinished.*"):  # of a run that was killed
+                shutil.rmtree(rest)
+            fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=self.folder))
+            try:
+                with open(fresh / STATE, "wb") as file:
+                    np.savez(file, **arrays)
+                    file.flush()
+                    os.fsync(file.fileno())
+                write_json(
+                    fresh / MANIFEST, {"step": step, "sha256": {STATE: sha256(fresh / STATE)}}
+                )
+                replace_folder(fresh, self.path(step))
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+        except OSError as error:
+            reason = os.strerror(error.errno) if error.errno else error
             raise CheckpointError(
                 f"The checkpoint at step {step} must fit on the disk of {self.folder}. Received: "
-                f"{getattr(error, 'message', error)}. {self.describe_last_good()}"
+                f"{reason}. {self._last_good_sentence()}"
             ) from error
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
         self._last_good = step
-        for old in self.steps()[:-KEEP]:
-            shutil.rmtree(self.path(old))
-        return self.path(step)
+        best = self.best()
+        for old in self.steps()[: -self.keep]:
+            if best is None or old != best["step"]:
+                shutil.rmtree(self.path(old))
+
+    def best(self) -> dict[str, object] | None:
+        """{"step", "metric", "value"} of the best evaluated checkpoint, if there is one."""
+        try:
+            return json.loads((self.folder / BEST).read_text())
+        except (OSError, ValueError):
+            return None
 
     def restore(self) -> int:
         """Reads the newest checkpoint that is whole, naming each damaged one that it passes over.
@@ -88,7 +170,8 @@ class Checkpoints:
             Its step, or 0 where there is no checkpoint.
 
         Raises:
-            CheckpointError: There are checkpoints, and none can be read.
+            CheckpointError: There are checkpoints, and none can be read; or they are of a model
+                with other variables.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -98,7 +181,7 @@ class Checkpoints:
                     f"warning: checkpoint {self.path(step)} is damaged: {damage}", file=sys.stderr
                 )
                 continue
-            self._state.read(str(self.path(step) / "state")).assert_consumed()
+            self._read(self.path(step) / STATE)
             self._last_good = step
             return step
         if steps:
@@ -108,6 +191,21 @@ class Checkpoints:
             )
         return 0
 
+    def _read(self, path: pathlib.Path) -> None:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        expected = {name: tuple(variable.shape) for name, variable in self._state.items()}
+        received = {name: array.shape for name, array in arrays.items()}
+        if expected != received:
+            differing = sorted(set(expected.items()) ^ set(received.items()))
+            raise CheckpointError(
+                f"{path} must hold the variables of this model. Received: another "
+                f"{differing[0][0]!r}, of {len(differing)} differences. Was it written by another "
+                "version of the project? Use another --workdir."
+            )
+        for name, variable in self._state.items():
+            variable.assign(arrays[name])
+
 
 def _damage(path: pathlib.Path) -> str | None:
     """What is wrong with a checkpoint's files, or None."""
@@ -115,8 +213,8 @@ def _damage(path: pathlib.Path) -> str | None:
         hashes = json.loads((path / MANIFEST).read_text())["sha256"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"its {MANIFEST} cannot be read ({error})"
-    if not isinstance(hashes, dict) or not hashes:
-        return f"its {MANIFEST} names no files"
+    if not isinstance(hashes, dict) or STATE not in hashes:
+        return f"its {MANIFEST} does not name {STATE}"
     for file, expected in hashes.items():
         if not (path / file).is_file():
             return f"{file} is missing"

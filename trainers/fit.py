@@ -1,20 +1,42 @@
 """One run: data + strategy + model + callbacks -> `model.fit`."""
 
+import contextlib
 import dataclasses
-import json
+import functools
 import pathlib
+import re
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import zoo
 from trainers import callbacks, data
 from trainers.checkpoint import Checkpoints
-from trainers.strategy import make_strategy
+from trainers.data.fingerprint import fingerprint
+from trainers.journal import Journal
+from trainers.report import write_report
+from trainers.saving import SaveCheckpoints
+from trainers.signals import StopRequest
+from trainers.strategy import (
+    WORKER_TIMEOUT_S,
+    agree,
+    distribute,
+    is_chief,
+    lost_worker,
+    make_strategy,
+    sum_over_workers,
+    worker,
+)
+from trainers.workdir import ABOUT, CONFIG, check_same_run, environment, locked
+from zoo.gan import trainable_parameters
 from zoo.presets import write_json
 
-CONFIG_FILE = "config.json"
+JIT = {"auto": None, "on": True, "off": False}
+MIXED = ("float16", "bfloat16")
+# Real images that sample grids are compared with.
+COMPARED = 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,14 +46,21 @@ class Run:
     Attributes:
         preset: Name of the architecture; trained from fresh weights.
         dataset: What `trainers.data.load` reads.
-        workdir: Checkpoints, preset, samples and logs; a run is resumed from it.
+        workdir: Checkpoints, preset, samples, report and logs; a run is resumed from it.
         steps: Generator updates in all, earlier ones counted in.
         batch_size: Of all replicas together.
         seed: Of initial weights, data order and every draw.
+        accumulate: Parts into which a replica's batch is cut, for batches larger than its memory.
+        mixed_precision: "float16", "bfloat16", or None for float32 throughout.
+        deterministic: TensorFlow's deterministic kernels: the same bits in every process.
+        jit_compile: XLA: "on", "off", or "auto": with one GPU.
         strategy: One of `trainers.strategy.STRATEGIES`.
+        worker_timeout: Seconds that several workers wait for each other at the start.
         recipe: The recipe that this came from, for the record.
         data_dir: Where TFDS keeps its sets; its own place by default.
         checkpoint_every, sample_every, log_every: In steps.
+        checkpoint_minutes: A checkpoint at least this often.
+        keep: Newest checkpoints to keep.
     """
 
     preset: str
@@ -40,122 +69,296 @@ class Run:
     steps: int
     batch_size: int = 128
     seed: int = 0
+    accumulate: int = 1
+    mixed_precision: str | None = None
+    deterministic: bool = False
+    jit_compile: str = "auto"
     strategy: str = "auto"
     recipe: str | None = None
+    worker_timeout: float = WORKER_TIMEOUT_S
     data_dir: str | None = None
     checkpoint_every: int = 1000
+    checkpoint_minutes: float = 15.0
+    keep: int = 3
     sample_every: int = 500
     log_every: int = 50
 
+    def check(self) -> None:
+        """Raises ValueError for a value out of range."""
+        for name in (
+            "steps",
+            "batch_size",
+            "accumulate",
+            "checkpoint_every",
+            "keep",
+            "sample_every",
+            "log_every",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
+        if not self.checkpoint_minutes > 0:
+            raise ValueError(
+                f"checkpoint_minutes must be more than 0. Received: {self.checkpoint_minutes}."
+            )
+        if self.jit_compile not in JIT:
+            raise ValueError(
+                f"jit_compile must be one of {', '.join(JIT)}. Received: {self.jit_compile!r}."
+            )
+        if self.mixed_precision not in (None, *MIXED):
+            raise ValueError(
+                f"mixed_precision must be one of {', '.join(MIXED)}. "
+                f"Received: {self.mixed_precision!r}."
+            )
+
 
 # A resumed run must agree on these: they decide what it computes.
-IDENTITY = ("preset", "dataset", "batch_size", "seed")
+IDENTITY = ("preset", "dataset", "batch_size", "seed", "accumulate", "mixed_precision")
 
 
-def train(run: Run) -> zoo.GAN:
+def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GAN:
     """Trains, or goes on training, until `run.steps`.
+
+    Args:
+        run: What to do.
+        accept_changes: Whether a resumed run may differ from what it was (never in its preset).
+        profile: Steps to profile.
 
     Returns:
         The trained model.
 
     Raises:
         ValueError: Anything about the run, its data or its workdir that does not fit; nothing has
-            been written then.
+            been written then. Or, on the way: data that cannot be read, a worker that is lost.
+        CheckpointError: The last checkpoint cannot be written.
         TrainingDiverged: A loss or a weight is no longer finite.
-        KeyboardInterrupt: After Ctrl-C, once a checkpoint has been written.
+        zoo.cli.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
     """
-    for name in ("steps", "batch_size", "checkpoint_every", "sample_every", "log_every"):
-        if getattr(run, name) < 1:
-            raise ValueError(f"{name} must be at least 1. Received: {getattr(run, name)}.")
+    run.check()
     workdir = pathlib.Path(run.workdir)
-    _check_workdir(run, workdir)
-    strategy = make_strategy(run.strategy)
-    if run.batch_size % strategy.num_replicas_in_sync:
-        raise ValueError(
-            f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas. "
-            f"Received: {run.batch_size}."
+    check_same_run(
+        workdir, {name: getattr(run, name) for name in IDENTITY}, accept_changes=accept_changes
+    )
+    gan, images, strategy = prepare(run)
+    make_batches = functools.partial(data.batches, images, run.batch_size, seed=run.seed)
+    make_batches()  # raises here what it has to object to, before anything is written
+    chief = is_chief(strategy)
+    with locked(workdir) if chief else contextlib.nullcontext():
+        checkpoints = Checkpoints(workdir / "checkpoints", gan, keep=run.keep, writes=chief)
+        start = checkpoints.restore()
+        _check_one_workdir(strategy, workdir, start)
+        if start >= run.steps:
+            print(f"Done: {workdir} is at step {start} of {run.steps}. Nothing to do.")
+            return gan
+        print(
+            f"{run.preset} on {images.count} images of {run.dataset} in {workdir}, "
+            f"step {start} to {run.steps}, batch {run.batch_size}, "
+            f"{strategy.num_replicas_in_sync} replica(s)"
         )
+        if chief:
+            write_json(workdir / CONFIG, dataclasses.asdict(run))
+            write_json(workdir / ABOUT, _about(gan, images, strategy))
+        batches = distribute(strategy, lambda share: make_batches(start_step=start, share=share))
+        _fit(run, gan, images, batches, strategy, checkpoints, start, profile)
+    return gan
 
+
+def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
+    """Builds the compiled model under its strategy and loads the data; writes nothing."""
+    strategy = make_strategy(run.strategy, worker_timeout_s=run.worker_timeout)
+    if run.batch_size % (strategy.num_replicas_in_sync * run.accumulate):
+        raise ValueError(
+            f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas "
+            f"times accumulate={run.accumulate}. Received: {run.batch_size}."
+        )
+    if run.deterministic:
+        tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(run.seed)
-    with strategy.scope():
+    with strategy.scope(), _dtype_policy(run.mixed_precision):
         gan = zoo.load(run.preset, load_weights=False)
-        gan.compile(seed=run.seed)
+        gan.compile(seed=run.seed, accumulate=run.accumulate, jit_compile=JIT[run.jit_compile])
     height, _, channels = gan.image_shape
     images = data.load(
         run.dataset, split="train", resolution=height, channels=channels, data_dir=run.data_dir
     )
-    checkpoints = Checkpoints(workdir / "checkpoints", gan)
-    start = checkpoints.restore()
-    if start >= run.steps:
-        print(f"Done: {workdir} is at step {start} of {run.steps}. Nothing to do.")
-        return gan
-    batches = data.batches(images, run.batch_size, seed=run.seed, start_step=start)
-
-    workdir.mkdir(parents=True, exist_ok=True)
-    write_json(workdir / CONFIG_FILE, dataclasses.asdict(run))
-    print(
-        f"{run.preset} on {images.count} images of {run.dataset} in {workdir}, "
-        f"step {start} to {run.steps}, batch {run.batch_size}, "
-        f"{strategy.num_replicas_in_sync} replica(s)"
-    )
-
-    def save_preset(step: int) -> None:
-        gan.save_to_preset(workdir / "preset", card=_card(run, images, step))
-
-    writer = tf.summary.create_file_writer(str(workdir / "logs"))
-    saver = callbacks.SaveCheckpoints(
-        start, run.steps, run.checkpoint_every, checkpoints, save_preset
-    )
-    progress = callbacks.Progress(start, run.steps, run.batch_size)
-    try:
-        gan.fit(
-            batches,
-            steps_per_epoch=run.steps - start,
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
-            callbacks=[
-                callbacks.StopOnNaN(start, run.steps, checkpoints),
-                progress,
-                callbacks.SampleGrids(
-                    start, run.steps, run.sample_every, workdir / "samples", writer
-                ),
-                callbacks.Log(start, run.steps, run.log_every, run.batch_size, writer),
-                saver,
-            ],
-        )
-    except KeyboardInterrupt:
-        step = int(gan.steps.value)
-        if step > start:
-            saver.save(step)
-        raise KeyboardInterrupt(
-            f"Interrupted at step {step} of {run.steps}. The same command goes on from there."
-        ) from None
-    finally:
-        progress.close()
-        writer.close()
-    print(f"Wrote {workdir}: checkpoints/, preset/, samples/, logs/")
-    return gan
+    return gan, images, strategy
 
 
-def _check_workdir(run: Run, workdir: pathlib.Path) -> None:
-    """Refuses to go on with a run that was another one."""
-    path = workdir / CONFIG_FILE
-    if not path.is_file():
-        return
-    try:
-        earlier = json.loads(path.read_text())
-        differences = [
-            f"{name} {earlier[name]!r}, now {getattr(run, name)!r}"
-            for name in IDENTITY
-            if earlier[name] != getattr(run, name)
-        ]
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"{path} must be what a run wrote. Received: {error!r}.") from None
-    if differences:
+def _check_one_workdir(strategy: tf.distribute.Strategy, workdir: pathlib.Path, start: int) -> None:
+    """Raises on every worker where they do not see the same checkpoints."""
+    _, workers = worker(strategy)
+    elsewhere = sum_over_workers(strategy, start) != workers * start
+    if agree(strategy, elsewhere):
         raise ValueError(
-            f"{workdir} holds another run: {'; '.join(differences)}. "
-            "Give the same values to go on with it, or another --workdir."
+            "All workers must see one workdir, on a disk that they share. Received: "
+            f"{workdir.absolute()}, at step {start} here and at another step elsewhere."
         )
+
+
+@contextlib.contextmanager
+def _dtype_policy(mixed: str | None):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(f"mixed_{mixed}" if mixed else "float32")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _fit(
+    run: Run,
+    gan: zoo.GAN,
+    images: data.ImageSet,
+    batches: tf.data.Dataset,
+    strategy: tf.distribute.Strategy,
+    checkpoints: Checkpoints,
+    start: int,
+    profile: int,
+) -> None:
+    """Trains from `start` to the end. Every worker is here; only the chief writes."""
+    workdir = pathlib.Path(run.workdir)
+    chief = is_chief(strategy)
+    several = worker(strategy)[1] > 1
+    journal = Journal(workdir, start, writes=chief)
+    journal.event(start, "resumed" if start else "started", f"step {start} to {run.steps}")
+    stop = StopRequest()
+
+    def save_preset(preset: zoo.GAN, step: int) -> None:
+        preset.save_to_preset(workdir / "preset", card=_card(run, images, step))
+        write_report(workdir)
+
+    saver = SaveCheckpoints(
+        start,
+        run.steps,
+        every=run.checkpoint_every,
+        minutes=run.checkpoint_minutes,
+        checkpoints=checkpoints,
+        preset=zoo.load(run.preset, load_weights=False) if chief else None,
+        save_preset=save_preset,
+        stop=stop,
+        journal=journal,
+        agree=functools.partial(agree, strategy),
+        agree_every=run.log_every if several else 1,
+    )
+    with contextlib.ExitStack() as closing:
+        logs = str(workdir / "logs")
+        writer = tf.summary.create_file_writer(logs) if chief else tf.summary.create_noop_writer()
+        closing.callback(writer.close)
+        everyones = [
+            callbacks.StopOnNaN(start, run.steps, checkpoints),
+            callbacks.Log(start, run.steps, run.log_every, run.batch_size, journal, writer),
+            saver,
+        ]
+        chiefs = (
+            _chiefs_callbacks(run, images, journal, writer, start, profile, closing)
+            if chief
+            else []
+        )
+        try:
+            with stop:
+                gan.fit(
+                    batches,
+                    steps_per_epoch=run.steps - start,
+                    shuffle=False,  # the batches are shuffled already
+                    verbose=0,
+                    callbacks=chiefs + everyones,
+                )
+        except (callbacks.TrainingDiverged, KeyboardInterrupt) as end:
+            diverged = isinstance(end, callbacks.TrainingDiverged)
+            journal.event(
+                int(gan.steps.numpy()), "diverged" if diverged else "interrupted", str(end)
+            )
+            _write_last_report(checkpoints, workdir, chief)
+            raise
+        except tf.errors.OpError as error:
+            event, message = _explain(error, gan, strategy, checkpoints)
+            if not event:
+                raise
+            journal.event(int(gan.steps.numpy()), event, message)
+            _write_last_report(checkpoints, workdir, chief)
+            raise (
+                data.DataError(message) if event == "data_failed" else ValueError(message)
+            ) from error
+    journal.event(run.steps, "finished", f"step {run.steps}")
+    if chief:
+        write_report(workdir)
+        print(f"Wrote {workdir}: report.html, preset/, checkpoints/, samples/, logs/")
+
+
+def _chiefs_callbacks(
+    run: Run,
+    images: data.ImageSet,
+    journal: Journal,
+    writer: tf.summary.SummaryWriter,
+    start: int,
+    profile: int,
+    closing: contextlib.ExitStack,
+) -> list[keras.callbacks.Callback]:
+    """What one process alone does: what a person sees."""
+    progress = callbacks.Progress(start, run.steps, run.batch_size)
+    closing.callback(progress.close)
+    real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
+    chiefs = [
+        progress,
+        callbacks.SampleGrids(start, run.steps, run.sample_every, real, journal, writer),
+    ]
+    if profile:
+        profiler = callbacks.Profile(start, run.steps, profile, journal.workdir / "logs")
+        closing.callback(profiler.close)
+        chiefs.append(profiler)
+    return chiefs
+
+
+def _explain(
+    error: tf.errors.OpError,
+    gan: zoo.GAN,
+    strategy: tf.distribute.Strategy,
+    checkpoints: Checkpoints,
+) -> tuple[str, str]:
+    """(event, what to tell a person) of an error out of `fit`; empty where it is a defect."""
+    lost = lost_worker(strategy, error)
+    if lost:
+        return "worker_lost", lost
+    if "IteratorGetNext" not in str(error):
+        return "", ""
+    # No checkpoint now: what does not depend on the images has taken the step already.
+    lines = [line.strip() for line in error.message.splitlines()]
+    # TensorFlow buries the reason under the graph that it came up in.
+    reasons = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)]
+    reason = (reasons or [line for line in lines if line])[0]
+    return "data_failed", (
+        f"The data could not be read at step {int(gan.steps.numpy()) + 1}: {reason}. "
+        f"{checkpoints.describe_last_good()}"
+    )
+
+
+def _write_last_report(checkpoints: Checkpoints, workdir: pathlib.Path, chief: bool) -> None:
+    """The end belongs in the report, and nothing that fails here may hide it."""
+    with contextlib.suppress(ValueError, OSError):
+        checkpoints.wait()
+        if chief:
+            write_report(workdir)
+
+
+def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy) -> dict[str, Any]:
+    """What a run was made with, for its report."""
+    return {
+        **environment(),
+        "replicas": strategy.num_replicas_in_sync,
+        "data": {
+            "spec": images.spec,
+            "source": images.source,
+            "split": images.split,
+            "count": images.count,
+            "num_classes": images.num_classes,
+            "licence": images.licence,
+            "skipped": list(images.skipped),
+            "fingerprint": fingerprint(images),
+        },
+        "parameters": {
+            network.name: trainable_parameters(network)
+            for network in (gan.generator, gan.discriminator)
+        },
+    }
 
 
 def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:

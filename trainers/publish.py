@@ -36,7 +36,8 @@ def _publish() -> None:
         evaluation.from_preset(str(folder), IMAGES, seed=0), num_images=IMAGES
     )
     zoo.load(str(folder)).save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
-    print(f"Wrote {folder}: {record['metric']} x 1000 = {record['value_x1000']:.0f}")
+    kid = record["metrics"]["kid"]
+    print(f"Wrote {folder}: {kid['name']} x 1000 = {kid['value_x1000']:.0f}")
 
 
 def main() -> None:

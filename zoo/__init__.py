@@ -8,14 +8,22 @@ TensorFlow is imported when a model is first used, so listing presets is quick.
 """
 
 import importlib
+import importlib.metadata
 import importlib.util
+import os
+import pathlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
-    raise ImportError(
+    _message = (
         "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
         "Install them with: pip install 'gan-zoo[train]'"
     )
+    # Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
+    if sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo"):
+        sys.exit(f"error: {_message}")
+    raise ImportError(_message)
 
 from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
 
@@ -35,7 +43,7 @@ __all__ = [
 ]
 
 
-def load(name: str, *, load_weights: bool = True) -> "GAN":
+def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
     """Loads a GAN by preset.
 
     Args:
@@ -55,7 +63,9 @@ def load(name: str, *, load_weights: bool = True) -> "GAN":
 
 
 def __getattr__(name: str) -> Any:
-    """The model classes, imported on first use."""
+    """The model classes, imported on first use, and `__version__`."""
+    if name == "__version__":
+        return importlib.metadata.version("gan-zoo")
     if name == "GAN":
         return importlib.import_module("zoo.gan").GAN
     for family, class_name in FAMILIES.items():

@@ -8,6 +8,14 @@ from collections.abc import Callable
 from absl import app, flags
 
 
+class Stopped(KeyboardInterrupt):
+    """A command that a signal has ended in good order; it exits with 128 + the signal's number."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signum
+
+
 def quiet_tensorflow() -> None:
     """Imports TensorFlow without its start-up notes, which come before it reads its log level."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -26,7 +34,7 @@ def quiet_tensorflow() -> None:
 
 
 def run(command: Callable[[], None]) -> None:
-    """Runs a command and exits: 0, 1 with `error: <what to do>`, or 130 after Ctrl-C.
+    """Runs a command and exits: 0, 1 with `error: <what to do>`, 130 after Ctrl-C, 143 SIGTERM.
 
     ValueError and OSError are the user's to mend, and their messages say how; anything else is a
     defect and keeps its traceback.
@@ -39,8 +47,8 @@ def run(command: Callable[[], None]) -> None:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
-        print(f"\n{interrupt or 'Interrupted.'}", file=sys.stderr)
-        sys.exit(130)
+        print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
+        sys.exit(getattr(interrupt, "exit_code", 128 + signal.SIGINT))
 
 
 def run_with_flags(define_flags: Callable[[], None], command: Callable[[], None]) -> None:

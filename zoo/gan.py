@@ -1,11 +1,14 @@
 """What every GAN shares: compile, replica-safe updates, EMA, seeds, generate, presets."""
 
+import functools
 import importlib
+import operator
 import os
 import pathlib
 import secrets
 import tempfile
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, NoReturn, Self
 
 import h5py
 import keras
@@ -18,6 +21,47 @@ from zoo import presets
 # Images generated at a time; the memory of `generate` does not grow with n.
 GENERATE_BATCH = 64
 SAMPLE_SHEET = 64
+# Images are in [-1, 1]; this much more is rounding.
+LARGEST = 1.001
+RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
+
+
+def integer(name: str, value: Any) -> int:
+    """`value` as an int, of numpy's integers too; anything else, a float or a text, is refused."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise ValueError(f"{name} must be an integer. Received: {value!r}.") from None
+
+
+def in_parts(train_step: Callable) -> Callable:
+    """Decorator of a family's `train_step`: gradient accumulation, as `GAN.compile` was told.
+
+    The step runs on `accumulate` equal parts of its batch, one after the other, and `minimize`
+    applies the mean of the parts' gradients at the last: the memory of a part, the update of the
+    whole batch. What a network computes over its batch (batch norm) is computed over each part.
+    """
+
+    @functools.wraps(train_step)
+    def on_parts(gan: "GAN", batch: Any) -> dict[str, tf.Tensor]:
+        if gan.accumulate == 1:
+            return train_step(gan, batch)
+        tensors = tf.nest.flatten(batch)
+        if any(t.shape[0] is not None and t.shape[0] % gan.accumulate for t in tensors):
+            raise ValueError(
+                f"A replica's batch must be a multiple of accumulate={gan.accumulate}. "
+                f"Received: {[t.shape[0] for t in tensors]}."
+            )
+        parts = [tf.split(t, gan.accumulate) for t in tensors]
+        for i in range(gan.accumulate):
+            gan._part = i
+            part = tf.nest.pack_sequence_as(batch, [split[i] for split in parts])
+            # Else TensorFlow would run the parts at once, in the memory of the whole.
+            with tf.control_dependencies(tf.nest.flatten(gan._held)):
+                logs = train_step(gan, part)
+        return logs
+
+    return on_parts
 
 
 class GAN(keras.Model):
@@ -33,14 +77,30 @@ class GAN(keras.Model):
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
 
+    All that a run must remember is a Keras variable, so that checkpoints hold it: a family adds
+    its own with `self.add_weight`.
+
     Attributes:
         steps: int64 variable, generator updates so far.
+        images_seen: int64 variable, real images shown so far, over all replicas.
         card: The `card.json` of the preset that this model was loaded from, or None.
     """
 
     family: str
     # Scalars that `train_step` returns, by name.
-    tracked = ("d_loss", "g_loss", "real_accuracy", "fake_accuracy")
+    tracked = (
+        "d_loss",
+        "g_loss",
+        "real_accuracy",
+        "fake_accuracy",
+        "d_gradient_norm",
+        "g_gradient_norm",
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # So that `keras.models.load_model` knows every family.
+        keras.saving.register_keras_serializable("gan_zoo")(cls)
 
     def __init__(
         self,
@@ -55,24 +115,34 @@ class GAN(keras.Model):
             raise ValueError(f"ema_decay must be in [0, 1). Received: {ema_decay}.")
         self.generator = generator
         self.discriminator = discriminator
-        self.ema_generator = type(generator).from_config(generator.get_config())
+        self.ema_generator = type(generator).from_config(
+            {**generator.get_config(), "name": "ema_generator"}
+        )
         self.ema_generator.set_weights(generator.get_weights())
         self.ema_generator.trainable = False
         self.ema_decay = ema_decay
-        self.steps = self.add_weight(
+        self.steps = self._counter("steps")
+        self.images_seen = self._counter("images_seen")
+        self.card: dict[str, Any] | None = None
+        self._config: dict[str, Any] = {}
+        self._seed = 0
+        self._compiled_with: dict[str, Any] = {}
+        self._trackers: dict[str, keras.metrics.Mean] = {}
+        self.accumulate = 1
+        self._part = 0  # of the batch, while a step is traced
+        self._held: dict[str, list[tf.Tensor]] = {}  # gradients of the parts before, by network
+        # Keras would otherwise trace `call` with a batch of images before `fit`.
+        self.built = True
+
+    def _counter(self, name: str) -> keras.Variable:
+        return self.add_weight(
             shape=(),
             initializer="zeros",
             dtype="int64",
             trainable=False,
             aggregation="only_first_replica",
-            name="steps",
+            name=name,
         )
-        self.card: dict[str, Any] | None = None
-        self._config: dict[str, Any] = {}
-        self._seed = 0
-        self._trackers: dict[str, keras.metrics.Mean] = {}
-        # Keras would otherwise trace `call` with a batch of images before `fit`.
-        self.built = True
 
     # ---- shapes
 
@@ -86,20 +156,45 @@ class GAN(keras.Model):
         """Length of z."""
         return self.generator.input_shape[-1]
 
-    def check_images(self, images: tf.Tensor) -> None:
-        """Raises unless `images` are float [N, H, W, C] of this model's size."""
+    def check_images(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns `images` if they are float [N, H, W, C] of this model's size, and in [-1, 1].
+
+        Use what it returns: a batch out of range then fails before it reaches a network. (XLA
+        leaves checks of values out.)
+
+        Raises:
+            ValueError: Another type or shape.
+            tf.errors.InvalidArgumentError: Values that are NaN or out of range.
+        """
         if not isinstance(images, tf.Tensor) or tuple(images.shape[1:]) != self.image_shape:
             received = getattr(images, "shape", type(images).__name__)
+            cure = ""
+            if isinstance(images, tuple | list):
+                cure = (
+                    " Of images with labels, use dataset.map(lambda image, label: image)."
+                    if len(images) == 2
+                    else " Use dataset.map to leave the images alone."
+                )
+                received = f"{type(images).__name__} of {len(images)}"
+            elif received == self.image_shape:
+                cure = " These are single images: use dataset.batch(64)."
             size = ", ".join(map(str, self.image_shape))
             raise ValueError(
-                f"{type(self).__name__} trains on images [N, {size}] in [-1, 1]. "
-                f"Received: {received}."
+                f"{type(self).__name__} trains on images [N, {size}] in [-1, 1]."
+                f"{cure} Received: {received}."
             )
         if not images.dtype.is_floating:
             raise ValueError(
                 "Images must be float in [-1, 1]; uint8 becomes that by x / 127.5 - 1. "
                 f"Received: {images.dtype.name}."
             )
+        low, high = tf.reduce_min(images), tf.reduce_max(images)
+        check = tf.debugging.Assert(
+            tf.reduce_all(tf.abs(images) <= LARGEST),  # False of NaN
+            [f"{RANGE_RULE} Received: from", low, "to", high],
+        )
+        with tf.control_dependencies([check]):
+            return tf.identity(images)
 
     # ---- the game
 
@@ -109,33 +204,92 @@ class GAN(keras.Model):
         discriminator_optimizer: Any,
         *,
         seed: int = 0,
+        accumulate: int = 1,
         jit_compile: bool | None = None,
         **kwargs: Any,
     ) -> None:
         """Readies the model for `fit`.
 
+        Under the policy "mixed_float16" (`keras.config.set_dtype_policy`, before the model is
+        built) each optimizer scales its loss, so that small gradients survive the type.
+
         Args:
             generator_optimizer: A Keras optimizer, or its name.
             discriminator_optimizer: Likewise.
             seed: Every random draw of training is a function of it, the step and the replica.
+            accumulate: Parts into which each batch is cut, for batches larger than the memory;
+                one update still sees the whole batch.
             jit_compile: XLA; by default on with one GPU, off with several (it cannot compile across
                 replicas) and off without (it is slower on a CPU).
             **kwargs: `run_eagerly`, `steps_per_execution`.
+
+        Raises:
+            TypeError: Another argument; the losses are the paper's.
+            ValueError: `accumulate` is less than 1, or an optimizer is none.
         """
+        unknown = sorted(kwargs.keys() - {"run_eagerly", "steps_per_execution"})
+        if unknown:
+            raise TypeError(
+                "compile takes generator_optimizer, discriminator_optimizer, seed, accumulate, "
+                "jit_compile, run_eagerly and steps_per_execution; the losses are the paper's. "
+                f"Received: {', '.join(unknown)}."
+            )
+        self._compiled_with = {"accumulate": accumulate, "jit_compile": jit_compile, **kwargs}
         if jit_compile is None:
             jit_compile = (
                 bool(tf.config.list_logical_devices("GPU"))
                 and tf.distribute.get_strategy().num_replicas_in_sync == 1
                 and not kwargs.get("run_eagerly", False)
             )
+        if accumulate < 1:
+            raise ValueError(f"accumulate must be at least 1. Received: {accumulate}.")
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
-        self._seed = seed
-        self.generator_optimizer = keras.optimizers.get(generator_optimizer)
-        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
+        self._seed = integer("seed", seed)
+        self.accumulate = accumulate
+        self.generator_optimizer = self._optimizer(generator_optimizer)
+        self.discriminator_optimizer = self._optimizer(discriminator_optimizer)
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self.tracked}
         # Built now, so that a checkpoint finds their slots.
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    def _optimizer(self, identifier: Any) -> keras.optimizers.Optimizer:
+        optimizer = keras.optimizers.get(identifier)
+        if self.compute_dtype != "float16" or isinstance(
+            optimizer, keras.optimizers.LossScaleOptimizer
+        ):
+            return optimizer
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Arguments of `compile`, for a `.keras` file."""
+        if not self.compiled:
+            return {}
+        return {
+            **self._compiled_with,
+            "seed": self._seed,
+            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
+            "discriminator_optimizer": keras.saving.serialize_keras_object(
+                self.discriminator_optimizer
+            ),
+        }
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as `get_compile_config` says."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
+            self.evaluate()
+        return super().fit(*args, **kwargs)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raises: see the message."""
+        raise ValueError(
+            "A GAN has no validation loss: measure its images instead, with trainers.metrics or "
+            "python -m trainers.evaluate."
+        )
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
@@ -144,13 +298,15 @@ class GAN(keras.Model):
     def step_seeds(self, count: int) -> list[tf.Tensor]:
         """`count` seeds [2] for the draws of this step on this replica.
 
-        A function of (seed of `compile`, step, replica): replicas draw differently, and a resumed
-        run draws what it would have drawn.
+        A function of (seed of `compile`, step, replica, part of the batch): replicas draw
+        differently, and a resumed run draws what it would have drawn.
         """
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         seed = tf.constant([self._seed, 0], tf.int64)
         seed = tf.random.fold_in(seed, tf.convert_to_tensor(self.steps.value))
         seed = tf.random.fold_in(seed, tf.cast(replica, tf.int64))
+        if self.accumulate > 1:
+            seed = tf.random.fold_in(seed, tf.constant(self._part, tf.int64))
         return tf.unstack(tf.random.split(seed, count))
 
     def minimize(
@@ -159,22 +315,42 @@ class GAN(keras.Model):
         loss: tf.Tensor,
         network: keras.Model,
         optimizer: keras.optimizers.Optimizer,
-    ) -> None:
+    ) -> tf.Tensor:
         """One update of `network` towards a smaller `loss`, the mean over this replica's batch.
 
         Optimizers sum gradients over replicas, so each replica contributes 1 / replicas of its own:
         together the gradient of the mean over the global batch.
+
+        Returns:
+            f32 scalar, the norm of this replica's gradient.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        gradients = tape.gradient(
-            loss,
-            network.trainable_variables,
-            output_gradients=tf.constant(1.0 / replicas, loss.dtype),
-        )
-        optimizer.apply(gradients, network.trainable_variables)
+        share = tf.constant(1.0 / (replicas * self.accumulate), loss.dtype)
+        scale = share
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            scale = optimizer.scale_loss(share)  # `apply` takes it out again
+        variables = network.trainable_variables
+        gradients = tape.gradient(loss, variables, output_gradients=scale)
+        norm = tf.linalg.global_norm(gradients) / scale
+        if self._part > 0:
+            gradients = [a + b for a, b in zip(self._held[network.name], gradients, strict=True)]
+        if self._part < self.accumulate - 1:
+            self._held[network.name] = gradients
+        else:
+            self._held.pop(network.name, None)
+            optimizer.apply(gradients, variables)
+        return norm
 
-    def finish_step(self) -> None:
-        """After the generator's update: moves the average, counts the step."""
+    def finish_step(self, images: tf.Tensor) -> None:
+        """After the generator's update: moves the average, counts the step and its images.
+
+        Args:
+            images: Real images [N, ...] that the step has seen on this replica.
+        """
+        replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.images_seen.assign_add(tf.shape(images, tf.int64)[0] * replicas)
+        if self._part < self.accumulate - 1:
+            return
         t = tf.cast(self.steps.value, tf.float32)
         rate = 1.0 - tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
         averages = [v.value for v in self.ema_generator.variables]
@@ -200,7 +376,29 @@ class GAN(keras.Model):
                     f"{type(self).__name__} tracks {list(self._trackers)}. Received: {name!r}."
                 )
             self._trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self._trackers.items()}
+        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+            # Keras takes their mean over workers along the first axis, so there must be one.
+            return {name: result[None] for name, result in results.items()}
+        return results
+
+    def __call__(self, latents: Any, *args: Any, **kwargs: Any) -> Any:
+        # Not in `call`, to whose errors Keras adds all that it was given.
+        self._check_latents(latents)
+        return super().__call__(latents, *args, **kwargs)
+
+    @functools.wraps(keras.Model.predict)
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+        if not isinstance(x, tf.data.Dataset):
+            self._check_latents(x)
+        return super().predict(x, *args, **kwargs)
+
+    def _check_latents(self, latents: Any) -> None:
+        shape = tf.TensorShape(getattr(latents, "shape", None) or np.shape(latents))
+        if not shape.is_compatible_with([None, self.latent_dim]):
+            raise ValueError(
+                f"{type(self).__name__} takes latents [N, {self.latent_dim}]. Received: {shape}."
+            )
 
     def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
         """latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1], by the EMA generator."""
@@ -218,7 +416,8 @@ class GAN(keras.Model):
 
     def images_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
         """int64 [N] -> images f32 [N, H, W, C] in [-1, 1]."""
-        return self.ema_generator(self.latents_from_seeds(seeds), training=False)
+        images = self.ema_generator(self.latents_from_seeds(seeds), training=False)
+        return tf.cast(images, tf.float32)
 
     def generate(self, n: int = 1, *, seed: int | None = None) -> np.ndarray:
         """Draws images with the EMA generator.
@@ -230,10 +429,10 @@ class GAN(keras.Model):
         Returns:
             uint8 [n, H, W, C].
         """
+        n = integer("n", n)
         if n < 1:
             raise ValueError(f"n must be at least 1. Received: {n}.")
-        if seed is None:
-            seed = secrets.randbits(48)
+        seed = secrets.randbits(48) if seed is None else integer("seed", seed)
         if not -(2**63) <= seed <= 2**63 - n:
             raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
         chunks = []
@@ -258,13 +457,14 @@ class GAN(keras.Model):
         images = np.asarray(images)
         if images.dtype == np.uint8:
             images = images.astype(np.float32) / 127.5 - 1.0
-        images = tf.convert_to_tensor(images)
-        self.check_images(images)
+        elif images.dtype.kind == "f" and not np.all(np.abs(images) <= LARGEST):
+            raise ValueError(f"{RANGE_RULE} Received: from {images.min()} to {images.max()}.")
+        images = self.check_images(tf.convert_to_tensor(images))
         return self.probability(tf.cast(images, tf.float32)).numpy()
 
     def probability(self, images: tf.Tensor) -> tf.Tensor:
         """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of D's logits."""
-        return tf.sigmoid(self.discriminator(images, training=False)[:, 0])
+        return tf.sigmoid(tf.cast(self.discriminator(images, training=False)[:, 0], tf.float32))
 
     # ---- presets
 
@@ -273,13 +473,14 @@ class GAN(keras.Model):
         return {**self._config, "ema_decay": self.ema_decay}
 
     @classmethod
-    def from_preset(cls, name: str, *, load_weights: bool = True) -> Self:
+    def from_preset(cls, name: str | os.PathLike[str], *, load_weights: bool = True) -> Self:
         """Loads a preset; see `zoo.load`. A family's class insists on that family.
 
         Raises:
             PresetError: Also when the preset is of another family.
         """
         source = presets.resolve(name)
+        name = source.name
         class_name = presets.FAMILIES[source.family]
         family_class = getattr(importlib.import_module(f"zoo.{source.family}"), class_name)
         if not issubclass(family_class, cls):
@@ -326,8 +527,11 @@ class GAN(keras.Model):
             folder: Written whole or not at all; replaced if it is there.
             card: What to say of the weights: data set, licence, recipe, scores. The card of the
                 preset that the model came from is kept, as `trained_from` once it was trained on.
-            dtype: "float16" halves the file; the model that is loaded from it is still float32.
+            dtype: "float32", or "float16", which halves the file; the model that is loaded from it
+                is still float32.
         """
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
         folder = pathlib.Path(folder)
         with tempfile.TemporaryDirectory() as scratch:
             weights = pathlib.Path(scratch) / presets.WEIGHTS_FILE
@@ -345,23 +549,33 @@ class GAN(keras.Model):
                     **(card or {}),
                     "family": self.family,
                     "parameters": {
-                        "generator": _trainable_parameters(self.generator),
-                        "discriminator": _trainable_parameters(self.discriminator),
+                        "generator": trainable_parameters(self.generator),
+                        "discriminator": trainable_parameters(self.discriminator),
                     },
                 },
                 samples=image_io.encode_png(image_io.grid(self.generate(SAMPLE_SHEET, seed=0))),
             )
 
+    @functools.wraps(keras.Model.save)
+    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
+            raise ValueError(
+                "A GAN is saved as .keras, or by save_to_preset(folder) for zoo.load. "
+                f"Received: {filepath}."
+            )
+        super().save(filepath, *args, **kwargs)
+
     def _inherited_card(self) -> dict[str, Any]:
         """What the card that this model was loaded with still says of its weights."""
         if self.card is None:
             return {}
-        if int(self.steps.value):
+        if int(self.steps.numpy()):
             return {"trained_from": self.card}
         return {key: value for key, value in self.card.items() if key != "sha256"}
 
 
-def _trainable_parameters(network: keras.Model) -> int:
+def trainable_parameters(network: keras.Model) -> int:
+    """How many numbers an optimizer moves in `network`."""
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 

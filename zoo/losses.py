@@ -1,7 +1,8 @@
 """Adversarial losses: pure functions of logits, the equation beside each.
 
 D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas
-`GAN.minimize` makes that the mean over the global batch.
+`GAN.minimize` makes that the mean over the global batch. They are taken in float32, whatever the
+networks compute in.
 """
 
 import tensorflow as tf
@@ -11,25 +12,27 @@ def minimax_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.
     """-E[log D(x)] - E[log(1 - D(G(z)))]  (Goodfellow et al. 2014, eq. 1, as a minimisation).
 
     Args:
-        real_logits: f32, any shape: D's logits of real images.
-        fake_logits: f32, any shape: D's logits of generated images.
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, any shape: D's logits of generated images.
 
     Returns:
         f32 scalar.
     """
     # -log sigmoid(a) = softplus(-a);  -log(1 - sigmoid(a)) = softplus(a)
-    return tf.reduce_mean(tf.nn.softplus(-real_logits)) + tf.reduce_mean(
-        tf.nn.softplus(fake_logits)
-    )
+    return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
 
 
 def non_saturating_generator(fake_logits: tf.Tensor) -> tf.Tensor:
     """-E[log D(G(z))]  (Goodfellow et al. 2014, section 3).
 
     Args:
-        fake_logits: f32, any shape: D's logits of generated images.
+        fake_logits: float, any shape: D's logits of generated images.
 
     Returns:
         f32 scalar.
     """
-    return tf.reduce_mean(tf.nn.softplus(-fake_logits))
+    return _mean_softplus(-fake_logits)
+
+
+def _mean_softplus(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.softplus(tf.cast(x, tf.float32)))

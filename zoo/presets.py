@@ -133,12 +133,19 @@ def near_misses(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else ""
 
 
-def resolve(name: str) -> Source:
+def resolve(name: str | os.PathLike[str]) -> Source:
     """Finds and checks what stands behind a preset's name.
 
     Raises:
         PresetError: Unknown name, unreadable or incomplete files, a hash that does not match.
     """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise PresetError(
+            "A preset must be a name from zoo.list_presets(), a folder, hf://user/repo or "
+            f"gs://bucket/path. Received: {name!r}."
+        )
     if "://" in name:
         return _read_folder(_download(name), name)
     if name in _registry():
@@ -146,8 +153,12 @@ def resolve(name: str) -> Source:
         if preset.pretrained:
             return _read_folder(preset.folder, name)
         return Source(name, preset.family, dict(preset.config), None, None)
-    if os.path.isdir(name):
-        return _read_folder(pathlib.Path(name), name)
+    folder = pathlib.Path(name)
+    if folder.is_dir():
+        inner = folder / "preset"
+        if (inner / CONFIG_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
+            raise PresetError(f"{name!r} is the workdir of a training run: load {str(inner)!r}.")
+        return _read_folder(folder, name)
     get_preset(name)  # raises, with near misses
 
 

@@ -1,14 +1,24 @@
 """python -m trainers.evaluate, as a user runs it."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
+from trainers.metrics.catalogue import METRICS
+
 ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch, tmp_path_factory):
+    """The cache of features is this test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 
 def run(*flags):
@@ -18,6 +28,7 @@ def run(*flags):
         capture_output=True,
         text=True,
         timeout=300,
+        env=os.environ,
     )
 
 
@@ -39,7 +50,18 @@ def test_a_folder_ends_in_one_record_on_stdout_and_in_the_file(tmp_path):
     assert json.loads(out.read_text()) == record
     assert (record["num_real"], record["num_fake"]) == (20, 20)
     # The same 20 images on both sides: unbiased, it falls below 0.
-    assert record["value"] < 0
+    assert record["metrics"]["kid"]["value"] < 0
+    assert record["metrics"]["recall"] == {
+        "name": "Recall (MobileNetV2)",
+        "value": 1.0,
+        "nearest_k": 5,
+    }
+    assert list(record["metrics"]) == ["kid", "recall", "coverage"]
+    assert done.stdout.splitlines()[0].startswith("KID (MobileNetV2): -")
+    assert done.stdout.splitlines()[1:3] == [
+        "Recall (MobileNetV2): 1",
+        "Coverage (MobileNetV2): 1",
+    ]
 
 
 def test_errors_are_one_line_and_exit_1(tmp_path):
@@ -54,6 +76,16 @@ def test_errors_are_one_line_and_exit_1(tmp_path):
             ("--preset=a", f"--out={tmp_path}/none/x.json"),
             "error: --out must be a file in a folder that exists. "
             f"Received: {tmp_path}/none/x.json.",
+        ),
+        (
+            ("--preset=a", "--metrics=kid", "--nearest_out=x.png"),
+            "error: --nearest_out shows what --metrics=nearest finds. Received: --metrics=kid.",
+        ),
+        (
+            ("--preset=a", "--metrics=kid, coverag"),
+            "error: A metric must be one of kid, fid, inception_score, precision, recall, density, "
+            "coverage, ppl, class_accuracy, class_balance, nearest, frechet_distance. "
+            "Received: 'coverag'. Did you mean 'coverage'?",
         ),
     ):
         done = run(*flags)
@@ -72,6 +104,8 @@ def test_an_unknown_preset_is_one_line(tmp_path):
 
 def test_help_names_every_flag():
     done = run("--help")
-    for flag in ("preset", "run", "images", "dataset", "split", "num_images", "seed", "out"):
+    names = "preset run images metrics network dataset split num_images seed out nearest_out"
+    for flag in names.split():
         assert f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout
-    assert "KID" in done.stdout
+    for metric in METRICS:
+        assert f"    {metric} " in done.stdout

@@ -1,26 +1,27 @@
 """Runs: done, resumed, refused, interrupted, diverged."""
 
 import dataclasses
+import hashlib
 import importlib
 import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 import zoo
-from trainers import fit
-from trainers.callbacks import TrainingDiverged, readable
+from trainers import data, fit
+from trainers.callbacks import readable
 from trainers.checkpoint import CheckpointError
+from trainers.dry_run import dry_run
 from trainers.fit import Run, train
+from trainers.journal import read_lines
 
 SAMPLE = "sample:fashion_mnist"
 
@@ -64,14 +65,20 @@ def content(folder: pathlib.Path) -> dict[pathlib.Path, tuple[bytes, int]]:
 
 def test_a_run_leaves_what_it_says(finished: pathlib.Path) -> None:
     assert sorted(p.name for p in finished.iterdir()) == [
+        ".lock",
+        "about.json",
         "checkpoints",
         "config.json",
+        "events.jsonl",
+        "history.jsonl",
         "logs",
         "preset",
+        "report.html",
         "samples",
+        "samples.jsonl",
     ]
     assert sorted(os.listdir(finished / "checkpoints")) == ["00000002", "00000004"]
-    assert sorted(os.listdir(finished / "samples")) == ["00000002.png", "00000004.png"]
+    assert sorted(os.listdir(finished / "samples")) == [f"{i:08d}.png" for i in (0, 2, 4)]
     assert Image.open(finished / "samples" / "00000004.png").size == (242, 242)
     card = json.loads((finished / "preset" / "card.json").read_text())
     assert card["dataset"] == {
@@ -112,7 +119,7 @@ def test_more_steps_go_on_and_equal_an_unbroken_run(
 ) -> None:
     resumed = train(small_run(workdir, steps=6))
     assert "step 4 to 6" in capsys.readouterr().out
-    assert int(resumed.steps.value) == 6
+    assert int(resumed.steps.numpy()) == 6
     unbroken = train(small_run(tmp_path / "unbroken", steps=6))
     for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -128,13 +135,13 @@ def test_mirrored_runs_on_every_logical_device(tmp_path: pathlib.Path, capsys) -
 def test_a_cut_checkpoint_falls_back_to_the_one_before(
     workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cut = workdir / "checkpoints" / "00000004" / "state.data-00000-of-00001"
+    cut = workdir / "checkpoints" / "00000004" / "state.npz"
     os.truncate(cut, cut.stat().st_size // 2)
     gan = train(small_run(workdir))
     said = capsys.readouterr()
     assert f"warning: checkpoint {cut.parent} is damaged: {cut.name} does not match" in said.err
     assert "step 2 to 4" in said.out
-    assert int(gan.steps.value) == 4
+    assert int(gan.steps.numpy()) == 4
     train(small_run(workdir))  # the damaged one has been replaced
     assert "damaged" not in capsys.readouterr().err
 
@@ -145,7 +152,7 @@ def test_an_unfinished_checkpoint_is_not_one(workdir: pathlib.Path) -> None:
     )
     (workdir / "checkpoints" / "00000004" / "manifest.json").unlink()
     gan = train(small_run(workdir, steps=3))
-    assert int(gan.steps.value) == 3
+    assert int(gan.steps.numpy()) == 3
 
 
 def test_no_readable_checkpoint_is_an_error(workdir: pathlib.Path) -> None:
@@ -163,6 +170,8 @@ def test_no_readable_checkpoint_is_an_error(workdir: pathlib.Path) -> None:
         (dict(preset="dcgan_lsun_64"), "preset 'dcgan_fashion_mnist', now 'dcgan_lsun_64'"),
         (dict(batch_size=16), "batch_size 8, now 16"),
         (dict(seed=2), "seed 1, now 2"),
+        (dict(accumulate=2), "accumulate 1, now 2"),
+        (dict(mixed_precision="bfloat16"), "mixed_precision None, now 'bfloat16'"),
         (dict(dataset="fashion_mnist"), f"dataset '{SAMPLE}', now 'fashion_mnist'"),
     ],
 )
@@ -185,9 +194,14 @@ def test_a_workdir_of_another_run_is_refused(
         ),
         (dict(dataset="fashion_mnst"), "fashion_mnist"),
         (dict(dataset="sample:fashion"), "fashion_mnist"),
-        (dict(strategy="tpu"), "must be one of auto, one, mirrored. Received: 'tpu'"),
+        (dict(strategy="tpu"), "must be one of auto, one, mirrored, multi_worker. Received: 'tpu'"),
         (dict(batch_size=20_000), "20,?000"),
-        (dict(batch_size=9, strategy="mirrored"), "multiple of the 2 replicas. Received: 9"),
+        (dict(batch_size=9, strategy="mirrored"), "multiple of the 2 replicas .* Received: 9"),
+        (dict(batch_size=8, accumulate=3), "times accumulate=3. Received: 8"),
+        (dict(accumulate=0), "accumulate must be at least 1. Received: 0"),
+        (dict(mixed_precision="float8"), "one of float16, bfloat16. Received: 'float8'"),
+        (dict(jit_compile="yes"), "one of auto, on, off. Received: 'yes'"),
+        (dict(checkpoint_minutes=0.0), "checkpoint_minutes must be more than 0. Received: 0.0"),
         (dict(steps=0), "steps must be at least 1. Received: 0"),
     ],
 )
@@ -197,87 +211,6 @@ def test_what_does_not_fit_leaves_nothing_behind(
     with pytest.raises(ValueError, match=message):
         train(small_run(tmp_path / "W", **change))
     assert list(tmp_path.iterdir()) == []
-
-
-class Explosive(keras.optimizers.SGD):
-    """Turns weights into NaN at its third update."""
-
-    def apply(self, gradients, variables):
-        factor = tf.where(self.iterations < 2, 0.0, np.nan)
-        return super().apply([g * factor for g in gradients], variables)
-
-
-@pytest.fixture
-def diverging(monkeypatch: pytest.MonkeyPatch) -> None:
-    compile_model = zoo.DCGAN.compile
-    monkeypatch.setattr(
-        zoo.DCGAN,
-        "compile",
-        lambda self, **kwargs: compile_model(self, generator_optimizer=Explosive(), **kwargs),
-    )
-
-
-def test_nan_stops_the_run(tmp_path: pathlib.Path, diverging: None) -> None:
-    with pytest.raises(TrainingDiverged) as error:
-        train(small_run(tmp_path / "W", steps=9, checkpoint_every=2))
-    assert "_loss is nan at step 4." in str(error.value)
-    assert f"The last good checkpoint is {tmp_path / 'W' / 'checkpoints' / '00000002'}" in str(
-        error.value
-    )
-    assert "(step 2)" in str(error.value)
-
-
-def test_weights_that_are_nan_are_never_saved(tmp_path: pathlib.Path, diverging: None) -> None:
-    """The loss of step 3 is still finite: it was taken before the update that broke G."""
-    with pytest.raises(TrainingDiverged, match="generator has weights .* not finite at step 3"):
-        train(small_run(tmp_path / "W", steps=9, checkpoint_every=3))
-    assert not (tmp_path / "W" / "checkpoints").exists()
-
-
-def test_a_full_disk_at_a_checkpoint_is_one_line(tmp_path: pathlib.Path) -> None:
-    """A process that may write no file larger than 100 kB."""
-    probe = (
-        "import resource, signal, runpy, sys\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
-        "sys.argv = ['trainers', '--preset=dcgan_fashion_mnist', '--steps=1', '--batch_size=2',\n"
-        f"            '--dataset={SAMPLE}', '--workdir={tmp_path / 'W'}']\n"
-        "runpy.run_module('trainers', run_name='__main__')\n"
-    )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: "), done.stderr
-    assert done.stderr.count("\n") == 1
-    assert not (tmp_path / "W" / "preset").exists()
-    assert not (tmp_path / "W" / "checkpoints" / "00000001").exists()
-
-
-def test_ctrl_c_saves_and_the_same_command_goes_on(tmp_path: pathlib.Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "trainers",
-        "--preset=dcgan_fashion_mnist",
-        f"--dataset={SAMPLE}",
-        "--batch_size=8",
-        "--steps=100000",
-        f"--workdir={tmp_path / 'W'}",
-    ]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
-        try:
-            next(line for line in run.stdout if line.startswith("step "))
-            run.send_signal(signal.SIGINT)
-            _, errors = run.communicate(timeout=120)
-        finally:
-            run.kill()
-    assert run.returncode == 130
-    assert "of 100000. The same command goes on from there." in errors
-    assert "Traceback" not in errors
-    (saved,) = os.listdir(tmp_path / "W" / "checkpoints")
-    assert f"Interrupted at step {int(saved)} of 100000" in errors
-    assert zoo.load(str(tmp_path / "W" / "preset")).card["training"]["steps"] == int(saved)
 
 
 def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
@@ -295,7 +228,10 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert f"Wrote {tmp_path / 'W'}: checkpoints/, preset/, samples/, logs/" in done.stdout
+    assert (
+        f"Wrote {tmp_path / 'W'}: report.html, preset/, checkpoints/, samples/, logs/"
+        in done.stdout
+    )
     config = json.loads((tmp_path / "W" / "config.json").read_text())
     assert config == dataclasses.asdict(
         Run(
@@ -316,6 +252,102 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
         assert failed.returncode == 1
         assert message in failed.stderr
         assert "Traceback" not in failed.stderr
+
+
+def test_changes_are_accepted_when_told(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gan = train(small_run(workdir, steps=5, batch_size=16), accept_changes=True)
+    assert "Changed on this resume: batch_size 8, now 16" in capsys.readouterr().out
+    assert int(gan.images_seen.numpy()) == 4 * 8 + 16
+    with pytest.raises(ValueError, match="never with another preset"):
+        train(small_run(workdir, steps=9, preset="dcgan_lsun_64"), accept_changes=True)
+
+
+def test_what_a_run_writes_down(finished: pathlib.Path) -> None:
+    history = read_lines(finished / "history.jsonl")
+    assert [line["step"] for line in history] == [2, 4]
+    assert [line["kimg"] for line in history] == [0.016, 0.032]
+    assert set(zoo.DCGAN.tracked) < set(history[0])
+    assert all(line["d_gradient_norm"] > 0 and line["g_gradient_norm"] > 0 for line in history)
+    assert [line["step"] for line in read_lines(finished / "samples.jsonl")] == [0, 2, 4]
+    assert [line["event"] for line in read_lines(finished / "events.jsonl")] == [
+        "started",
+        "finished",
+    ]
+    about = json.loads((finished / "about.json").read_text())
+    sample = np.load(pathlib.Path(data.__file__).parent / "samples" / "fashion_mnist.npz")
+    digest = hashlib.sha256()
+    for start in range(0, 10_000, 512):
+        rows = slice(start, start + 512)
+        digest.update(sample["images"][rows].tobytes())
+        digest.update(sample["labels"][rows].astype(np.int64).tobytes())
+    assert about["data"]["fingerprint"] == digest.hexdigest()
+    assert about["parameters"] == {"generator": 2_305_472, "discriminator": 212_865}
+
+
+def test_steps_that_are_taken_again_are_told_once(workdir: pathlib.Path) -> None:
+    shutil.rmtree(workdir / "checkpoints" / "00000004")  # as if killed before it was written
+    with open(workdir / "history.jsonl", "a") as file:
+        file.write('{"step": 5, "d_lo')  # and in the middle of a line
+    train(small_run(workdir))
+    assert [line["step"] for line in read_lines(workdir / "history.jsonl")] == [2, 4]
+    assert [line["step"] for line in read_lines(workdir / "samples.jsonl")] == [0, 2, 4]
+    assert [line["event"] for line in read_lines(workdir / "events.jsonl")] == [
+        "started",
+        "finished",
+        "resumed",
+        "finished",
+    ]
+
+
+def test_minutes_save_as_well_as_steps(tmp_path: pathlib.Path) -> None:
+    train(small_run(tmp_path / "W", steps=3, checkpoint_every=100, checkpoint_minutes=1e-6))
+    assert sorted(os.listdir(tmp_path / "W" / "checkpoints")) == [
+        "00000001",
+        "00000002",
+        "00000003",
+    ]
+
+
+def test_mixed_precision_and_accumulation_train(tmp_path: pathlib.Path) -> None:
+    gan = train(small_run(tmp_path / "W", steps=2, mixed_precision="float16", accumulate=2))
+    assert gan.compute_dtype == "float16"
+    assert keras.config.dtype_policy().name == "float32"  # put back
+    loaded = zoo.load(str(tmp_path / "W" / "preset"))
+    assert loaded.compute_dtype == "float32"
+    images = [model.generate(4, seed=0).astype(int) for model in (gan, loaded)]
+    assert np.abs(images[0] - images[1]).max() <= 2
+
+
+def test_a_profile_is_left_for_tensorboard(tmp_path: pathlib.Path) -> None:
+    train(small_run(tmp_path / "W", steps=3), profile=2)
+    assert list((tmp_path / "W" / "logs").rglob("*.xplane.pb"))
+
+
+def test_a_dry_run_says_the_cost_and_writes_nothing(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry_run(small_run(tmp_path / "W", steps=1000))
+    said = capsys.readouterr().out
+    for part in (
+        "generator: 2,305,472 parameters",
+        "discriminator: 212,865 parameters",
+        "state (a checkpoint): 40 MB",
+        "GB at its peak",
+        "images/s on 1 replica(s), batch 8",
+        "1,000 steps in ",
+    ):
+        assert part in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_recipe_with_a_mistyped_key_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainers.recipes import dcgan_fashion_mnist, get_recipe
+
+    monkeypatch.setitem(dcgan_fashion_mnist.RECIPE, "batchsize", 64)
+    with pytest.raises(ValueError, match="Received: 'batchsize' in .* Did you mean 'batch_size'"):
+        get_recipe("dcgan_fashion_mnist")
 
 
 def test_durations_for_a_person() -> None:

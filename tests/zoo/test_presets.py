@@ -140,6 +140,29 @@ def test_an_unknown_name_lists_near_misses() -> None:
         zoo.load("zzz")
 
 
+def test_paths_are_presets_and_none_is_not(folder: pathlib.Path) -> None:
+    np.testing.assert_array_equal(
+        zoo.load(folder).generate(2, seed=0), zoo.DCGAN.from_preset(str(folder)).generate(2, seed=0)
+    )
+    for name in (None, b"mine"):
+        with pytest.raises(zoo.PresetError, match=f"A preset must be a name .* Received: {name}"):
+            zoo.load(name)
+
+
+def test_the_workdir_of_a_run_is_not_its_preset(copy: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")  # the run's own
+    copy.rename(tmp_path / "run" / "preset")
+    with pytest.raises(zoo.PresetError, match=r"workdir of a training run: load '\S+/run/preset'"):
+        zoo.load(tmp_path / "run")
+
+
+def test_weights_of_another_type(folder: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="dtype must be 'float32' or 'float16'. Received: 'int8'"):
+        zoo.load(folder).save_to_preset(tmp_path / "small", dtype="int8")
+    assert not (tmp_path / "small").exists()
+
+
 def test_an_unknown_family() -> None:
     with pytest.raises(zoo.PresetError, match="Received: 'dcgann'. Did you mean 'dcgan"):
         zoo.list_presets(family="dcgann")

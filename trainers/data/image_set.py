@@ -76,6 +76,7 @@ def batches(
     seed: int,
     start_step: int = 0,
     labels: bool = False,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """Returns training batches without end, a function of `seed` alone.
 
@@ -89,19 +90,27 @@ def batches(
         seed: Decides the order.
         start_step: Number of batches to leave out at the beginning, for a run that resumes.
         labels: Whether to yield labels as well.
+        share: (index, count): only the index-th of `count` equal parts of every batch, in order,
+            for one of `count` workers. No other rows are read.
 
     Returns:
-        Batches of images float32 [N, H, W, C] in [-1, 1]; with `labels=True` of (images, labels
-        int64 [N]).
+        Batches of images float32 [N / count, H, W, C] in [-1, 1]; with `labels=True` of (images,
+        labels int64 [N / count]).
 
     Raises:
-        DataError: if the set holds less than one batch, if `batch_size` or `start_step` is out of
-            range, or if labels are asked of a set that has none.
+        DataError: if the set holds less than one batch, if `batch_size`, `start_step` or `share` is
+            out of range, or if labels are asked of a set that has none.
     """
     if batch_size < 1 or start_step < 0:
         raise DataError(
             "batch_size must be at least 1 and start_step at least 0. "
             f"Received: batch_size={batch_size}, start_step={start_step}."
+        )
+    part, parts = share
+    if not 0 <= part < parts or batch_size % parts:
+        raise DataError(
+            "A share is one of as many equal parts of a batch as there are workers. "
+            f"Received: share={share}, batch_size={batch_size}."
         )
     if image_set.count < batch_size:
         raise DataError(
@@ -115,6 +124,7 @@ def batches(
             "labelled set such as 'fashion_mnist'. Received: labels=True."
         )
     reader = image_set.reader or _in_memory(image_set)
+    rows_each = batch_size // parts
     steps_per_pass = image_set.count // batch_size
     first_pass, first_step = divmod(start_step, steps_per_pass)
 
@@ -123,7 +133,8 @@ def batches(
             tf.range(image_set.count, dtype=tf.int64), seed=[tf.cast(seed, tf.int64), pass_]
         )
         chunks = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-        return chunks.skip(tf.where(pass_ == first_pass, tf.cast(first_step, tf.int64), 0))
+        chunks = chunks.skip(tf.where(pass_ == first_pass, tf.cast(first_step, tf.int64), 0))
+        return chunks.map(lambda rows: rows[part * rows_each : (part + 1) * rows_each])
 
     def read(index: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
         pixels, label = reader(index)

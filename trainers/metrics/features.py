@@ -1,39 +1,62 @@
 """Images to the features that a metric compares."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.metrics import mobilenet_v2
+from trainers.metrics import networks
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+MIN_SIZE = 32  # the networks' total stride
+
+
+class Seen(NamedTuple):
+    """What the network makes of n images: features float32 [n, d] and, where it has a classifier,
+    class probabilities float32 [n, classes]."""
+
+    features: np.ndarray
+    probabilities: np.ndarray | None
 
 
 class Features:
-    """MobileNetV2's 1,280 features of images, in a stream: images pass, features stay.
+    """A network's features of images, in a stream: images pass, features come out.
 
-    Grey becomes RGB, each image is resized by Pillow (bilinear, antialiased where it shrinks, 8
-    bits a channel), and then x = (image / 255 - mean) / std with ImageNet's values. Both sides of
-    a comparison must come through the same resize: a score depends on it.
+    Each image is resized by Pillow (bilinear, antialiased where it shrinks, 8 bits a channel), grey
+    becomes RGB, and then each network normalises in its own way: MobileNetV2
+    x = (image / 255 - mean) / std with ImageNet's values, InceptionV3 x = image / 127.5 - 1. Both
+    sides of a comparison must come through the same resize: a score depends on it.
 
     Args:
-        resize: side of the square that the network sees, in pixels; at least 32, its total stride.
-        batch_size: most images in the network at once.
+        resize: side of the square that the network sees, in pixels, at least 32; by default 64 for
+            MobileNetV2. InceptionV3 sees 299, no other size.
+        network: "mobilenet_v2", "inception_v3" or "auto"; see `networks.load`.
 
     Example:
         features = Features(resize=64)
         x = features([images])  # uint8 [N, H, W, C] -> float32 [N, 1280]
     """
 
-    def __init__(self, resize: int = 64, batch_size: int = 128):
-        if resize < 32:
-            raise ValueError(f"resize must be at least 32 pixels. Received: {resize}.")
-        self.resize = resize
-        self.batch_size = batch_size
-        self._network = mobilenet_v2.pretrained()
+    def __init__(self, resize: int | None = None, *, network: str = "mobilenet_v2"):
+        if resize is not None and resize < MIN_SIZE:
+            raise ValueError(f"resize must be at least {MIN_SIZE} pixels. Received: {resize}.")
+        self.network = networks.load(network)
+        self.resize = resize or self.network.resize
+        if self.resize != self.network.resize and not self.network.any_size:
+            raise ValueError(
+                f"{self.network.label} takes {self.network.resize} pixels. Received: {resize}."
+            )
+        self.batch_size = self.network.batch_size
+
+    @property
+    def dimension(self) -> int:
+        """Features an image (d)."""
+        return self.network.dimension
+
+    def describe(self) -> dict[str, Any]:
+        """What a record states of the network and of what it sees."""
+        return networks.describe(self.network, self.resize)
 
     def __call__(self, batches: Iterable[np.ndarray]) -> np.ndarray:
         """The features of every image in the batches, in their order.
@@ -42,12 +65,16 @@ class Features:
             batches: uint8 arrays [N, H, W, C], C = 1 or 3; sizes may differ between batches.
 
         Returns:
-            float32 [total N, 1280]; [0, 1280] where nothing came.
+            float32 [total N, d]; [0, d] where nothing came.
 
         Raises:
             ValueError: a batch of another shape or type.
         """
-        parts = [np.empty([0, mobilenet_v2.FEATURES], np.float32)]
+        nothing = np.empty([0, self.dimension], np.float32)
+        return np.concatenate([nothing, *(seen.features for seen in self.stream(batches))])
+
+    def stream(self, batches: Iterable[np.ndarray]) -> Iterator[Seen]:
+        """As `__call__`, a batch at a time."""
         for images in batches:
             if images.ndim != 4 or images.shape[-1] not in (1, 3) or images.dtype != np.uint8:
                 raise ValueError(
@@ -56,16 +83,51 @@ class Features:
                 )
             for start in range(0, len(images), self.batch_size):
                 chunk = [self._resized(i) for i in images[start : start + self.batch_size]]
-                parts.append(self._features(np.stack(chunk)).numpy())
-        return np.concatenate(parts)
+                yield self._see(self._seen_uint8(np.stack(chunk)))
+
+    def of_floats(self, images: np.ndarray) -> np.ndarray:
+        """Features of images that are not rounded to grey levels, for differences below one level.
+
+        Resized by TensorFlow with the same filter; apart from rounding the same features.
+
+        Args:
+            images: float [N, H, W, C] in [-1, 1], C = 1 or 3.
+
+        Returns:
+            float32 [N, d].
+        """
+        starts = range(0, len(images), self.batch_size)
+        chunks = (tf.cast(images[i : i + self.batch_size], tf.float32) for i in starts)
+        return np.concatenate([self._see(self._seen_float(c)).features for c in chunks])
 
     def _resized(self, image: np.ndarray) -> np.ndarray:
-        """uint8 [H, W, C] -> uint8 [resize, resize, 3]."""
-        rgb = Image.fromarray(np.repeat(image, 3 // image.shape[-1], axis=-1))
-        return np.asarray(rgb.resize((self.resize, self.resize), Image.Resampling.BILINEAR))
+        """uint8 [H, W, C] -> uint8 [resize, resize, C]."""
+        picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+        picture = picture.resize((self.resize, self.resize), Image.Resampling.BILINEAR)
+        return np.asarray(picture).reshape(self.resize, self.resize, image.shape[-1])
+
+    def _see(self, outputs: Any) -> Seen:
+        if self.network.classes:
+            return Seen(outputs[0].numpy(), outputs[1].numpy())
+        return Seen(outputs.numpy(), None)
 
     # One trace for every size of batch.
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False)
-    def _features(self, images: tf.Tensor) -> tf.Tensor:
-        x = (tf.cast(images, tf.float32) / 255.0 - IMAGENET_MEAN) / IMAGENET_STD
-        return self._network(x, training=False)
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, None], tf.uint8)], autograph=False
+    )
+    def _seen_uint8(self, images: tf.Tensor) -> Any:
+        return self._run(tf.cast(images, tf.float32))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, None, None], tf.float32)], autograph=False
+    )
+    def _seen_float(self, images: tf.Tensor) -> Any:
+        images = tf.image.resize(images, [self.resize] * 2, "bilinear", antialias=True)
+        return self._run((images + 1.0) * 127.5)
+
+    def _run(self, images: tf.Tensor) -> Any:
+        """float32 [N, resize, resize, C] in [0, 255], C = 1 or 3, to what the network gives."""
+        shape = tf.shape(images)
+        rgb = tf.broadcast_to(images, tf.concat([shape[:3], [3]], axis=0))
+        rgb = tf.ensure_shape(rgb, [None, self.resize, self.resize, 3])
+        return self.network.model(self.network.normalise(rgb), training=False)

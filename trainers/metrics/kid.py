@@ -15,16 +15,21 @@ Unbiased means that its mean over samples does not depend on m or n; between two
 distribution it is 0 on average, and so it can be slightly negative.
 """
 
+import itertools
+from typing import Any
+
 import numpy as np
 
+from trainers.metrics import rows
 
-def kid(real: np.ndarray, fake: np.ndarray, *, chunk: int = 512) -> float:
+
+def kid(real: Any, fake: Any, *, chunk: int = rows.BLOCK) -> float:
     """The unbiased MMD^2 over all the given features, in float64.
 
     Args:
-        real: features [m, d], m >= 2.
+        real: features [m, d], m >= 2: an array, or a file that is read in blocks.
         fake: features [n, d], n >= 2.
-        chunk: rows of the kernel matrix held at a time; changes memory, not the result.
+        chunk: rows and columns of the kernel matrix held at a time; changes memory, not the result.
 
     Returns:
         KID; papers print it times 1,000.
@@ -32,20 +37,19 @@ def kid(real: np.ndarray, fake: np.ndarray, *, chunk: int = 512) -> float:
     Raises:
         ValueError: wrong shapes, fewer than two rows, or a value that is not finite.
     """
-    real, fake = _check(real, "real"), _check(fake, "fake")
-    if real.shape[1] != fake.shape[1]:
-        raise ValueError(
-            "Real and fake features must have one dimension. "
-            f"Received: {real.shape[1]} and {fake.shape[1]}."
-        )
+    rows.check_pair(real, fake)
     m, n = len(real), len(fake)
-    within_real = (_kernel_sum(real, real, chunk) - _kernel_diagonal_sum(real)) / (m * (m - 1))
-    within_fake = (_kernel_sum(fake, fake, chunk) - _kernel_diagonal_sum(fake)) / (n * (n - 1))
-    between = _kernel_sum(real, fake, chunk) / (m * n)
-    return within_real + within_fake - 2 * between
+    within_real = _sum_within(real, chunk) / (m * (m - 1))
+    within_fake = _sum_within(fake, chunk) / (n * (n - 1))
+    between = sum(
+        _kernel(x @ y.T, x.shape[1]).sum()
+        for _, x in rows.blocks(real, chunk)
+        for _, y in rows.blocks(fake, chunk)
+    )
+    return float(within_real + within_fake - 2 * between / (m * n))
 
 
-def kid_standard_error(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10) -> float | None:
+def kid_standard_error(real: Any, fake: Any, *, blocks: int = 10) -> float | None:
     """The standard error of `kid`, from its spread over disjoint blocks of the features.
 
     It is the standard error of the mean of the blocks' values. `kid` also uses the pairs across
@@ -62,31 +66,27 @@ def kid_standard_error(real: np.ndarray, fake: np.ndarray, *, blocks: int = 10) 
     """
     if min(len(real), len(fake)) < 2 * blocks:
         return None
-    parts = zip(np.array_split(real, blocks), np.array_split(fake, blocks), strict=True)
+    parts = zip(_parts(real, blocks), _parts(fake, blocks), strict=True)
     return float(np.std([kid(x, y) for x, y in parts], ddof=1) / np.sqrt(blocks))
 
 
-def _check(features: np.ndarray, name: str) -> np.ndarray:
-    features = np.asarray(features, dtype=np.float64)
-    if features.ndim != 2 or len(features) < 2:
-        raise ValueError(
-            f"The {name} features must be [N, d] with N >= 2. Received: shape {features.shape}."
-        )
-    if not np.isfinite(features).all():
-        raise ValueError(f"The {name} features must be finite. Received: NaN or infinity.")
-    return features
+def _parts(features: Any, count: int) -> list[Any]:
+    """`count` runs of rows whose sizes differ by one at most, the larger ones first."""
+    size, larger = divmod(len(features), count)
+    bounds = [i * size + min(i, larger) for i in range(count + 1)]
+    return [features[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def _kernel(dots: np.ndarray, d: int) -> np.ndarray:
     return (dots / d + 1) ** 3
 
 
-def _kernel_sum(x: np.ndarray, y: np.ndarray, chunk: int) -> float:
-    """sum_{i, j} k(x_i, y_j), `chunk` rows at a time."""
-    starts = range(0, len(x), chunk)
-    return float(sum(_kernel(x[i : i + chunk] @ y.T, x.shape[1]).sum() for i in starts))
-
-
-def _kernel_diagonal_sum(x: np.ndarray) -> float:
-    """sum_i k(x_i, x_i)."""
-    return float(_kernel((x * x).sum(axis=1), x.shape[1]).sum())
+def _sum_within(features: Any, chunk: int) -> float:
+    """sum_{i != j} k(x_i, x_j): the blocks above the diagonal twice, the diagonal's own less it."""
+    total, d = 0.0, features.shape[1]
+    for i, x in rows.blocks(features, chunk):
+        kernel = _kernel(x @ x.T, d)
+        total += kernel.sum() - np.trace(kernel)
+        for _, y in rows.blocks(features[i + chunk :], chunk):
+            total += 2 * _kernel(x @ y.T, d).sum()
+    return total

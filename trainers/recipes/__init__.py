@@ -3,10 +3,12 @@
 A recipe is a dict `RECIPE` of fields of `trainers.fit.Run`.
 """
 
+import dataclasses
 import importlib
 import pkgutil
 from typing import Any
 
+from trainers.fit import Run
 from zoo.presets import near_misses
 
 
@@ -19,11 +21,19 @@ def get_recipe(name: str) -> dict[str, Any]:
     """The fields that a recipe sets.
 
     Raises:
-        ValueError: No recipe of that name.
+        ValueError: No recipe of that name, or one with a key that no run has.
     """
     if name not in list_recipes():
         raise ValueError(
             f"A recipe must be one of {', '.join(list_recipes())}. Received: {name!r}."
             + near_misses(name, list_recipes())
         )
-    return dict(importlib.import_module(f"trainers.recipes.{name}").RECIPE)
+    recipe = dict(importlib.import_module(f"trainers.recipes.{name}").RECIPE)
+    known = [field.name for field in dataclasses.fields(Run)]
+    for key in recipe:
+        if key not in known:
+            raise ValueError(
+                f"A recipe sets fields of a run: {', '.join(known)}. Received: {key!r} in "
+                f"{name!r}." + near_misses(key, known)
+            )
+    return recipe

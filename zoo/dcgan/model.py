@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo import losses
 from zoo.dcgan import networks
-from zoo.gan import GAN
+from zoo.gan import GAN, in_parts, integer
 
 
 class DCGAN(GAN):
@@ -44,6 +44,10 @@ class DCGAN(GAN):
         architecture: str = "paper",
         **kwargs: Any,
     ) -> None:
+        resolution = integer("resolution", resolution)
+        channels = integer("channels", channels)
+        latent_dim = integer("latent_dim", latent_dim)
+        width = width if width is None else integer("width", width)
         if architecture == "paper":
             fits = resolution >= 16 and resolution & (resolution - 1) == 0
             rule = "a power of two from 16"
@@ -98,13 +102,14 @@ class DCGAN(GAN):
             **kwargs,
         )
 
+    @in_parts
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """One update of each network on one batch, both from the same forward pass.
 
         Args:
             images: f32 [N, H, W, C] in [-1, 1].
         """
-        self.check_images(images)
+        images = self.check_images(images)
         (latent_seed,) = self.step_seeds(1)
         latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
@@ -115,12 +120,14 @@ class DCGAN(GAN):
             d_loss = losses.minimax_discriminator(real_logits, fake_logits)
             g_loss = losses.non_saturating_generator(fake_logits)
 
-        self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.finish_step()
+        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
+        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
+        self.finish_step(images)
         return self.track(
             d_loss=d_loss,
             g_loss=g_loss,
             real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
             fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            d_gradient_norm=d_norm,
+            g_gradient_norm=g_norm,
         )

@@ -12,14 +12,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster in training on one device.
 
     Keras composes the training pass of elementwise operations; TensorFlow's fused kernel computes
-    the same in one (7 % of a DCGAN step on a CPU). Inference and synchronised statistics are
-    Keras's own.
+    the same in one (7 % of a DCGAN step on a CPU). Inference, synchronised statistics and mixed
+    precision are Keras's own.
 
     Input [N, ..., C]; statistics over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not training or self.synchronized or mask is not None:
+        composed = self.synchronized or mask is not None or self.compute_dtype != "float32"
+        if not training or composed:
             return super().call(inputs, training=training, mask=mask)
         shape = tf.shape(inputs)
         rows = (

@@ -85,6 +85,32 @@ def test_each_pass_shows_each_image_once_in_a_fresh_order():
     assert set(passes[0]) != set(passes[1])  # other images are dropped in each pass
 
 
+@pytest.mark.parametrize(("count", "start_step"), [(2, 0), (4, 5)])
+def test_shares_are_the_parts_of_the_same_batches_in_order(count, start_step):
+    image_set = small_set(200)
+    kwargs = dict(seed=3, start_step=start_step, labels=True)
+    whole = take(data.batches(image_set, BATCH, **kwargs), 8)
+    shares = [data.batches(image_set, BATCH, share=(i, count), **kwargs) for i in range(count)]
+    assert shares[0].element_spec[0] == tf.TensorSpec([BATCH // count, 2, 2, 1], tf.float32)
+    for (images, labels), *parts in zip(whole, *(take(s, 8) for s in shares), strict=True):
+        np.testing.assert_array_equal(np.concatenate([part[0] for part in parts]), images)
+        np.testing.assert_array_equal(np.concatenate([part[1] for part in parts]), labels)
+
+
+def test_a_share_reads_no_other_rows():
+    image_set = small_set(200)
+    asked = []
+
+    def reader(index):
+        tf.numpy_function(lambda i: asked.extend(i.tolist()), [index], [])
+        return image_set.reader(index)
+
+    watched = dataclasses.replace(image_set, reader=reader)
+    shown = take(data.batches(watched, BATCH, seed=0, share=(1, 2)), 6)
+    expected = [row for batch in shown for row in rows(batch)]
+    assert asked[: len(expected)] == expected  # reading ahead may have gone further
+
+
 def test_a_set_built_by_hand_needs_no_reader():
     image_set = small_set(50)
     by_hand = dataclasses.replace(image_set, reader=None)
@@ -119,6 +145,16 @@ def test_fewer_images_than_a_batch():
 def test_sizes_out_of_range(batch_size, start_step):
     with pytest.raises(data.DataError, match=f"Received: batch_size={batch_size}"):
         data.batches(small_set(20), batch_size, seed=0, start_step=start_step)
+
+
+@pytest.mark.parametrize(("share", "batch_size"), [((2, 2), 4), ((-1, 2), 4), ((0, 3), 4)])
+def test_shares_out_of_range(share, batch_size):
+    index, count = share
+    with pytest.raises(
+        data.DataError,
+        match=rf"Received: share=\({index}, {count}\), batch_size={batch_size}\.",
+    ):
+        data.batches(small_set(20), batch_size, seed=0, share=share)
 
 
 def test_labels_of_a_set_without_labels():

@@ -5,24 +5,61 @@ import json
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 import zoo
 from trainers import data
 from trainers.metrics import evaluation
+from trainers.metrics.evaluator import Evaluator
+from trainers.metrics.fakes import BATCH, pick
+from trainers.metrics.progress import with_progress
 
 
 class FakeGAN:
     """Generates grey levels that are a function of the seed alone."""
 
     image_shape = (28, 28, 1)
+    latent_dim = 4
 
     def __init__(self, card):
         self.card = card
 
+    def get_config(self):
+        return {}
+
     def generate(self, n, *, seed):
         levels = np.arange(seed, seed + n) % 256
         return np.broadcast_to(levels[:, None, None, None], (n, 28, 28, 1)).astype(np.uint8)
+
+
+class Painter(FakeGAN):
+    """Has latents and classes: draws bundled clothes of the class it is asked for."""
+
+    def __init__(self, card, clothes, obeys=True):
+        super().__init__(card)
+        images, labels = clothes
+        # The last of the sample: neither those trained on nor those compared with.
+        self._by_class = [images[600:][labels[600:] == c] for c in range(10)]
+        self._obeys = obeys
+
+    def get_config(self):
+        return {"num_classes": 10}
+
+    def generate(self, n, *, seed, labels=None):
+        labels = np.arange(seed, seed + n) % 10 if labels is None else labels
+        shift = 0 if self._obeys else 5
+        rows = [self._by_class[(c + shift) % 10] for c in labels]
+        return np.stack([rows[i][(seed + i) % len(rows[i])] for i in range(n)])
+
+    def latents_from_seeds(self, seeds):
+        return tf.random.stateless_normal([len(seeds), 4], [int(seeds[0]), 0])
+
+    def __call__(self, latents):
+        """A bright square whose level follows the latents, float32 [N, 28, 28, 1]."""
+        level = tf.tanh(tf.reduce_sum(latents, axis=1))[:, None, None, None]
+        frame = np.pad(np.ones([1, 14, 14, 1], np.float32), [(0, 0), (7, 7), (7, 7), (0, 0)])
+        return level * frame
 
 
 CARD = {
@@ -42,12 +79,14 @@ def preset(monkeypatch):
 
 @pytest.fixture
 def test_split(monkeypatch):
-    """Lets the bundled training sample pass for the test split, which needs TFDS."""
+    """Lets parts of the bundled training sample pass for both splits, which need TFDS."""
     real_load = data.load
 
     def load(spec, *, split, **kwargs):
         sample = real_load(f"sample:{spec}", split="train", **kwargs)
-        return dataclasses.replace(sample, spec=spec, split=split)
+        start, count = (0, 300) if split == "test" else (300, 300)
+        images = sample.images.skip(start).take(count)
+        return dataclasses.replace(sample, spec=spec, split=split, images=images, count=count)
 
     monkeypatch.setattr(data, "load", load)
 
@@ -57,39 +96,216 @@ def test_record_states_what_was_measured(features, capfd):
     fakes = evaluation.from_preset("dcgan_test", num_images=40, seed=3)
     record = evaluation.evaluate(fakes, num_images=40, features=features)
     assert json.loads(json.dumps(record)) == record
-    assert record["metric"] == "KID (MobileNetV2)"
-    assert record["value_x1000"] == 1000 * record["value"]
-    assert record["value_x1000"] > 1000  # flat grey is nothing like clothes
-    assert record["standard_error_x1000"] > 0
+    assert list(record["metrics"]) == ["kid", "recall", "coverage"]
+    kid = record["metrics"]["kid"]
+    assert kid["name"] == "KID (MobileNetV2)"
+    assert kid["value_x1000"] == 1000 * kid["value"]
+    assert kid["value_x1000"] > 1000  # flat grey is nothing like clothes
+    assert kid["standard_error_x1000"] > 0
+    coverage = record["metrics"]["coverage"]
+    assert (coverage["name"], coverage["nearest_k"]) == ("Coverage (MobileNetV2)", 5)
+    assert 0 <= coverage["value"] < 0.5
     assert (record["dataset"], record["split"]) == ("fashion_mnist", "test")
     assert (record["num_real"], record["num_fake"], record["seed"]) == (40, 40, 3)
     assert (record["resize"], record["image_shape"]) == (64, [28, 28, 1])
     assert record["source"] == {"preset": "dcgan_test", "steps": 20}
     assert record["trained_on"] == CARD["dataset"]
+    assert (record["training_split"], record["num_training"]) == (None, None)
     assert len(record["network_sha256"]) == 64
-    assert set(record["versions"]) == {"tensorflow", "keras", "gan-zoo"}
-    progress = capfd.readouterr()
-    assert progress.out == ""
-    assert "fake images: 40 of 40, 0 s left" in progress.err
+    assert set(record["versions"]) == {"tensorflow", "keras", "numpy", "pillow", "gan-zoo"}
+    assert capfd.readouterr().out == ""
+
+
+def test_what_takes_long_shows_progress(capfd):
+    batches = [np.zeros([20, 1, 1, 1], np.uint8)] * 2
+    assert len(list(with_progress(batches, 40, "fake images", every_s=0))) == 2
+    assert capfd.readouterr().err == (
+        "fake images: 20 of 40, 0 s left\nfake images: 40 of 40, 0 s left\n"
+    )
+    list(with_progress(batches, 40, "fake images"))
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("test_split")
+def test_a_frechet_distance_on_another_network_is_not_called_fid(features, monkeypatch):
+    small = dataclasses.replace(features.network, dimension=30)
+    monkeypatch.setattr(features, "network", small)
+
+    def stream(batches):  # 30 of the features, so that 40 images are enough
+        return (seen._replace(features=seen.features[:, :30]) for seen in whole(batches))
+
+    whole = features.stream
+    monkeypatch.setattr(features, "stream", stream)
+    fakes = evaluation.from_gan(FakeGAN(None), 40, 0)
+    record = evaluation.evaluate(
+        fakes, metrics=["fid"], dataset="fashion_mnist", num_images=40, features=features
+    )
+    (entry,) = record["metrics"].items()
+    assert entry[0] == "frechet_distance"
+    assert entry[1]["name"] == "Frechet distance (MobileNetV2)"
+    assert entry[1]["value"] > 0
+
+
+@pytest.mark.usefixtures("test_split")
+def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
+    picture = tmp_path / "near.png"
+    fakes = evaluation.from_gan(Painter(None, clothes), 120, 0, trained_on=CARD["dataset"])
+    record = evaluation.evaluate(
+        fakes,
+        metrics=["class_accuracy", "class_balance", "nearest", "ppl", "precision", "density"],
+        num_images=200,
+        features=features,
+        nearest_out=picture,
+    )
+    assert json.loads(json.dumps(record)) == record
+    scores = record["metrics"]
+    # Real clothes that the classifier has not seen, each of the class asked for.
+    assert scores["class_accuracy"]["value"] > 0.6
+    assert scores["class_accuracy"]["classifier_accuracy_on_real"] > 0.6
+    assert scores["class_balance"]["value"] < 0.2
+    assert scores["class_balance"]["name"] == "Class balance (MobileNetV2)"
+    assert scores["nearest"]["ratio"] == pytest.approx(1, abs=0.2)
+    assert scores["nearest"]["value"] == scores["nearest"]["ratio"]
+    assert scores["ppl"]["value"] > 0
+    assert (scores["ppl"]["paths"], scores["ppl"]["path"]) == (120, "slerp")
+    assert scores["precision"]["value"] > 0.5
+    assert (record["training_split"], record["num_training"]) == ("train[:10000]", 300)
+    with Image.open(picture) as image:  # 8 rows of 1 + 5 images of 28 pixels, 2 between, a gap
+        assert image.size == (32 + 8 + 152, 242)
+
+
+@pytest.mark.usefixtures("test_split")
+def test_a_model_that_draws_another_class_is_found_out(features, clothes):
+    record = evaluation.evaluate(
+        evaluation.from_gan(Painter(None, clothes, obeys=False), 100, 0),
+        metrics=["class_accuracy"],
+        dataset="fashion_mnist",
+        num_images=100,
+        features=features,
+    )
+    assert record["metrics"]["class_accuracy"]["value"] < 0.2
+
+
+@pytest.mark.usefixtures("test_split")
+def test_an_evaluator_reads_real_images_once(features, clothes):
+    real = data.load("fashion_mnist", split="test", resolution=28, channels=1)
+    evaluator = Evaluator(real, ["kid", "coverage"], num_images=50, features=features)
+    seen = []
+    whole = features.stream
+    features.stream = lambda batches: whole(seen.append(len(b)) or b for b in batches)
+    try:
+        flat = evaluator.record(evaluation.from_gan(FakeGAN(None), 30, 0))["metrics"]
+        good = evaluator.record(evaluation.from_gan(Painter(None, clothes), 30, 0))["metrics"]
+    finally:
+        del features.stream
+    assert seen == [30, 30]
+    assert good["kid"]["value"] < flat["kid"]["value"] / 5
+    assert good["coverage"]["value"] > flat["coverage"]["value"]
+
+
+@pytest.mark.usefixtures("preset", "test_split")
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        (["recal"], r"Received: 'recal'. Did you mean 'recall'\?"),
+        (["inception_score"], r"needs InceptionV3, .* has no classifier. Received: MobileNetV2."),
+        (["fid"], r"Frechet distance \(MobileNetV2\) needs at least 1281 real images. Received: 9"),
+        (["recall"], r"Recall \(MobileNetV2\) needs at least 6 fake images. Received: 5"),
+        (
+            ["class_accuracy"],
+            r"of the 10 classes of 'fashion_mnist'. Received: a model with",
+        ),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line(metrics, message, features):
+    fakes = evaluation.from_preset("dcgan_test", num_images=5, seed=0)
+    with pytest.raises(ValueError, match=message):
+        evaluation.evaluate(fakes, metrics=metrics, num_images=9, features=features)
+
+
+@pytest.mark.usefixtures("preset", "test_split")
+def test_a_picture_needs_its_metric(features):
+    fakes = evaluation.from_preset("dcgan_test", num_images=9, seed=0)
+    with pytest.raises(ValueError, match=r"ask for that metric too. Received: kid."):
+        evaluation.evaluate(fakes, metrics=["kid"], features=features, nearest_out="x.png")
+
+
+def test_a_folder_as_data_set_has_no_training_images_apart_and_no_labels(features, tmp_path):
+    folder = _write_images(tmp_path / "images", 12)
+    fakes = evaluation.from_folder(folder, 12, features.resize)
+    with pytest.raises(ValueError, match=r"training images are apart .* split 'all'"):
+        evaluation.evaluate(fakes, metrics=["nearest"], dataset=folder, features=features)
+    real = data.load(folder, resolution=28, channels=1)
+    with pytest.raises(ValueError, match=r"Class balance needs a labelled data set. Received"):
+        Evaluator(real, ["class_balance"], features=features, training=real)
+    with pytest.raises(ValueError, match=r"Nearest .* needs real training images. Received: none"):
+        Evaluator(real, ["nearest"], features=features)
+    with pytest.raises(ValueError, match=r"KID needs real images. Received: none."):
+        Evaluator(None, ["kid"], features=features)
+
+
+@pytest.mark.usefixtures("test_split")
+def test_a_folder_cannot_be_asked_for_images(features, tmp_path):
+    folder = _write_images(tmp_path / "images", 12)
+    fakes = evaluation.from_folder(folder, 12, features.resize)
+    with pytest.raises(ValueError, match=r"PPL asks a generator .* Received: .*images'}"):
+        evaluation.evaluate(fakes, metrics=["ppl"], features=features)
+
+
+def test_a_folders_broken_files_are_left_out_and_counted(features, tmp_path):
+    folder = _write_images(tmp_path / "images", 12)
+    (tmp_path / "images" / "0003.png").write_bytes(b"no picture")
+    fakes = evaluation.from_folder(folder, 12, features.resize)
+    assert sum(len(images) for images in fakes.batches) == 11
+    assert fakes.skipped == ["0003.png"]
+    for i in range(2):
+        (tmp_path / "images" / f"000{i}.png").write_bytes(b"no picture")
+    with pytest.raises(data.DataError, match=r"3 of 12 images cannot be read.*0000.png; 0001.png"):
+        list(fakes.batches)
+
+
+def test_a_folder_is_read_as_the_data_sets_are(features, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(130):
+        pixels = rng.integers(0, 256, (20 + i % 3, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    fakes = evaluation.from_folder(str(folder), 129, 40)
+    chunks = list(fakes.batches)
+    assert [len(c) for c in chunks] == [128, 1]
+    expected = data.load(str(folder), resolution=40, channels=3).images.take(129)
+    np.testing.assert_array_equal(
+        np.concatenate(chunks), [image for image, _ in expected.as_numpy_iterator()]
+    )
+
+
+def test_images_are_picked_by_index_in_the_order_asked():
+    batches = [
+        np.full([4, 1, 1, 1], i, np.uint8) + np.arange(4)[:, None, None, None] for i in (0, 4)
+    ]
+    picked = pick([b.astype(np.uint8) for b in batches], [6, 1, 6])
+    assert picked.ravel().tolist() == [6, 1, 6]
 
 
 @pytest.mark.usefixtures("preset")
 def test_images_are_generated_in_chunks_by_consecutive_seeds():
     fakes = evaluation.from_preset("dcgan_test", num_images=300, seed=7)
     chunks = list(fakes.batches)
-    assert max(len(chunk) for chunk in chunks) <= evaluation.BATCH
+    assert max(len(chunk) for chunk in chunks) <= BATCH
     np.testing.assert_array_equal(np.concatenate(chunks), FakeGAN(None).generate(300, seed=7))
+    assert len(list(fakes.batches)) == len(chunks)  # again
 
 
 @pytest.mark.usefixtures("preset")
-def test_the_training_split_is_refused():
+def test_the_training_split_is_refused(features):
     fakes = evaluation.from_preset("dcgan_test", num_images=2, seed=0)
     with pytest.raises(
         ValueError,
         match=r"trained on 'fashion_mnist', split 'train\[:10000\]'. "
         r"Received: 'fashion_mnist', split 'train'",
     ):
-        evaluation.evaluate(fakes, dataset="sample:fashion_mnist", split="train")
+        evaluation.evaluate(fakes, dataset="sample:fashion_mnist", split="train", features=features)
 
 
 @pytest.mark.parametrize(
@@ -127,18 +343,18 @@ def _write_images(folder, count):
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_of_images(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
-    fakes = evaluation.from_folder(folder, num_images=10)
+    fakes = evaluation.from_folder(folder, num_images=10, resize=64)
     record = evaluation.evaluate(fakes, dataset="fashion_mnist", num_images=10, features=features)
     assert record["source"] == {"images": folder, "skipped": 0}
     assert (record["num_fake"], record["seed"], record["trained_on"]) == (10, None, None)
-    assert record["standard_error_x1000"] is None
+    assert record["metrics"]["kid"]["standard_error_x1000"] is None
 
 
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_and_a_preset_with_the_same_images_score_the_same(features, preset, tmp_path):
     folder = _write_images(tmp_path / "images", 10)
     by_folder = evaluation.evaluate(
-        evaluation.from_folder(folder, 10),
+        evaluation.from_folder(folder, 10, resize=64),
         dataset="fashion_mnist",
         num_images=10,
         features=features,
@@ -146,19 +362,21 @@ def test_a_folder_and_a_preset_with_the_same_images_score_the_same(features, pre
     by_preset = evaluation.evaluate(
         evaluation.from_preset("p", 10, 0), num_images=10, features=features
     )
-    assert by_folder["value"] == pytest.approx(by_preset["value"], rel=1e-5)
+    assert by_folder["metrics"]["kid"]["value"] == pytest.approx(
+        by_preset["metrics"]["kid"]["value"], rel=1e-5
+    )
 
 
 @pytest.mark.usefixtures("test_split")
-def test_too_few_images_are_refused(tmp_path):
-    fakes = evaluation.from_folder(_write_images(tmp_path / "images", 1), num_images=5000)
+def test_too_few_images_are_refused(features, tmp_path):
+    fakes = evaluation.from_folder(_write_images(tmp_path / "images", 1), 5000, resize=64)
     with pytest.raises(ValueError, match=r"at least 2 fake images. Received: 1, asked for 5000"):
-        evaluation.evaluate(fakes, dataset="fashion_mnist")
+        evaluation.evaluate(fakes, dataset="fashion_mnist", features=features)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(data.DataError, match="no images"):
-        evaluation.from_folder(str(tmp_path), num_images=10)
+        evaluation.from_folder(str(tmp_path), num_images=10, resize=64)
 
 
 def test_a_run_without_a_preset_is_refused(tmp_path):
@@ -177,8 +395,8 @@ def test_an_unknown_preset_is_refused():
         evaluation.from_preset("dcgan_fashion", num_images=10, seed=0)
 
 
-def test_a_model_of_unknown_data_needs_a_dataset(preset):
+def test_a_model_of_unknown_data_needs_a_dataset(preset, features):
     del preset["dataset"]
     fakes = evaluation.from_preset("dcgan_test", num_images=10, seed=0)
     with pytest.raises(ValueError, match="give --dataset"):
-        evaluation.evaluate(fakes)
+        evaluation.evaluate(fakes, features=features)

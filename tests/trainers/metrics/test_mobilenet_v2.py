@@ -2,6 +2,7 @@
 
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 
@@ -33,6 +34,23 @@ def test_parameters_are_as_torchvision_counts_them():
     # 3,504,872 of the whole network, less the classifier's 1,280 x 1,000 + 1,000.
     network = mobilenet_v2.build()
     assert sum(int(np.prod(v.shape)) for v in network.trainable_variables) == 2_223_872
+
+
+def test_folding_changes_nothing_but_rounding():
+    """One convolution of each kind and the batch norm behind it, against Keras's own layers."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 5, 5, 4)).astype("float32")
+    for layer, channels in (
+        (keras.layers.Conv2D(3, 3, use_bias=False), 3),
+        (keras.layers.DepthwiseConv2D(3, use_bias=False), 4),
+    ):
+        norm = keras.layers.BatchNormalization(epsilon=mobilenet_v2.EPSILON)
+        norm.build((None, 3, 3, channels))
+        norm.set_weights([*rng.normal(size=(3, channels)), rng.uniform(1e-14, 2, channels)])
+        expected = norm(layer(x), training=False)
+        kernel, bias = mobilenet_v2.fold(layer.get_weights()[0], *norm.get_weights())
+        layer.set_weights([kernel])
+        np.testing.assert_allclose(layer(x) + bias, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_weights_are_small_data_with_their_licence():

@@ -1,0 +1,36 @@
+"""Trains every family in a folder each, and is killed: python -m tests.battery.killed FOLDER
+
+Every case has a checkpoint at step 2 and is in the middle of writing the one at step 3.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import threading
+
+from tests.battery.test_every_family import ALL, build, dataset
+from trainers.checkpoint import Checkpoints
+
+
+def main() -> None:
+    """Does not return."""
+    writing = []
+    for parameters in ALL:
+        gan = build(*parameters.values)
+        gan.compile(seed=3)
+        checkpoints = Checkpoints(pathlib.Path(sys.argv[1]) / parameters.id, gan)
+        images = dataset(parameters.values[1])
+        gan.fit(images.take(2), verbose=0, shuffle=False)
+        checkpoints.save(2)
+        checkpoints.wait()
+        gan.fit(images.skip(2).take(1), verbose=0, shuffle=False)
+        writing.append(threading.Event())
+        checkpoints.save(3, also=writing[-1].set)
+    for event in writing:
+        event.wait()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Two workers on loopback equal one process, for every family."""
+
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.battery.cases import Case
+from tests.battery.test_every_family import every_family, train_sgd, two_replicas, weights
+from tests.battery.workers import Workers
+
+
+@pytest.fixture(scope="module")
+def by_workers(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The folder where both workers have written the weights of every case."""
+    folder = tmp_path_factory.mktemp("workers")
+    command = [sys.executable, "-m", "tests.battery.workers", str(folder)]
+    with Workers(command, folder) as workers:
+        codes = workers.wait()
+        assert codes == [0, 0], workers.output(0) + workers.output(1)
+    return folder
+
+
+@every_family
+def test_two_workers_equal_one_process(
+    family: str, case: Case, by_workers: pathlib.Path, request: pytest.FixtureRequest
+) -> None:
+    first, second = (
+        list(np.load(by_workers / f"{request.node.callspec.id}.{i}.npz").values()) for i in (0, 1)
+    )
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for strategy in (tf.distribute.get_strategy(), two_replicas()):
+        expected = weights(train_sgd(family, case, strategy))
+        distance = max(float(np.abs(a - b).max()) for a, b in zip(first, expected, strict=True))
+        print(f"workers against {type(strategy).__name__}: {distance:.1e}")
+        assert distance < 1e-4

@@ -1,0 +1,149 @@
+"""Checkpoints: what is in one, what a damaged one does, which ones are kept."""
+
+import json
+import os
+import pathlib
+import threading
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from trainers.checkpoint import CheckpointError, Checkpoints, state_of
+
+
+class Remembering(zoo.DCGAN):
+    """A family with a state of its own, as ADA's strength or a history pool would be."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(
+            resolution=8, channels=1, latent_dim=4, width=4, architecture="small", **kwargs
+        )
+        self.strength = self.add_weight(shape=(3,), initializer="zeros", trainable=False)
+
+
+def remembering(**compile_arguments: object) -> zoo.GAN:
+    keras.utils.set_random_seed(0)
+    gan = Remembering()
+    gan.compile(**compile_arguments)
+    return gan
+
+
+def images(count: int = 16) -> tf.data.Dataset:
+    pixels = np.random.default_rng(0).uniform(-1, 1, (count, 8, 8, 1)).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices(pixels).batch(4)
+
+
+def saved(checkpoints: Checkpoints, step: int) -> pathlib.Path:
+    checkpoints.save(step)
+    checkpoints.wait()
+    return checkpoints.path(step)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd", "loss_scaled"])
+def test_the_state_is_everything_that_tensorflow_reaches(optimizer: str) -> None:
+    chosen = (
+        keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam())
+        if optimizer == "loss_scaled"
+        else optimizer
+    )
+    gan = remembering(generator_optimizer=chosen)
+    ours = {id(variable) for variable in state_of(gan).values()}
+    reached = [
+        v for v in tf.train.TrackableView(gan).descendants() if isinstance(v, keras.Variable)
+    ]
+    assert len(reached) > 40
+    assert [v.path for v in reached if id(v) not in ours] == []
+    assert any(v is gan.strength for v in state_of(gan).values())
+
+
+def test_every_value_comes_back(tmp_path: pathlib.Path) -> None:
+    gan = remembering(seed=1)
+    gan.fit(images(), verbose=0)
+    gan.strength.assign([0.25, 0.5, 1.0])
+    saved(Checkpoints(tmp_path, gan), 4)
+    other = remembering(seed=1)
+    assert Checkpoints(tmp_path, other).restore() == 4
+    for (name, a), b in zip(state_of(gan).items(), state_of(other).values(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy(), err_msg=name)
+    assert int(other.images_seen.numpy()) == 16
+    assert other.strength.numpy().tolist() == [0.25, 0.5, 1.0]
+    assert int(other.generator_optimizer.iterations.numpy()) == 4
+
+
+def test_the_same_state_is_the_same_file(tmp_path: pathlib.Path) -> None:
+    gan = remembering()
+    a, b = (saved(Checkpoints(tmp_path / name, gan), 1) for name in "ab")
+    assert (a / "state.npz").read_bytes() == (b / "state.npz").read_bytes()
+
+
+def test_a_flipped_byte_is_found(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    gan = remembering()
+    checkpoints = Checkpoints(tmp_path, gan)
+    saved(checkpoints, 1)
+    path = saved(checkpoints, 2) / "state.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert Checkpoints(tmp_path, gan).restore() == 1
+    assert f"warning: checkpoint {path.parent} is damaged: state.npz does not match its sha256" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: pathlib.Path) -> None:
+    saved(Checkpoints(tmp_path, remembering()), 1)
+    other = zoo.DCGAN(resolution=8, channels=1, latent_dim=4, width=4, architecture="small")
+    other.compile()
+    with pytest.raises(CheckpointError, match="must hold the variables of this model. Received:"):
+        Checkpoints(tmp_path, other).restore()
+
+
+def test_the_newest_and_the_best_are_kept(tmp_path: pathlib.Path) -> None:
+    checkpoints = Checkpoints(tmp_path, remembering(), keep=2)
+    saved(checkpoints, 1)
+    saved(checkpoints, 2)
+    (tmp_path / "best.json").write_text(json.dumps({"step": 2, "metric": "kid", "value": 0.1}))
+    for step in (3, 4, 5):
+        saved(checkpoints, step)
+    assert checkpoints.steps() == [2, 4, 5]
+
+
+def test_saving_does_not_wait_for_the_disk(tmp_path: pathlib.Path) -> None:
+    gan = remembering()
+    checkpoints = Checkpoints(tmp_path, gan)
+    disk = threading.Event()
+    gan.steps.assign(7)
+    checkpoints.save(7, also=disk.wait)  # returns while its thread waits
+    gan.steps.assign(8)  # training goes on
+    assert checkpoints.steps() == []
+    disk.set()
+    checkpoints.wait()
+    assert Checkpoints(tmp_path, gan).restore() == 7
+    assert int(gan.steps.numpy()) == 7  # what was saved is the state at `save`
+
+
+def test_a_failed_write_is_told_at_the_next(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoints = Checkpoints(tmp_path, remembering())
+    saved(checkpoints, 1)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        checkpoints.save(2)
+        with pytest.raises(CheckpointError) as error:
+            checkpoints.wait()
+    assert str(error.value) == (
+        f"The checkpoint at step 2 must fit on the disk of {tmp_path}. Received: No space left on "
+        f"device. The last good checkpoint is {tmp_path / '00000001'} (step 1); the same command "
+        "goes on from there."
+    )
+    assert sorted(os.listdir(tmp_path)) == ["00000001"]
+    saved(checkpoints, 3)  # and the next one is written again
+    assert checkpoints.steps() == [1, 3]

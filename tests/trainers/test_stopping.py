@@ -1,0 +1,222 @@
+"""Runs that end before their time: signals, kills, NaN, a full disk, data that breaks."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from tests.trainers.test_fit import SAMPLE, small_run
+from trainers import data
+from trainers.callbacks import TrainingDiverged
+from trainers.data.image_set import in_order
+from trainers.fit import train
+from trainers.journal import read_lines
+
+
+def command(workdir: pathlib.Path, *arguments: str) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "trainers",
+        "--preset=dcgan_fashion_mnist",
+        f"--dataset={SAMPLE}",
+        "--batch_size=8",
+        f"--workdir={workdir}",
+        *arguments,
+    ]
+
+
+class Explosive(keras.optimizers.SGD):
+    """Turns weights into NaN at its third update."""
+
+    def apply(self, gradients, variables):
+        factor = tf.where(self.iterations < 2, 0.0, np.nan)
+        return super().apply([g * factor for g in gradients], variables)
+
+
+@pytest.fixture
+def diverging(monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_model = zoo.DCGAN.compile
+    monkeypatch.setattr(
+        zoo.DCGAN,
+        "compile",
+        lambda self, **kwargs: compile_model(self, generator_optimizer=Explosive(), **kwargs),
+    )
+
+
+def test_nan_stops_the_run(tmp_path: pathlib.Path, diverging: None) -> None:
+    with pytest.raises(TrainingDiverged) as error:
+        train(small_run(tmp_path / "W", steps=9, checkpoint_every=2))
+    assert "_loss is nan at step 4." in str(error.value)
+    assert f"The last good checkpoint is {tmp_path / 'W' / 'checkpoints' / '00000002'}" in str(
+        error.value
+    )
+    assert "(step 2)" in str(error.value)
+
+
+def test_weights_that_are_nan_are_never_saved(tmp_path: pathlib.Path, diverging: None) -> None:
+    """The loss of step 3 is still finite: it was taken before the update that broke G."""
+    with pytest.raises(TrainingDiverged, match="generator has weights .* not finite at step 3"):
+        train(small_run(tmp_path / "W", steps=9, checkpoint_every=3))
+    assert not (tmp_path / "W" / "checkpoints").exists()
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_line(tmp_path: pathlib.Path) -> None:
+    """A process that may write no file larger than 100 kB."""
+    probe = (
+        "import resource, signal, runpy, sys\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "sys.argv = ['trainers', '--preset=dcgan_fashion_mnist', '--steps=1', '--batch_size=2',\n"
+        f"            '--dataset={SAMPLE}', '--workdir={tmp_path / 'W'}']\n"
+        "runpy.run_module('trainers', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: "), done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "W" / "preset").exists()
+    assert not (tmp_path / "W" / "checkpoints" / "00000001").exists()
+
+
+@contextlib.contextmanager
+def running(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that does not outlive the block."""
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_the_same_command_goes_on(
+    tmp_path: pathlib.Path, signum: signal.Signals
+) -> None:
+    with running(command(tmp_path / "W", "--steps=100000")) as run:
+        next(line for line in run.stdout if line.startswith("step "))
+        run.send_signal(signum)
+        said, errors = run.communicate(timeout=120)
+    assert run.returncode == 128 + signum
+    assert f"{signum.name}: saving after this step." in said
+    assert "of 100000. The same command goes on from there." in errors
+    assert "Traceback" not in errors
+    (saved,) = os.listdir(tmp_path / "W" / "checkpoints")
+    assert f"Interrupted at step {int(saved)} of 100000" in errors
+    assert zoo.load(str(tmp_path / "W" / "preset")).card["training"]["steps"] == int(saved)
+    assert read_lines(tmp_path / "W" / "events.jsonl")[-1]["event"] == "interrupted"
+
+
+def test_a_second_run_in_one_workdir_is_refused(tmp_path: pathlib.Path) -> None:
+    with running(command(tmp_path / "W", "--steps=100000")) as first:
+        next(line for line in first.stdout if line.startswith("step "))
+        with pytest.raises(ValueError, match="where another one is at work") as error:
+            train(small_run(tmp_path / "W", seed=0))
+        assert f"Received: {tmp_path / 'W'}" in str(error.value)
+        first.kill()
+        first.wait()
+    train(small_run(tmp_path / "W", seed=0, steps=1))  # the lock went with its process
+
+
+def test_training_goes_on_when_a_checkpoint_fails(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    savez, calls = np.savez, []
+
+    def full_the_second_time(*arguments: object, **arrays: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise OSError(28, os.strerror(28))
+        savez(*arguments, **arrays)
+
+    monkeypatch.setattr(np, "savez", full_the_second_time)
+    train(small_run(tmp_path / "W", steps=6))
+    warning = f"warning: The checkpoint at step 4 must fit on the disk of {tmp_path / 'W'}"
+    said = capsys.readouterr().err
+    assert warning in said
+    assert "Received: No space left on device. The last good checkpoint is" in said
+    assert sorted(os.listdir(tmp_path / "W" / "checkpoints")) == ["00000002", "00000006"]
+    events = read_lines(tmp_path / "W" / "events.jsonl")
+    assert [e["event"] for e in events] == ["started", "checkpoint_failed", "finished"]
+
+
+def test_data_that_breaks_on_the_way_is_one_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, reads = data.load, []
+
+    def load_breaking(*arguments: object, **keywords: object) -> data.ImageSet:
+        whole = load(*arguments, **keywords)
+
+        def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            def maybe(i: np.ndarray) -> np.ndarray:
+                reads.append(i)
+                if len(reads) > 3 and broken:
+                    raise OSError(5, "Input/output error", "images.tmp")
+                return i
+
+            checked = tf.numpy_function(maybe, [index], tf.int64)
+            return whole.reader(tf.ensure_shape(checked, index.shape))
+
+        return dataclasses.replace(whole, reader=read, images=in_order(whole.reader, 300))
+
+    monkeypatch.setattr(data, "load", load_breaking)
+    broken = True
+    with pytest.raises(data.DataError) as error:
+        train(small_run(tmp_path / "W", steps=6, checkpoint_every=1))
+    said = re.match(
+        r"The data could not be read at step (\d): OSError: .Errno 5. Input/output error: "
+        r"'images.tmp'. The last good checkpoint is .* \(step (\d)\); the same command goes on",
+        str(error.value),
+    )
+    assert said, str(error.value)
+    assert 1 <= int(said[2]) < int(said[1])
+    broken = False
+    resumed = train(small_run(tmp_path / "W", steps=6))
+    monkeypatch.undo()
+    unbroken = train(small_run(tmp_path / "U", steps=6))
+    for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
+    """SIGKILL at random moments; the state's bytes end as those of a run that was left alone."""
+    arguments = ("--deterministic", "--checkpoint_every=5", "--sample_every=50")
+    steps = 400
+    chance = random.Random(0)
+    killed = 0
+    at = [0]
+    while killed < 20:
+        with running(command(tmp_path / "killed", f"--steps={steps}", *arguments)) as run:
+            for line in run.stdout:  # it has begun: loaded, restored
+                if ", step " in line:
+                    break
+            at.append(int(re.search(r"step (\d+) to", line)[1]))
+            time.sleep(chance.uniform(0.0, 12.0))
+            run.kill()
+            run.wait()
+            killed += 1
+    assert at == sorted(at)
+    print("resumed at", at)
+    for name in ("killed", "alone"):
+        subprocess.run(
+            command(tmp_path / name, f"--steps={steps}", *arguments), check=True, timeout=900
+        )
+    states = [tmp_path / name / "checkpoints" / f"{steps:08d}" for name in ("killed", "alone")]
+    assert (states[0] / "state.npz").read_bytes() == (states[1] / "state.npz").read_bytes()

@@ -1,0 +1,197 @@
+"""Who the workers are: from TF_CONFIG, Slurm or Kubernetes, by TensorFlow's resolvers."""
+
+import dataclasses
+import json
+import os
+import time
+from typing import Any
+
+import tensorflow as tf
+
+KUBERNETES_PORT = 2222
+
+HOW_TO = (
+    "set TF_CONFIG on every worker, start it with Slurm's srun, or in Kubernetes set "
+    "GAN_ZOO_PODS, GAN_ZOO_WORKERS, POD_IP and POD_NAMESPACE (trainers/cluster/README.md)"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """The workers of a run.
+
+    Attributes:
+        addresses: "host:port" of each, in the same order on all of them; the first is the chief.
+        index: Which of them this process is.
+    """
+
+    addresses: tuple[str, ...]
+    index: int
+
+    def name(self, index: int) -> str:
+        """ "worker 1 at 10.0.0.2:2222"."""
+        return f"worker {index} at {self.addresses[index]}"
+
+
+def find_cluster(timeout_s: float) -> Cluster:
+    """Reads the cluster from the environment: TF_CONFIG, else Slurm, else Kubernetes.
+
+    Args:
+        timeout_s: How long to wait for the pods of Kubernetes to be running.
+
+    Raises:
+        ValueError: None of the three describes a cluster, or one does it badly.
+        TimeoutError: Some pods are not running.
+    """
+    if os.environ.get("TF_CONFIG"):
+        return _from_tf_config()
+    if "SLURM_PROCID" in os.environ:
+        return _from_slurm()
+    if "GAN_ZOO_PODS" in os.environ:
+        return _from_kubernetes(_PodsOfOurNamespace(_environment("POD_NAMESPACE")), timeout_s)
+    raise ValueError(f"strategy 'multi_worker' must be told of its workers: {HOW_TO}.")
+
+
+def describes_several() -> bool:
+    """Whether TF_CONFIG, or else Slurm, speaks of more than one worker."""
+    if os.environ.get("TF_CONFIG"):
+        return len(_from_tf_config().addresses) > 1
+    return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
+
+
+def _from_tf_config() -> Cluster:
+    try:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        jobs = resolver.cluster_spec().as_dict()
+        task, index = resolver.task_type, resolver.task_id
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise ValueError(
+            'TF_CONFIG must be like {"cluster": {"worker": ["host:port", ...]}, '
+            f'"task": {{"type": "worker", "index": 0}}}}. Received: {os.environ["TF_CONFIG"]!r} '
+            f"({error})."
+        ) from None
+    # A chief is a worker; the first one. Parameter servers and evaluators have no part in this.
+    if not set(jobs) <= {"chief", "worker"} or (jobs and task not in jobs):
+        raise ValueError(
+            "TF_CONFIG must have workers and at most one chief, and this task be one of them. "
+            f"Received: jobs {sorted(jobs)}, task {task!r}."
+        )
+    if not jobs:
+        raise ValueError(f'TF_CONFIG must have a "cluster". Received: {os.environ["TF_CONFIG"]!r}.')
+    chiefs = jobs.get("chief", [])
+    if index is None or not 0 <= index < len(jobs[task]) or len(chiefs) > 1:
+        raise ValueError(
+            f"The task's index in TF_CONFIG must be one of its {len(jobs[task])} {task}s, and "
+            f"there is at most one chief. Received: index {index}, {len(chiefs)} chiefs."
+        )
+    index += len(chiefs) if task == "worker" else 0
+    return _checked(Cluster((*chiefs, *jobs.get("worker", [])), index), "TF_CONFIG")
+
+
+def _from_slurm() -> Cluster:
+    try:
+        job, local, host, tasks = (
+            os.environ[name]
+            for name in (
+                "SLURM_JOB_ID",
+                "SLURM_LOCALID",
+                "SLURMD_NODENAME",
+                "SLURM_STEP_TASKS_PER_NODE",
+            )
+        )
+        # Slurm names hosts, not ports: jobs that share a host get different ones.
+        first_port = 20000 + int(job) % 9000
+        # Slurm gives each task its GPUs; TensorFlow's resolver would divide them once more, and
+        # cannot do without any. One for each task, and not set, leaves them as they are.
+        most_tasks = max(int(part.partition("(")[0]) for part in tasks.split(","))
+        resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
+            port_base=first_port, gpus_per_node=most_tasks, gpus_per_task=1, auto_set_gpu=False
+        )
+        addresses = resolver.cluster_spec().as_dict()["worker"]
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"A worker under Slurm must be started with srun. Received: {error!r}."
+        ) from None
+    # The resolver sorts hosts by name, Slurm numbers tasks in its own order: n10 comes before n2
+    # in one and after it in the other. So a task finds itself by its host, not by its number.
+    own = f"{host}:{first_port + int(local)}"
+    if own not in addresses:
+        raise ValueError(
+            f"This task must be one of Slurm's step, {', '.join(addresses)}. Received: {own}."
+        )
+    return Cluster(tuple(addresses), addresses.index(own))
+
+
+class _PodsOfOurNamespace:
+    """What TensorFlow's resolver asks of a Kubernetes client, in a form that works inside a pod.
+
+    The resolver asks for the pods of all namespaces, which needs rights over the whole cluster,
+    and takes the address of a pod's host, which only pods on the host's network answer at.
+    """
+
+    def __init__(self, namespace: str, api: Any = None) -> None:
+        if api is None:
+            try:
+                from kubernetes import client, config
+            except ImportError:
+                raise ValueError(
+                    "Finding workers by their pods needs Kubernetes' client: pip install kubernetes"
+                ) from None
+            try:
+                config.load_incluster_config()
+            except config.ConfigException as error:
+                raise ValueError(
+                    f"GAN_ZOO_PODS is for processes in a pod that has a service account: {error}"
+                ) from None
+            api = client.CoreV1Api()
+        self._api = api
+        self._namespace = namespace
+
+    def list_pod_for_all_namespaces(self, label_selector: str) -> Any:
+        pods = self._api.list_namespaced_pod(
+            self._namespace, label_selector=label_selector, field_selector="status.phase=Running"
+        )
+        pods.items = [pod for pod in pods.items if pod.metadata.deletion_timestamp is None]
+        for pod in pods.items:
+            pod.status.host_ip = pod.status.pod_ip
+        return pods
+
+
+def _from_kubernetes(client: _PodsOfOurNamespace, timeout_s: float) -> Cluster:
+    selector, count = _environment("GAN_ZOO_PODS"), int(_environment("GAN_ZOO_WORKERS"))
+    own = f"{_environment('POD_IP')}:{KUBERNETES_PORT}"
+    resolver = tf.distribute.cluster_resolver.KubernetesClusterResolver(
+        {"worker": [selector]}, tf_server_port=KUBERNETES_PORT, override_client=client
+    )
+    deadline = time.monotonic() + timeout_s
+    while True:
+        addresses = resolver.cluster_spec().as_dict().get("worker", [])
+        if len(addresses) == count and own in addresses:
+            return Cluster(tuple(addresses), addresses.index(own))
+        if time.monotonic() > deadline:
+            raise TimeoutError(
+                f"{count} pods '{selector}', this one among them, must be running within "
+                f"{timeout_s:g} s. Received: {', '.join(addresses) or 'none'}; this is {own}."
+            )
+        time.sleep(min(1.0, timeout_s / 10))
+
+
+def _environment(name: str) -> str:
+    if not os.environ.get(name):
+        raise ValueError(f"{name} must be set in the environment of a worker. Received: nothing.")
+    return os.environ[name]
+
+
+def _checked(cluster: Cluster, source: str) -> Cluster:
+    for address in cluster.addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(
+                f'Every worker in {source} must be "host:port". Received: {address!r}.'
+            )
+    if len(set(cluster.addresses)) < len(cluster.addresses):
+        raise ValueError(
+            f"Every worker in {source} must have its own address. "
+            f"Received: {json.dumps(cluster.addresses)}."
+        )
+    return cluster

@@ -1,0 +1,438 @@
+"""Known illnesses of a training run, told from its records in plain words.
+
+The thresholds were set on runs of DCGAN at 28 px, healthy ones and ones made ill on purpose by
+their learning rates (0, and 10 to 250 times too high); tests/trainers/report has their records.
+"""
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+Record = dict[str, Any]
+
+# ---- how varied samples are
+
+# Two images are near-duplicates when they differ by less than this share of the mean distance
+# between real images. On Fashion-MNIST: 64 real images, nearest pair 0.26 to 0.36; 64 of the
+# bundled DCGAN, 0.20 to 0.31; copies with noise of 10 grey levels, 0.12; G at its start, 0.01.
+NEAR = 0.15
+SIDE = 32  # pixels to which larger images are averaged before they are compared
+REAL = 256  # real images that are enough for a mean
+
+# ---- when a sign counts
+
+WINDOW = 0.2  # the last share of a run, which must show an illness throughout
+LINES, STEPS = 5, 100  # of history that a window needs at least
+ALIKE = 0.5  # share of near-duplicates
+VARIED = 0.5  # spread that an untrained network (0.3) and its first blobs (0.2) never have
+BLANK = 0.1  # contrast
+# Thousands of images until which near-duplicates may just be a young network's blobs: DCGAN draws
+# nothing else up to 38, and none from 51 on.
+YOUNG = 200
+BEGUN = 20  # thousands of images until which samples may be blank; DCGAN's are up to 1
+ADA_LIMIT = 0.95
+
+
+@dataclasses.dataclass(frozen=True)
+class Warning:
+    """An illness that a run shows.
+
+    Attributes:
+        title: Its name, in a few words.
+        evidence: What was seen, in figures.
+        try_this: What to do.
+    """
+
+    title: str
+    evidence: str
+    try_this: str
+
+
+def variety(samples: np.ndarray, real: np.ndarray) -> dict[str, float | None]:
+    """How much samples differ from each other, measured by how much real images do.
+
+    The distance is the root mean square difference of pixels, of images averaged down to about
+    `SIDE` pixels. It tells copies from varied images, not good images from bad ones.
+
+    Args:
+        samples: uint8 [N, H, W, C], N >= 2.
+        real: uint8 [M, H, W, C], M >= 1; the first `REAL` are used.
+
+    Returns:
+        "spread": mean distance between samples, over that between real images: about 1 when good.
+        "duplicates": share of samples with a near-duplicate among the others, in [0, 1].
+        "duplicates_real": the same of the first N real images.
+        "contrast": mean standard deviation of a sample's pixels, over that of real images: 0 for
+            images of one colour.
+        All are None where the real images do not differ, as there is no measure then.
+
+    Raises:
+        ValueError: Images that are not uint8 [N, H, W, C] of one size, or N < 2.
+    """
+    for name, images, least in (("samples", samples, 2), ("real", real, 1)):
+        if images.ndim != 4 or images.dtype != np.uint8 or len(images) < least:
+            raise ValueError(
+                f"{name} must be uint8 [N, H, W, C], N >= {least}. Received: {images.dtype} "
+                f"{list(images.shape)}."
+            )
+    if samples.shape[1:] != real.shape[1:]:
+        raise ValueError(
+            "samples and real images must be of one size. "
+            f"Received: {list(samples.shape[1:])} and {list(real.shape[1:])}."
+        )
+    x, y = _small(samples), _small(real[:REAL])
+    between, scale, contrast = _distances(x), _mean(_distances(y)), float(y.std(axis=1).mean())
+    if min(scale, contrast) < 1e-3:
+        return dict.fromkeys(("spread", "duplicates", "duplicates_real", "contrast"))
+    return {
+        "spread": round(_mean(between) / scale, 4),
+        "duplicates": _duplicates(between, scale),
+        "duplicates_real": _duplicates(_distances(y[: len(x)]), scale),
+        "contrast": round(float(x.std(axis=1).mean()) / contrast, 4),
+    }
+
+
+def _small(images: np.ndarray) -> np.ndarray:
+    """uint8 [N, H, W, C] -> f32 [N, pixels] in [0, 1], blocks of pixels averaged."""
+    n, height, width, channels = images.shape
+    f = max(1, min(height, width) // SIDE)
+    rows, columns = height // f, width // f
+    total = np.zeros((n, rows, columns, channels), np.float32)
+    for i, j in np.ndindex(f, f):  # many times faster than a mean over axes of blocks
+        total += images[:, i : rows * f : f, j : columns * f : f]
+    return total.reshape(n, -1) / (255 * f * f)
+
+
+def _distances(x: np.ndarray) -> np.ndarray:
+    """f32 [N, P] -> [N, N], root mean square differences."""
+    squares = np.einsum("ij,ij->i", x, x)
+    products = squares[:, None] + squares[None] - 2 * x @ x.T
+    np.fill_diagonal(products, 0)  # of rounding
+    return np.sqrt(np.maximum(products, 0) / x.shape[1])
+
+
+def _mean(distances: np.ndarray) -> float:
+    """Of [N, N], without the diagonal; 0 for N = 1."""
+    return float(distances.sum() / max(len(distances) * (len(distances) - 1), 1))
+
+
+def _duplicates(distances: np.ndarray, scale: float) -> float:
+    others = distances + np.diag(np.full(len(distances), np.inf))
+    return round(float((others.min(axis=1) < NEAR * scale).mean()), 4)
+
+
+# ---- metrics
+
+LOWER = ("kid", "fid", "frechet_distance", "ppl", "perceptual_distance", "l1", "rmse")
+HIGHER = ("inception_score", "precision", "recall", "coverage", "class_accuracy", "psnr", "ssim")
+
+
+def better(metric: str) -> str | None:
+    """Which values of a metric are better, "lower" or "higher"; None where neither simply is."""
+    return "lower" if metric in LOWER else "higher" if metric in HIGHER else None
+
+
+# ---- the illnesses
+
+
+def warnings(
+    history: Sequence[Record],
+    samples: Sequence[Record] = (),
+    events: Sequence[Record] = (),
+    metrics: Sequence[Record] = (),
+    best: Record | None = None,
+) -> list[Warning]:
+    """The illnesses that a run shows at its end, the gravest first; none for a healthy run.
+
+    Args:
+        history: Means since the record before, ascending: "step", "kimg", "d_loss", "g_loss",
+            "real_accuracy", "fake_accuracy", "d_gradient_norm", "g_gradient_norm", "ada_p"...; what
+            is absent is not judged, and None stands for a value that is not finite.
+        samples: "step" and the fields of `variety`, ascending.
+        events: "step", "event" and "message", as they happened.
+        metrics: "step" and "metrics", {name: {"value", ...}}, ascending.
+        best: {"step", "metric", "value"} of the best evaluation.
+    """
+    found = [
+        _diverged(history, events),
+        _exploding(history),
+        _collapsed(history, samples),
+        _one_side_wins(history),
+        _no_learning(history, samples),
+        _ada_at_its_limit(history),
+        _past_its_best(metrics, best),
+    ]
+    return [warning for warning in found if warning]
+
+
+def _diverged(history: Sequence[Record], events: Sequence[Record]) -> Warning | None:
+    last = next((e for e in reversed(events) if e.get("event") != "checkpoint_failed"), {})
+    # A gradient's norm may overflow in float16: that step is left out, and no harm is done.
+    broken = (
+        [k for k, v in history[-1].items() if v is None and k.endswith("loss")] if history else []
+    )
+    if last.get("event") == "diverged":
+        evidence = str(last.get("message") or f"The run stopped at step {last.get('step')}.")
+    elif broken:
+        verb = "is" if len(broken) == 1 else "are"
+        evidence = f"At step {history[-1]['step']:,}, {' and '.join(broken)} {verb} not finite."
+    else:
+        return None
+    return Warning(
+        "The training diverged",
+        evidence,
+        "The same command goes on from the last checkpoint. If it diverges again, lower the "
+        "learning rates to a half or a tenth, or try another seed; with mixed precision, try "
+        "without.",
+    )
+
+
+def _exploding(history: Sequence[Record]) -> Warning | None:
+    window = _window(history)
+    if window is None:
+        return None
+    signs = []
+    early = history[: max(LINES, len(history) // 5)]
+    for name in (k for k in window[-1] if _judged(k)):
+        before, now = _median(early, name, abs), _median(window, name, abs)
+        if before and now is not None and now > 100 * before and now > 10:
+            signs.append(f"{_words(name)} grew from {before:.3g} to {now:.3g}")
+    g_loss = _median(window, "g_loss")
+    if not signs and g_loss is not None and g_loss > 20 and _judged_by_logits(window):
+        signs.append(f"G's loss is {g_loss:.3g}, where 0.5 to 5 is usual")
+    if not signs:
+        return None
+    return Warning(
+        "The losses run away",
+        f"{_over(window)}: {'; '.join(signs)} (medians).",
+        "Lower the learning rates, D's first, to a tenth or less, and start afresh or from a "
+        "checkpoint before the rise: networks rarely come back from there. A gradient penalty on D "
+        "(R1) holds it too.",
+    )
+
+
+def _collapsed(history: Sequence[Record], samples: Sequence[Record]) -> Warning | None:
+    known = [s for s in samples if _finite(s.get("duplicates")) and _finite(s.get("spread"))]
+    if len(known) < 2:
+        return None
+    widest = max(known, key=lambda s: s["spread"])
+
+    def alike(sample: Record) -> bool:
+        """Duplicates, beyond those among real images, or half of the variety there once was."""
+        share = sample["duplicates"] - (sample.get("duplicates_real") or 0.0)
+        return share >= ALIKE or sample["spread"] < 0.5 * widest["spread"]
+
+    last = known[-1]
+    if not all(alike(sample) for sample in known[-2:]):
+        return None
+    kimg = _kimg(history, last["step"])
+    if widest["spread"] >= VARIED:
+        when = f"At step {widest['step']:,} it still was {_percent(widest['spread'])}."
+    elif kimg is not None and kimg >= YOUNG and (last.get("contrast") or 0.0) >= BLANK:
+        when = f"It has never been above {_percent(widest['spread'])}, in {kimg:,.0f}k images."
+    else:
+        return None
+    return Warning(
+        "Collapse: G draws the same few images again and again",
+        f"At step {last['step']:,}, {_percent(last['duplicates'])} of the samples have a "
+        f"near-duplicate among the others (of real images: "
+        f"{_percent(last.get('duplicates_real') or 0.0)}). The distance between samples is "
+        f"{_percent(last['spread'])} of that between real images. {when}",
+        "Go back to a checkpoint from before. Then let D keep up with G: a lower learning rate for "
+        "G, or a higher one for D. Larger batches and a minibatch standard deviation layer in D "
+        "help as well; with few training images, augment them (DiffAugment, ADA).",
+    )
+
+
+def _one_side_wins(history: Sequence[Record]) -> Warning | None:
+    window = _window(history)
+    if window is None or not _judged_by_logits(window):
+        return None
+    real, fake = _median(window, "real_accuracy"), _median(window, "fake_accuracy")
+    d_loss, g_loss = _median(window, "d_loss"), _median(window, "g_loss")
+    seen = (
+        f"{_over(window)}, D judges {_percent(real)} of the real and {_percent(fake)} of the "
+        f"generated images rightly; its loss is {d_loss:.3g}, G's {g_loss:.3g} (medians)."
+    )
+    if min(real, fake) >= 0.98 and abs(d_loss) <= 0.1:
+        return Warning(
+            "D wins outright: G has nothing to learn from",
+            seen,
+            "Give D a lower learning rate, or G a higher one; check that G's is not 0. Noise or "
+            "augmentation on D's images (DiffAugment, ADA) or a gradient penalty (R1) makes its "
+            "task harder. More training images help where D has learned them by heart.",
+        )
+    if fake <= 0.05 and g_loss <= 0.4:
+        return Warning(
+            "G wins outright: D cannot tell what it draws",
+            seen,
+            "D's judgement is worth little now, and G may draw anything. Give D a higher learning "
+            "rate, or G a lower one; check that D's is not 0.",
+        )
+    return None
+
+
+def _no_learning(history: Sequence[Record], samples: Sequence[Record]) -> Warning | None:
+    signs = []
+    drawn = [
+        s
+        for s in samples[-2:]
+        if _finite(s.get("contrast")) and (_kimg(history, s["step"]) or 0.0) >= BEGUN
+    ]
+    if len(drawn) == 2 and max(s["contrast"] for s in drawn) < BLANK:
+        signs.append(
+            f"At step {drawn[-1]['step']:,} the samples are still almost blank: their contrast is "
+            f"{_percent(drawn[-1]['contrast'])} of that of real images."
+        )
+    # A game in balance has flat losses too, but then the samples are varied.
+    good = any((s.get("spread") or 0.0) >= VARIED for s in samples)
+    levels = [_level(history, name) for name in ("d_loss", "g_loss")]
+    if _window(history) is not None and all(levels) and not good:
+        signs.append(
+            f"From step {history[0]['step']:,} to {history[-1]['step']:,} the losses have stayed "
+            f"within 5 %: {' and '.join(level for level in levels if level)}."
+        )
+    if not signs:
+        return None
+    return Warning(
+        "Nothing is learned",
+        " ".join(signs),
+        "Check the learning rates: 0 or far too low (2e-4 is usual for Adam) gives this. Check "
+        "that both networks are trainable and that the images arrive in [-1, 1].",
+    )
+
+
+def _level(history: Sequence[Record], name: str) -> str | None:
+    """Where a loss has stood throughout a run; None if it has moved."""
+    values = [r[name] for r in history if _finite(r.get(name))]
+    if len(values) < LINES:
+        return None
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{_words(name)} at {middle:.3g}" if high - low < 0.05 * abs(middle) else None
+
+
+def _ada_at_its_limit(history: Sequence[Record]) -> Warning | None:
+    window = _window([r for r in history if _finite(r.get("ada_p"))])
+    if window is None or min(r["ada_p"] for r in window) < ADA_LIMIT:
+        return None
+    return Warning(
+        "ADA is at its limit: D still learns the images by heart",
+        f"{_over(window)}, the augmentation strength p is {window[-1]['ada_p']:.2f} at the end and "
+        f"never below {min(r['ada_p'] for r in window):.2f}; 1 is the most there is.",
+        "The augmentations begin to show in the samples from there. More training images are the "
+        "cure (mirrored ones count); else a smaller D, a stronger R1, or an earlier checkpoint.",
+    )
+
+
+def _past_its_best(metrics: Sequence[Record], best: Record | None) -> Warning | None:
+    name = _watched(metrics, best)
+    if name is None:
+        return None
+    scores = [
+        (r["step"], r["metrics"][name])
+        for r in metrics
+        if isinstance(r.get("metrics"), dict)
+        and isinstance(r["metrics"].get(name), dict)
+        and _finite(r["metrics"][name].get("value"))
+    ]
+    if len(scores) < 3:
+        return None
+    choose: Callable[..., Any] = min if better(name) == "lower" else max
+    best_step, best_score = choose(scores, key=lambda score: score[1]["value"])
+    step, score = scores[-1]
+    if step - best_step < 0.3 * step:
+        return None
+    worse = abs(score["value"] - best_score["value"])
+    errors = [s.get("standard_error_x1000") for s in (score, best_score)]
+    noise = 3 * sum((e / 1000) ** 2 for e in errors) ** 0.5 if all(map(_finite, errors)) else 0.0
+    if worse < max(0.1 * abs(best_score["value"]), noise) or worse == 0:
+        return None
+    label = score.get("name", name)
+    return Warning(
+        "The best is long past",
+        f"{label} was best at step {best_step:,} ({best_score['value']:.4g}) and is "
+        f"{score['value']:.4g} at step {step:,}; {better(name)} is better.",
+        f"Use the checkpoint of step {best_step:,}. Going on as before is unlikely to help: a "
+        "lower learning rate from there, more images or augmentation may.",
+    )
+
+
+# ---- parts
+
+
+def _finite(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) < math.inf
+
+
+def _judged(name: str) -> bool:
+    return name.endswith(("loss", "_gradient_norm"))
+
+
+def _median(
+    records: Sequence[Record], name: str, change: Callable[[float], float] = float
+) -> float | None:
+    values = [change(r[name]) for r in records if _finite(r.get(name))]
+    return statistics.median(values) if values else None
+
+
+def _window(history: Sequence[Record]) -> Sequence[Record] | None:
+    """The last `WINDOW` of a run: enough lines over enough steps, or None."""
+    if not history:
+        return None
+    since = (1 - WINDOW) * history[-1]["step"]
+    count = max(LINES, sum(r["step"] > since for r in history))
+    while count < len(history) and history[-1]["step"] - history[-count]["step"] < STEPS:
+        count += 1
+    window = history[-count:]
+    enough = len(window) >= LINES and window[-1]["step"] - window[0]["step"] >= STEPS
+    return window if enough else None
+
+
+def _judged_by_logits(window: Sequence[Record]) -> bool:
+    """Whether D says real or fake and is G's only teacher.
+
+    A critic (WGAN) has no accuracy, and where G also learns from pairs (pix2pix, SRGAN) its loss
+    has no usual range, and G learns though D wins.
+    """
+    needed = ("real_accuracy", "fake_accuracy", "d_loss", "g_loss")
+    others = {k for r in window for k in r if k.endswith("_loss")} - {"d_loss", "g_loss"}
+    return not others and all(_median(window, name) is not None for name in needed)
+
+
+def _watched(metrics: Sequence[Record], best: Record | None) -> str | None:
+    """Key of the metric that `best` names, else of the first whose direction is known."""
+    entries = {
+        key: entry
+        for r in metrics
+        if isinstance(r.get("metrics"), dict)
+        for key, entry in r["metrics"].items()
+        if isinstance(entry, dict)
+    }
+    wanted = (best or {}).get("metric")
+    named = [k for k, e in entries.items() if wanted is not None and wanted in (k, e.get("name"))]
+    return next((key for key in [*named, *entries] if better(key)), None)
+
+
+def _kimg(history: Sequence[Record], step: int) -> float | None:
+    """Thousands of real images shown up to a step."""
+    shown = [r["kimg"] for r in history if r["step"] <= step and _finite(r.get("kimg"))]
+    return shown[-1] if shown else None
+
+
+def _words(name: str) -> str:
+    who, _, what = name.partition("_")
+    if who in ("d", "g") and what:
+        return f"{who.upper()}'s {what.replace('_', ' ')}"
+    return name.replace("_", " ")
+
+
+def _over(window: Sequence[Record]) -> str:
+    return f"From step {window[0]['step']:,} to {window[-1]['step']:,}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

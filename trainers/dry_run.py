@@ -1,0 +1,66 @@
+"""What a run would cost: a few of its steps, and nothing written."""
+
+import resource
+import time
+
+import keras
+import tensorflow as tf
+
+from trainers import data
+from trainers.callbacks import readable
+from trainers.checkpoint import state_of
+from trainers.fit import Run, prepare
+from zoo.gan import trainable_parameters
+
+STEPS = 5
+
+
+def dry_run(run: Run) -> None:
+    """Prints parameters, memory, speed and time to finish, from a few steps on the real data.
+
+    Raises:
+        ValueError: Anything about the run or its data that does not fit.
+    """
+    run.check()
+    gan, images, strategy = prepare(run)
+    batches = data.batches(images, run.batch_size, seed=run.seed)
+    clock = _Clock()
+    print(f"{run.preset} on {images.count} images of {run.dataset}: a few steps", flush=True)
+    gan.fit(batches, steps_per_epoch=1 + STEPS, shuffle=False, verbose=0, callbacks=[clock])
+
+    for network in (gan.generator, gan.discriminator):
+        print(f"{network.name}: {trainable_parameters(network):,} parameters")
+    state = sum(v.value.shape.num_elements() * v.value.dtype.size for v in state_of(gan).values())
+    print(f"state (a checkpoint): {state / 1e6:,.0f} MB")
+    print(f"memory: {_peak_bytes() / 1e9:.1f} GB at its peak")
+    seconds = sum(clock.seconds[1:]) / STEPS  # the first step compiles
+    print(
+        f"speed: {run.batch_size / seconds:,.0f} images/s on {strategy.num_replicas_in_sync} "
+        f"replica(s), batch {run.batch_size}"
+    )
+    print(f"time: {run.steps:,} steps in {readable(seconds * run.steps)}. Nothing was written.")
+
+
+class _Clock(keras.callbacks.Callback):
+    """Seconds of every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+        self._begun = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
+        self._begun = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        for value in (logs or {}).values():
+            float(tf.reduce_mean(value))  # waits for the device
+        self.seconds.append(time.perf_counter() - self._begun)
+
+
+def _peak_bytes() -> int:
+    """Of all GPUs, or of this process where there is none."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return sum(tf.config.experimental.get_memory_info(gpu.name)["peak"] for gpu in gpus)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,74 @@
+"""What a run writes down as it goes: JSON, one object a line."""
+
+import json
+import math
+import os
+import pathlib
+import time
+from typing import Any
+
+HISTORY = "history.jsonl"  # scalars
+SAMPLES = "samples.jsonl"  # variety of the sample grids
+METRICS = "metrics.jsonl"  # evaluations
+EVENTS = "events.jsonl"  # started, resumed, finished, ...
+
+
+class Journal:
+    """Appends to the files above; each line has the step it belongs to.
+
+    Args:
+        workdir: Of the run.
+        start: Step at which this process begins. Lines of later steps are dropped: they tell of
+            steps that a killed run took and that are now taken again. Events stay.
+        writes: Whether this process writes; of several workers only the chief does.
+    """
+
+    def __init__(self, workdir: pathlib.Path, start: int, *, writes: bool = True) -> None:
+        self.workdir = workdir
+        self.writes = writes
+        if writes:
+            for name in (HISTORY, SAMPLES, METRICS):
+                _drop_after(workdir / name, start)
+
+    def write(self, name: str, step: int, **values: Any) -> None:
+        """Adds one line to the file `name`; values that are not finite become null."""
+        if not self.writes:
+            return
+        line = json.dumps({"step": step, **{key: _plain(value) for key, value in values.items()}})
+        with open(self.workdir / name, "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def event(self, step: int, event: str, message: str) -> None:
+        """Adds what happened, and when."""
+        self.write(EVENTS, step, time=time.time(), event=event, message=message)
+
+
+def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
+    """All whole lines of a journal's file; none where there is no file.
+
+    A line that a kill has cut off is left out.
+    """
+    if not path.is_file():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return [line for line in lines if isinstance(line, dict) and "step" in line]
+
+
+def _drop_after(path: pathlib.Path, start: int) -> None:
+    if not path.is_file():
+        return
+    kept = [line for line in read_lines(path) if line["step"] <= start]
+    fresh = path.with_name(f".{path.name}.unfinished")
+    fresh.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,287 @@
+"""Measures images against one set of real ones, again and again."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import PIL
+import tensorflow as tf
+
+from trainers.data import ImageSet
+from trainers.metrics import catalogue
+from trainers.metrics.cache import cached
+from trainers.metrics.catalogue import METRICS, needed
+from trainers.metrics.classifier import Classifier
+from trainers.metrics.fakes import BATCH, Batches, Fakes
+from trainers.metrics.feature_file import FeatureFile, FeatureWriter
+from trainers.metrics.features import Features
+from trainers.metrics.frechet import Moments
+from trainers.metrics.inception_score import InceptionScore
+from trainers.metrics.progress import with_progress
+from trainers.metrics.rows import blocks
+from trainers.metrics.scores import Measured, score
+
+CLASSIFIER_IMAGES = 10_000  # training images that the classifier is fitted to, at most
+
+
+class Evaluator:
+    """Reads the real images once, on construction, and then measures any number of times.
+
+    Args:
+        real: What to compare with; None where no metric does.
+        metrics: Names from `catalogue.METRICS`.
+        num_images: Most real images to use.
+        features: The feature network; the bundled MobileNetV2 by default.
+        training: Real training images, none of which is in `real`: for metrics that need them.
+        cache_folder: Where features of real images are kept; see `cache.default_folder`.
+
+    Raises:
+        ValueError: An unknown metric, one that the network or the images cannot give, or too few
+            images.
+
+    Example:
+        evaluator = Evaluator(test_set, ["kid", "recall"], num_images=1000)
+        record = evaluator.record(fakes.from_gan(gan, 1000, seed=0))  # while it is being trained
+        record["metrics"]["kid"]["value_x1000"]
+    """
+
+    def __init__(
+        self,
+        real: ImageSet | None,
+        metrics: Iterable[str] = catalogue.DEFAULT,
+        *,
+        num_images: int = 5000,
+        features: Features | None = None,
+        training: ImageSet | None = None,
+        cache_folder: str | os.PathLike | None = None,
+    ) -> None:
+        self.metrics = catalogue.resolve(metrics)
+        self.features = features or Features()
+        self.real, self.training = real, training
+        check_network(self.metrics, self.features)
+        self._num_images = num_images
+        self._count = min(num_images, real.count) if real else 0
+        compared = [name for name in self.metrics if compares(name)]
+        if compared and real is None:
+            raise ValueError(f"{METRICS[compared[0]].label} needs real images. Received: none.")
+        self._check_count("real", self._count, compared)
+        self._check_training()
+
+        self._parts: dict[str, Any] = {}
+        if compared:
+            self._parts["real"] = self._features_of(real, self._count, cache_folder)
+        if needed(self.metrics, "moments"):
+            self._parts["real_moments"] = _moments(self._parts["real"])
+        rows = None
+        if "nearest" in self.metrics:
+            rows = self._features_of(training, training.count, cache_folder)
+            self._parts["training"] = rows
+            self._parts["training_images"] = image_batches(training, training.count)
+        if needed(self.metrics, "labels"):
+            count = min(CLASSIFIER_IMAGES, training.count)
+            rows = rows[:count] if rows else self._features_of(training, count, cache_folder)
+            self._parts["num_classes"] = real.num_classes
+            self._parts["classifier"] = Classifier(rows, labels(training, count), real.num_classes)
+            self._parts["real_labels"] = labels(real, self._count)
+
+    def record(self, fakes: Fakes, *, nearest_out: str | os.PathLike | None = None) -> dict:
+        """Measures images, in one pass over them.
+
+        Memory does not grow with their number: features that a metric needs whole go to a
+        temporary file, 4 d bytes an image.
+
+        Args:
+            fakes: What to measure.
+            nearest_out: Write a picture of the fakes that are nearest to a training image, each
+                beside its nearest ones, to this PNG; needs the metric "nearest".
+
+        Returns:
+            The record, ready for JSON: {"metrics": {name: {"name", "value", ...}}, ...}.
+
+        Raises:
+            ValueError: Too few images, or a metric that needs the generator of a folder's.
+        """
+        self._check_count("fake", fakes.count, self.metrics)
+        self._check_generator(fakes)
+        if nearest_out and "nearest" not in self.metrics:
+            raise ValueError(
+                "nearest_out shows what the metric 'nearest' finds: ask for that metric too. "
+                f"Received: {', '.join(self.metrics)}."
+            )
+        with tempfile.TemporaryDirectory() as scratch:
+            measured = Measured(
+                features=self.features,
+                fakes=fakes,
+                nearest_out=pathlib.Path(nearest_out) if nearest_out else None,
+                **self._parts,
+                **self._see(fakes, pathlib.Path(scratch) / "fake.npy"),
+            )
+            self._check_count("fake", measured.count, self.metrics)  # less the unreadable files
+            metrics = {
+                self._key(name): {"name": self._label(name), **score(name, measured)}
+                for name in self.metrics
+            }
+        real, training = self.real, self.training
+        return {
+            "metrics": metrics,
+            **self.features.describe(),
+            "image_shape": list(fakes.image_shape),
+            "dataset": real.source if real else None,
+            "split": real.split if real else None,
+            "training_split": training.split if training else None,
+            "num_real": self._count,
+            "num_training": training.count if training else None,
+            "num_fake": measured.count,
+            "seed": fakes.seed,
+            "source": fakes.source
+            | ({} if fakes.skipped is None else {"skipped": len(fakes.skipped)}),
+            "trained_on": fakes.trained_on,
+            "versions": versions(),
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+
+    def _see(self, fakes: Fakes, path: pathlib.Path) -> dict[str, Any]:
+        """The one pass: every image through the network, and on to whom it may concern."""
+        moments = Moments(self.features.dimension) if needed(self.metrics, "moments") else None
+        inception = InceptionScore() if needed(self.metrics, "probabilities") else None
+        keep = bool(needed(self.metrics, "features"))
+        if not (moments or inception or keep):  # the others make images of their own
+            return {"count": fakes.count}
+        count = 0
+        with contextlib.ExitStack() as stack:
+            writer = (
+                stack.enter_context(FeatureWriter(path, self.features.dimension)) if keep else None
+            )
+            batches = with_progress(fakes.batches, fakes.count, "fake images")
+            for seen in self.features.stream(batches):
+                count += len(seen.features)
+                if moments:
+                    moments.update(seen.features)
+                if inception:
+                    inception.update(seen.probabilities)
+                if writer:
+                    writer.append(seen.features)
+        return {
+            "count": count,
+            "fake": FeatureFile(path) if keep else None,
+            "fake_moments": moments,
+            "inception": inception,
+        }
+
+    def _features_of(self, images: ImageSet, count: int, folder) -> FeatureFile:
+        batches = image_batches(images, count)
+        return cached(
+            lambda: batches, self.features, folder, count=count, what=f"{images.split} images"
+        )
+
+    def _key(self, name: str) -> str:
+        """`fid` is FID on InceptionV3 alone."""
+        return "frechet_distance" if name == "fid" and not self.features.network.classes else name
+
+    def _label(self, name: str) -> str:
+        label = METRICS[name].label
+        if self._key(name) == "frechet_distance":
+            label = "Frechet distance"
+        return f"{label} ({self.features.network.label})"
+
+    def _check_count(self, side: str, found: int, metrics: Iterable[str]) -> None:
+        for name in metrics:
+            least = catalogue.least(name, self.features.dimension)
+            if found < least:
+                raise ValueError(
+                    f"{self._label(name)} needs at least {least} {side} images. "
+                    f"Received: {found}, asked for {self._num_images}."
+                )
+
+    def _check_training(self) -> None:
+        for name in needed(self.metrics, "training"):
+            if self.training is None:
+                raise ValueError(
+                    f"{METRICS[name].label} needs real training images. Received: none."
+                )
+        for name in needed(self.metrics, "labels"):
+            for images in (self.training, self.real):
+                if images.num_classes is None:
+                    raise ValueError(
+                        f"{METRICS[name].label} needs a labelled data set. "
+                        f"Received: '{images.spec}', which has no labels."
+                    )
+
+    def _check_generator(self, fakes: Fakes) -> None:
+        for name in needed(self.metrics, "generator"):
+            label = METRICS[name].label
+            if fakes.gan is None:
+                raise ValueError(
+                    f"{label} asks a generator for images: measure a preset or a run. "
+                    f"Received: {fakes.source}."
+                )
+            if name == "class_accuracy":
+                classes = fakes.gan.get_config().get("num_classes")
+                if classes != self.real.num_classes:
+                    raise ValueError(
+                        f"{label} needs a model that makes images of the {self.real.num_classes} "
+                        f"classes of '{self.real.spec}'. "
+                        f"Received: a model {f'of {classes}' if classes else 'without'} classes."
+                    )
+
+
+def check_network(metrics: Iterable[str], features: Features) -> None:
+    """Refuses a metric that the network cannot give.
+
+    Raises:
+        ValueError: An Inception Score without InceptionV3's classifier.
+    """
+    if "inception_score" in metrics and not features.network.classes:
+        raise ValueError(
+            "An Inception Score needs InceptionV3, --network=inception_v3; the bundled MobileNetV2 "
+            f"has no classifier. Received: {features.network.label}."
+        )
+
+
+def compares(metric: str) -> bool:
+    """Whether a metric looks at real images."""
+    return bool(METRICS[metric].needs & {"features", "moments", "training"})
+
+
+def image_batches(images: ImageSet, count: int) -> Batches:
+    """The first `count` images of a set, uint8 [n, H, W, C] at a time."""
+
+    def batches() -> Iterator[np.ndarray]:
+        return (image for image, _ in images.images.take(count).batch(BATCH).as_numpy_iterator())
+
+    return Batches(batches)
+
+
+def labels(images: ImageSet, count: int) -> np.ndarray:
+    """The labels of the first `count` images of a set, int64 [count]."""
+    batches = images.images.take(count).batch(BATCH).as_numpy_iterator()
+    return np.concatenate([label for _, label in batches])
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of what computes a figure."""
+    try:
+        own = importlib.metadata.version("gan-zoo")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout
+        own = None
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "gan-zoo": own,
+    }
+
+
+def _moments(features: FeatureFile) -> Moments:
+    moments = Moments(features.shape[1])
+    for _, block in blocks(features):
+        moments.update(block)
+    return moments

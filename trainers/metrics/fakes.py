@@ -1,0 +1,186 @@
+"""The images to be measured: from a model, a preset, a run, or a folder."""
+
+import concurrent.futures
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+import zoo
+from trainers.data import DataError, folder, pixels
+
+BATCH = 128
+
+
+@dataclasses.dataclass(frozen=True)
+class Batches(Iterable[np.ndarray]):
+    """Batches that can be gone through again: `make` gives a fresh iterator each time."""
+
+    make: Callable[[], Iterator[np.ndarray]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.make())
+
+
+@dataclasses.dataclass(frozen=True)
+class Fakes:
+    """Images to be measured.
+
+    Attributes:
+        batches: uint8 [n, H, W, C] each, made when they are read, anew each time.
+        count: How many images in all; of a folder, how many files there are to be read.
+        image_shape: (H, W, C); real images are brought to it first.
+        source: Where they come from, as the record states it.
+        trained_on: What the model's card says of its data, {"name", "split", ...}; None if unknown.
+        seed: Image i is made from seed + i; None where the images were not made here.
+        gan: The model, for metrics that ask it for images of their own choice; None for a folder.
+        skipped: Files that could not be read, as far as `batches` has come.
+    """
+
+    batches: Iterable[np.ndarray]
+    count: int
+    image_shape: tuple[int, int, int]
+    source: dict[str, Any]
+    trained_on: dict[str, Any] | None = None
+    seed: int | None = None
+    gan: Any | None = None
+    skipped: list[str] | None = None
+
+
+def from_gan(
+    gan: zoo.GAN,
+    num_images: int,
+    seed: int,
+    *,
+    source: dict[str, Any] | None = None,
+    trained_on: dict[str, Any] | None = None,
+) -> Fakes:
+    """Images of a model in memory, as it is when they are read.
+
+    Args:
+        gan: The model.
+        num_images: How many.
+        seed: Image i is made from seed + i.
+        source: What the record says of the model.
+        trained_on: {"name", "split"} of its data, as far as it is known.
+    """
+    starts = range(0, num_images, BATCH)
+    return Fakes(
+        batches=Batches(
+            lambda: (gan.generate(min(BATCH, num_images - i), seed=seed + i) for i in starts)
+        ),
+        count=num_images,
+        image_shape=tuple(gan.image_shape),
+        source=source or {},
+        trained_on=trained_on,
+        seed=seed,
+        gan=gan,
+    )
+
+
+def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
+    """Images of a pretrained preset: a name, or a preset's folder.
+
+    Raises:
+        PresetError: An unknown preset, one without weights, or files that fail their checks.
+    """
+    gan = zoo.load(preset)
+    card = gan.card or {}
+    source = {"preset": card.get("name", preset), "steps": card.get("training", {}).get("steps")}
+    return from_gan(gan, num_images, seed, source=source, trained_on=card.get("dataset"))
+
+
+def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
+    """Images of the preset that a training run left at its last checkpoint.
+
+    Raises:
+        ValueError: The run has left none yet.
+        PresetError: Its files fail their checks.
+    """
+    preset = pathlib.Path(workdir) / "preset"
+    if not preset.is_dir():
+        raise ValueError(
+            "A run must have a folder 'preset', which its first checkpoint writes. "
+            f"Received: --run={workdir}, without one."
+        )
+    fakes = from_preset(str(preset), num_images, seed)
+    return dataclasses.replace(fakes, source={"run": workdir, **fakes.source})
+
+
+def from_folder(path: str, num_images: int, resize: int) -> Fakes:
+    """The first images of a folder, in the order of their paths, a batch in memory at a time.
+
+    They are brought straight to the size at which they are compared, and the real ones too. A file
+    that cannot be read is left out and named in the record.
+
+    Args:
+        path: The folder; subfolders are read too.
+        num_images: Most files to read.
+        resize: Side of the square at which the feature network sees images, in pixels.
+
+    Raises:
+        DataError: No such folder, no images in it, or, once `batches` is through, too many that
+            cannot be read.
+    """
+    root = pathlib.Path(path).expanduser()
+    found = (f for f in root.rglob("*") if f.suffix.lower() in folder.SUFFIXES and f.is_file())
+    files = sorted(found)[:num_images] if root.is_dir() else []
+    if not files:
+        folder.read(path, resize, channels=3)  # raises, and says what is wrong
+    skipped: list[str] = []
+
+    def decode(file: pathlib.Path) -> np.ndarray | None:
+        try:
+            with Image.open(file) as image:
+                image.load()  # to the last pixel: this is what finds a truncated file
+                return pixels.to_square(ImageOps.exif_transpose(image), resize, channels=3)
+        except Exception:  # a broken file makes Pillow raise nearly anything
+            return None
+
+    def batches() -> Iterator[np.ndarray]:
+        skipped.clear()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for start in range(0, len(files), BATCH):
+                some = files[start : start + BATCH]
+                images = list(pool.map(decode, some))
+                pairs = zip(some, images, strict=True)
+                skipped.extend(str(f.relative_to(root)) for f, image in pairs if image is None)
+                good = [image for image in images if image is not None]
+                if good:
+                    yield np.stack(good)
+        if len(skipped) > max(1, len(files) // 10):
+            raise DataError(
+                f"{len(skipped)} of {len(files)} images cannot be read, and at most 10 % may be: "
+                f"repair or remove them: {'; '.join(skipped[:5])}. Received: '{path}'."
+            )
+
+    return Fakes(
+        batches=Batches(batches),
+        count=len(files),
+        image_shape=(resize, resize, 3),
+        source={"images": path},
+        skipped=skipped,
+    )
+
+
+def pick(batches: Iterable[np.ndarray], indices: Iterable[int]) -> np.ndarray:
+    """The images of these indices, in this order; the others are read and let go.
+
+    Returns:
+        uint8 [len(indices), H, W, C].
+    """
+    indices = [int(i) for i in indices]
+    wanted = set(indices)
+    found: dict[int, np.ndarray] = {}
+    start = 0
+    for images in batches:
+        for i in range(len(images)):
+            if start + i in wanted:
+                found[start + i] = images[i].copy()
+        start += len(images)
+        if len(found) == len(wanted):
+            break
+    return np.stack([found[i] for i in indices])

@@ -1,0 +1,76 @@
+"""Nearest neighbours in feature space, by all pairs, a block of them at a time."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from trainers.metrics import rows
+
+# |a - b|^2 below this share of |a|^2 + |b|^2 is 0: an image seen twice, in batches of other sizes,
+# has features that differ by rounding.
+SAME = 1e-10
+
+
+def distance_blocks(
+    x: Any, y: Any, chunk: int = rows.BLOCK
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Euclidean distances of all rows of `x` to all rows of `y`, in float64.
+
+    Args:
+        x: features [m, d].
+        y: features [n, d].
+        chunk: most rows and columns in a block.
+
+    Yields:
+        (first row i, first column j, distances [<= chunk, <= chunk]), the columns of one i one
+        after the other.
+    """
+    for i, a in rows.blocks(x, chunk):
+        a_squared = (a * a).sum(axis=1)[:, None]
+        for j, b in rows.blocks(y, chunk):
+            # |a - b|^2 = |a|^2 + |b|^2 - 2 a.b
+            sizes = a_squared + (b * b).sum(axis=1)
+            squared = sizes - 2 * (a @ b.T)
+            squared[squared < SAME * sizes] = 0
+            yield i, j, np.sqrt(squared, out=squared)
+
+
+def nearest(x: Any, y: Any, k: int, chunk: int = rows.BLOCK) -> tuple[np.ndarray, np.ndarray]:
+    """The k rows of `y` that are nearest to each row of `x`.
+
+    Returns:
+        (distances float64 [m, k], indices into y int64 [m, k]), the nearest first. A row that is in
+        both is its own neighbour, at distance 0.
+
+    Raises:
+        ValueError: `y` has fewer than k rows.
+    """
+    if y.shape[0] < k:
+        raise ValueError(f"{k} neighbours need at least {k} rows. Received: {y.shape[0]}.")
+    distances = np.full([x.shape[0], k], np.inf)
+    indices = np.zeros([x.shape[0], k], np.int64)
+    for i, j, block in distance_blocks(x, y, chunk):
+        here = slice(i, i + len(block))
+        columns = np.broadcast_to(np.arange(j, j + block.shape[1]), block.shape)
+        candidates = np.concatenate([distances[here], block], axis=1)
+        origins = np.concatenate([indices[here], columns], axis=1)
+        best = np.argpartition(candidates, k - 1, axis=1)[:, :k]
+        distances[here] = np.take_along_axis(candidates, best, axis=1)
+        indices[here] = np.take_along_axis(origins, best, axis=1)
+    order = np.argsort(distances, axis=1, kind="stable")
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1)
+
+
+def radii(x: Any, k: int, chunk: int = rows.BLOCK) -> np.ndarray:
+    """Distance of each row of `x` to the k-th nearest of the others, float64 [m].
+
+    Raises:
+        ValueError: `x` has no more than k rows.
+    """
+    if x.shape[0] <= k:
+        raise ValueError(
+            f"The {k} nearest neighbours of an image need more than {k} images. "
+            f"Received: {x.shape[0]}."
+        )
+    return nearest(x, x, k + 1, chunk)[0][:, k]

@@ -1,0 +1,33 @@
+"""A training run's report: WORKDIR/report.html, one file that opens without a network."""
+
+import os
+import pathlib
+import threading
+
+from trainers import diagnosis
+from trainers.report import page, pictures, reading
+
+FILE = "report.html"
+
+
+def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
+    """Writes WORKDIR/report.html, whole or not at all, from what the run has left so far.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: The folder holds nothing of a run.
+    """
+    workdir = pathlib.Path(workdir)
+    left = reading.read(workdir)
+    found = diagnosis.warnings(left.history, left.samples, left.events, left.metrics, left.best)
+    text = page.page(left, pictures.pictures(left.grids), found, str(workdir))
+    file = workdir / FILE
+    unfinished = file.with_name(f".{FILE}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(file)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return file

@@ -1,0 +1,131 @@
+"""Reads what a run has left in its workdir, whole or not."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+Record = dict[str, Any]
+
+HUGE = 1e30  # no figure of a run that is still alive
+
+
+@dataclasses.dataclass(frozen=True)
+class Left:
+    """What a run has left so far; empty where a file is missing.
+
+    Attributes:
+        config: The fields of the run.
+        about: Versions, devices, data, parameters.
+        history, samples: Records of numbers or None, with an integer "step" each, ascending.
+        metrics: Records with "metrics", likewise.
+        events: Records with "event" and "message", in the order they happened.
+        best: {"step", "metric", "value"} of the best evaluation, or None.
+        grids: (step, file) of each sample grid, ascending.
+        gaps: Sentences about what is missing or unreadable.
+    """
+
+    config: Record
+    about: Record
+    history: list[Record]
+    samples: list[Record]
+    metrics: list[Record]
+    events: list[Record]
+    best: Record | None
+    grids: list[tuple[int, pathlib.Path]]
+    gaps: list[str]
+
+
+def read(workdir: pathlib.Path) -> Left:
+    """Reads a workdir. What cannot be read is left out and told in `gaps`.
+
+    Raises:
+        ValueError: It is not a folder, or holds nothing of a run.
+    """
+    if not workdir.is_dir():
+        raise ValueError(f"A report needs the folder of a run. Received: {workdir}.")
+    gaps: list[str] = []
+    config = _object(workdir / "config.json", gaps, "the configuration")
+    about = _object(workdir / "about.json", gaps, "versions and data")
+    history = _numbers(_lines(workdir / "history.jsonl", gaps, "losses, accuracies and speed"))
+    samples = _numbers(_lines(workdir / "samples.jsonl", gaps, "the variety of the samples"))
+    metrics = _by_step(_lines(workdir / "metrics.jsonl", gaps, "metrics"))
+    events = _lines(workdir / "events.jsonl", gaps, "starts, stops and failures")
+    grids = sorted(
+        (int(path.stem), path)
+        for path in (workdir / "samples").glob("*.png")
+        if path.stem.isdecimal()
+    )
+    if not grids:
+        gaps.append("No sample grid in samples/.")
+    if not (config or history or grids):
+        raise ValueError(
+            "A run's folder holds config.json, history.jsonl or samples/. "
+            f"Received: {workdir}, with none of them."
+        )
+    # There is none before an evaluation: no gap.
+    best = _object(workdir / "checkpoints" / "best.json", [], "") or None
+    return Left(config, about, history, samples, metrics, events, best, grids, gaps)
+
+
+def number(value: Any) -> float | None:
+    """A float that can be drawn, or None for whatever else a file may hold there."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
+        return None
+    return float(value)
+
+
+def _object(path: pathlib.Path, gaps: list[str], holds: str) -> Record:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        gaps.append(f"No {path.name}, so nothing about {holds}.")
+    except ValueError:
+        gaps.append(f"{path.name} cannot be read as JSON, so nothing about {holds}.")
+    else:
+        if isinstance(value, dict):
+            return value
+        gaps.append(f"{path.name} holds no JSON object, so nothing about {holds}.")
+    return {}
+
+
+def _lines(path: pathlib.Path, gaps: list[str], holds: str) -> list[Record]:
+    """The objects of a file with one in each line; a run that is killed cuts its last line off."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    except FileNotFoundError:
+        gaps.append(f"No {path.name}, so nothing about {holds}.")
+        return []
+    records, bad = [], []
+    for i, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line) if line.strip() else None
+        except ValueError:
+            bad.append(i)
+        else:
+            if isinstance(record, dict):
+                records.append(record)
+            elif line.strip():
+                bad.append(i)
+    if bad:
+        where = f"line {bad[0]}" if len(bad) == 1 else f"{len(bad)} lines, the first {bad[0]}"
+        gaps.append(f"{path.name}: {where} cannot be read and is left out.")
+    return records
+
+
+def _by_step(records: list[Record]) -> list[Record]:
+    """Records that have a step, ascending; of two with the same step the later line stands."""
+    steps = {int(r["step"]): r for r in records if number(r.get("step")) is not None}
+    return [{**steps[step], "step": step} for step in sorted(steps)]
+
+
+def _numbers(records: list[Record]) -> list[Record]:
+    """`_by_step`, of each record what is a number, or null in the place of one."""
+    return [
+        {key: number(v) if key != "step" else v for key, v in record.items() if _numeric(v)}
+        for record in _by_step(records)
+    ]
+
+
+def _numeric(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))

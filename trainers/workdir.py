@@ -1,0 +1,103 @@
+"""The folder of a run: one process at a time, and always the same run."""
+
+import contextlib
+import datetime
+import fcntl
+import importlib.metadata
+import json
+import pathlib
+import platform
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CONFIG = "config.json"
+ABOUT = "about.json"
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(workdir: pathlib.Path) -> Iterator[None]:
+    """Holds the folder for this process; the system lets go when the process ends, however.
+
+    Raises:
+        ValueError: Another process trains in it.
+    """
+    workdir.mkdir(parents=True, exist_ok=True)
+    with open(workdir / LOCK, "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"One process at a time may train in a workdir. Received: {workdir}, where "
+                "another one is at work. Wait for it, or use another --workdir."
+            ) from None
+        yield
+
+
+def check_same_run(
+    workdir: pathlib.Path, identity: dict[str, Any], *, accept_changes: bool = False
+) -> None:
+    """Compares what decides a run's result with what an earlier process in `workdir` wrote.
+
+    Args:
+        workdir: Of the run; may not exist yet.
+        identity: Name -> value now.
+        accept_changes: Whether differences are printed instead of refused.
+
+    Raises:
+        ValueError: They differ, or the earlier configuration cannot be read.
+    """
+    path = workdir / CONFIG
+    if not path.is_file():
+        return
+    try:
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+        differences = [
+            f"{name} {earlier[name]!r}, now {value!r}"
+            for name, value in identity.items()
+            if earlier[name] != value
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} must be what a run wrote. Received: {error!r}.") from None
+    if not differences:
+        return
+    if accept_changes and earlier["preset"] == identity["preset"]:
+        print(f"Changed on this resume: {'; '.join(differences)}")
+        return
+    raise ValueError(
+        f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to go on "
+        "with it, --accept_changes to go on with these (never with another preset), or another "
+        "--workdir."
+    )
+
+
+def environment() -> dict[str, Any]:
+    """Versions and devices, for the record."""
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    names = [
+        tf.config.experimental.get_device_details(device).get("device_name", "GPU")
+        for device in tf.config.list_physical_devices("GPU")
+    ]
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
+            "gan-zoo": own_version(),
+        },
+        "devices": names or [device.device_type for device in devices],
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def own_version() -> str | None:
+    """Version of the installed distribution; None when run from a checkout."""
+    try:
+        return importlib.metadata.version("gan-zoo")
+    except importlib.metadata.PackageNotFoundError:
+        return None
