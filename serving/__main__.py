@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from serving.server.errors import StartError
 from serving.server.folders import find_models
+from serving.server.port import check_port
 
 try:
     from absl import app, flags
@@ -31,7 +32,6 @@ def _define_flags() -> None:
     )
     flags.DEFINE_bool("enable_batching", True, "Join requests that wait into batches.")
     flags.DEFINE_integer("max_batch_size", 32, "Rows of one batch at most.", 1)
-    flags.mark_flag_as_required("models")
     for name in ("models", "port", "host", "enable_batching", "max_batch_size"):
         # So that --help of the console script lists them as well.
         flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
@@ -43,8 +43,14 @@ def _serve(argv: list[str]) -> None:
     # Until the server handles signals, one just ends the start.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     values = flags.FLAGS
+    if not values.models:
+        _fail(
+            "Give --models=DIR, a folder of <model>/<version>/ (`python -m export` writes them)."
+            " See python -m serving --help"
+        )
     try:
         folders = find_models(values.models)
+        check_port(values.host, values.port)
         with _no_import_notes():
             from serving.server import app as server
         models = server.load(folders)

@@ -35,6 +35,22 @@ def test_presets_are_pure_data() -> None:
         assert set(imported(path)) <= {"zoo"}, path
 
 
+@pytest.mark.parametrize(
+    "module", ["zoo", "trainers", "trainers.data", "trainers.evaluate", "trainers.demo", "export"]
+)
+def test_commands_of_a_bare_install_say_what_to_install(module: str) -> None:
+    """Without site-packages (-S) nothing is installed, absl and TensorFlow least of all."""
+    script = f"import sys; sys.argv[0] = '/usr/bin/gan-zoo-x'; import {module}.__main__"
+    for arguments in (["-m", module], ["-c", script]):
+        done = subprocess.run(
+            [sys.executable, "-S", *arguments], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: zoo needs TensorFlow and Keras")
+        assert done.stderr.endswith("pip install 'gan-zoo[train]'\n")
+        assert done.stderr.count("\n") == 1
+
+
 def test_without_tensorflow_zoo_says_what_to_install() -> None:
     probe = (
         "import importlib.util as u, sys\n"

@@ -42,6 +42,11 @@ def _define_flags() -> None:
     flags.DEFINE_integer("keep", None, "Newest checkpoints to keep [3].")
     flags.DEFINE_integer("sample_every", None, "A sample grid, in steps [500].")
     flags.DEFINE_integer("log_every", None, "A point in the curves, in steps [50].")
+    flags.DEFINE_integer(
+        "evaluate_every", None, "Metrics against the test split, in steps; 0 for none [0]."
+    )
+    flags.DEFINE_integer("evaluate_images", None, "How many of either side [5000].")
+    flags.DEFINE_string("evaluate_dataset", None, "Whose test split [that of --dataset].")
     flags.DEFINE_bool("accept_changes", False, "Resume with other values than the run had.")
     flags.DEFINE_bool("dry_run", False, "Measure a few steps, say what the run would cost, stop.")
     flags.DEFINE_integer("profile", 0, "Steps to profile, for TensorBoard.", lower_bound=0)

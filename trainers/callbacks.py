@@ -104,9 +104,13 @@ class SampleGrids(StepCallback):
         samples = self.model.generate(SAMPLE_COUNT, seed=0)
         sheet = image_io.grid(samples)
         image_io.write_png(self.journal.workdir / "samples" / f"{step:08d}.png", sheet)
-        self.journal.write(SAMPLES, step, **variety(samples, self.real))
+        varied = variety(samples, self.real)
+        self.journal.write(SAMPLES, step, **varied)
         with self.writer.as_default(step=step):
             tf.summary.image("samples", sheet[None])
+            for name, value in varied.items():
+                if value is not None:
+                    tf.summary.scalar(f"samples/{name}", value)
 
 
 class Log(StepCallback):

@@ -163,6 +163,11 @@ class Checkpoints:
         except (OSError, ValueError):
             return None
 
+    def note_best(self, step: int, metric: str, value: float) -> None:
+        """Has the checkpoint at `step` kept, whatever its age."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / BEST, {"step": step, "metric": metric, "value": value})
+
     def restore(self) -> int:
         """Reads the newest checkpoint that is whole, naming each damaged one that it passes over.
 

@@ -59,8 +59,10 @@ def _demo() -> None:
                 "--seed=0",
                 f"--out={workdir / model}",
             )
-    finally:
-        _stop(server)
+    except BaseException:
+        _end(server)  # how it ends is no news: after Ctrl-C it has got that as well
+        raise
+    _stop(server)
 
     print("[4/4] Put what came back side by side")
     picture = workdir / "demo.png"
@@ -100,14 +102,21 @@ def _start_server(models: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
             print(line, end="", flush=True)
             if line.startswith("Serving "):
                 return server, line.split()[-1]
+    except BaseException:
+        _end(server)
+        raise
     finally:
         patience.cancel()
     raise ValueError("The demo stopped: the server did not start. Its own message stands above.")
 
 
-def _stop(server: subprocess.Popen[str]) -> None:
+def _end(server: subprocess.Popen[str]) -> None:
     server.terminate()
-    print(server.communicate(timeout=SERVER_PATIENCE)[0], end="")
+    print(server.communicate(timeout=SERVER_PATIENCE)[0], end="", flush=True)
+
+
+def _stop(server: subprocess.Popen[str]) -> None:
+    _end(server)
     if server.returncode:
         raise ValueError(f"The server must end cleanly. Received: exit code {server.returncode}.")
 

@@ -15,7 +15,9 @@ import zoo
 from trainers import callbacks, data
 from trainers.checkpoint import Checkpoints
 from trainers.data.fingerprint import fingerprint
+from trainers.evaluating import Evaluate
 from trainers.journal import Journal
+from trainers.metrics.evaluation import check_unseen
 from trainers.report import write_report
 from trainers.saving import SaveCheckpoints
 from trainers.signals import StopRequest
@@ -60,7 +62,11 @@ class Run:
         data_dir: Where TFDS keeps its sets; its own place by default.
         checkpoint_every, sample_every, log_every: In steps.
         checkpoint_minutes: A checkpoint at least this often.
-        keep: Newest checkpoints to keep.
+        keep: Newest checkpoints to keep, beside the best.
+        evaluate_every: Metrics against the test split, in steps; 0 for none. The generator that
+            scores best is kept in WORKDIR/best, and its checkpoint as well.
+        evaluate_images: How many of either side.
+        evaluate_dataset: Whose test split, if not that of `dataset`.
     """
 
     preset: str
@@ -82,6 +88,9 @@ class Run:
     keep: int = 3
     sample_every: int = 500
     log_every: int = 50
+    evaluate_every: int = 0
+    evaluate_images: int = 5000
+    evaluate_dataset: str | None = None
 
     def check(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -96,6 +105,8 @@ class Run:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
+        if self.evaluate_every < 0:
+            raise ValueError(f"evaluate_every must be 0 or more. Received: {self.evaluate_every}.")
         if not self.checkpoint_minutes > 0:
             raise ValueError(
                 f"checkpoint_minutes must be more than 0. Received: {self.checkpoint_minutes}."
@@ -141,6 +152,7 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     gan, images, strategy = prepare(run)
     make_batches = functools.partial(data.batches, images, run.batch_size, seed=run.seed)
     make_batches()  # raises here what it has to object to, before anything is written
+    unseen = _unseen(run, gan, images) if run.evaluate_every else None
     chief = is_chief(strategy)
     with locked(workdir) if chief else contextlib.nullcontext():
         checkpoints = Checkpoints(workdir / "checkpoints", gan, keep=run.keep, writes=chief)
@@ -158,7 +170,7 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
             write_json(workdir / CONFIG, dataclasses.asdict(run))
             write_json(workdir / ABOUT, _about(gan, images, strategy))
         batches = distribute(strategy, lambda share: make_batches(start_step=start, share=share))
-        _fit(run, gan, images, batches, strategy, checkpoints, start, profile)
+        _fit(run, gan, images, unseen, batches, strategy, checkpoints, start, profile)
     return gan
 
 
@@ -181,6 +193,26 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
         run.dataset, split="train", resolution=height, channels=channels, data_dir=run.data_dir
     )
     return gan, images, strategy
+
+
+def _unseen(run: Run, gan: zoo.GAN, images: data.ImageSet) -> data.ImageSet:
+    """Real images to evaluate with."""
+    height, _, channels = gan.image_shape
+    try:
+        real = data.load(
+            run.evaluate_dataset or run.dataset,
+            split="test",
+            resolution=height,
+            channels=channels,
+            data_dir=run.data_dir,
+        )
+        check_unseen({"name": images.source, "split": images.split}, real)
+    except ValueError as error:
+        raise ValueError(
+            f"evaluate_every={run.evaluate_every} needs a test split that the model is not trained "
+            f"on: give evaluate_dataset, or evaluate_every=0. {error}"
+        ) from error
+    return real
 
 
 def _check_one_workdir(strategy: tf.distribute.Strategy, workdir: pathlib.Path, start: int) -> None:
@@ -208,6 +240,7 @@ def _fit(
     run: Run,
     gan: zoo.GAN,
     images: data.ImageSet,
+    unseen: data.ImageSet | None,
     batches: tf.data.Dataset,
     strategy: tf.distribute.Strategy,
     checkpoints: Checkpoints,
@@ -222,14 +255,20 @@ def _fit(
     journal.event(start, "resumed" if start else "started", f"step {start} to {run.steps}")
     stop = StopRequest()
 
+    evaluate: Evaluate | None = None
+
     def save_preset(preset: zoo.GAN, step: int) -> None:
-        preset.save_to_preset(workdir / "preset", card=_card(run, images, step))
+        card = _card(run, images, step)
+        preset.save_to_preset(workdir / "preset", card=card)
+        if evaluate and evaluate.is_best(step):
+            preset.save_to_preset(workdir / "best", card=card)
         write_report(workdir)
 
     saver = SaveCheckpoints(
         start,
         run.steps,
         every=run.checkpoint_every,
+        and_every=run.evaluate_every,
         minutes=run.checkpoint_minutes,
         checkpoints=checkpoints,
         preset=zoo.load(run.preset, load_weights=False) if chief else None,
@@ -253,6 +292,19 @@ def _fit(
             if chief
             else []
         )
+        if chief and run.evaluate_every:
+            evaluate = Evaluate(
+                start,
+                run.steps,
+                every=run.evaluate_every,
+                real=unseen,
+                num_images=run.evaluate_images,
+                trained_on=_card(run, images, start)["dataset"],
+                checkpoints=checkpoints,
+                journal=journal,
+                writer=writer,
+            )
+            chiefs.append(evaluate)
         try:
             with stop:
                 gan.fit(
@@ -294,6 +346,10 @@ def _chiefs_callbacks(
     closing: contextlib.ExitStack,
 ) -> list[keras.callbacks.Callback]:
     """What one process alone does: what a person sees."""
+    with writer.as_default(step=start):
+        for name in (CONFIG, ABOUT):
+            content = (journal.workdir / name).read_text(encoding="utf-8")
+            tf.summary.text(name, f"```\n{content}\n```")
     progress = callbacks.Progress(start, run.steps, run.batch_size)
     closing.callback(progress.close)
     real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])

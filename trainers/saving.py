@@ -21,6 +21,7 @@ class SaveCheckpoints(StepCallback):
     Args:
         start, steps: Where this process begins and the run ends.
         every: Steps between checkpoints.
+        and_every: Steps between evaluations, each with a checkpoint of its own; 0 for none.
         minutes: Minutes between checkpoints, if that is sooner.
         checkpoints: Where they go.
         preset: A second model of the same architecture, from which the writing thread saves
@@ -38,6 +39,7 @@ class SaveCheckpoints(StepCallback):
         steps: int,
         *,
         every: int,
+        and_every: int = 0,
         minutes: float,
         checkpoints: Checkpoints,
         preset: zoo.GAN | None,
@@ -49,6 +51,7 @@ class SaveCheckpoints(StepCallback):
     ) -> None:
         super().__init__(start, steps)
         self.every = every
+        self.and_every = and_every or every
         self.seconds = 60 * minutes
         self.checkpoints = checkpoints
         self.preset = preset
@@ -64,7 +67,8 @@ class SaveCheckpoints(StepCallback):
         if step % self.agree_every == 0:
             stopping = self.agree(self.stop.signum is not None)
             overdue = self.agree(time.monotonic() - self._saved_at > self.seconds)
-        if not (stopping or overdue or self.is_due(step, self.every)):
+        due = self.is_due(step, self.every) or self.is_due(step, self.and_every)
+        if not (stopping or overdue or due):
             return
         try:
             self.checkpoints.wait()

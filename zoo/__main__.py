@@ -3,9 +3,13 @@
 import argparse
 import json
 import pathlib
+import sys
+import time
 
 from zoo import list_presets, load, presets
 from zoo.cli import quiet_tensorflow, run
+
+CHUNK = 256  # images between two signs of life
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -34,12 +38,28 @@ def _sample(args: argparse.Namespace) -> None:
     if args.n < 1:
         raise ValueError(f"--n must be at least 1. Received: {args.n}.")
     path = pathlib.Path(args.out or f"{pathlib.Path(args.name).name}.png")
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"--out must end in .png. Received: {path}.")
     quiet_tensorflow()
+    import numpy as np
+
     from zoo import images
 
-    sheet = images.grid(load(args.name).generate(args.n, seed=args.seed))
+    gan = load(args.name)
+    chunks = []
+    begun = time.monotonic()
+    for at in range(0, args.n, CHUNK):
+        chunks.append(gan.generate(min(CHUNK, args.n - at), seed=args.seed + at))
+        done = at + len(chunks[-1])
+        if args.n > CHUNK:
+            left = (time.monotonic() - begun) / done * (args.n - done)
+            print(f"\r{done} of {args.n} images, {left:.0f} s left ", end="", file=sys.stderr)
+    if args.n > CHUNK:
+        print(file=sys.stderr)
+    sheet = images.grid(np.concatenate(chunks))
     images.write_png(path, sheet)
-    print(f"Wrote {path}: {args.n} images, {sheet.shape[1]}x{sheet.shape[0]} px")
+    count = "1 image" if args.n == 1 else f"{args.n} images"
+    print(f"Wrote {path}: {count}, {sheet.shape[1]}x{sheet.shape[0]} px")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -159,7 +159,7 @@ class GAN(keras.Model):
     def check_images(self, images: tf.Tensor) -> tf.Tensor:
         """Returns `images` if they are float [N, H, W, C] of this model's size, and in [-1, 1].
 
-        Use what it returns: a batch out of range then fails before it reaches a network. (XLA
+        Use what it returns: a batch out of range then fails before D has learnt from it. (XLA
         leaves checks of values out.)
 
         Raises:

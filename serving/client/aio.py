@@ -46,7 +46,7 @@ class AsyncClient:
         model: str,
         n: int = 1,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
@@ -58,7 +58,7 @@ class AsyncClient:
         model: str,
         n: int = 1,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:

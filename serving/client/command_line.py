@@ -6,23 +6,28 @@ python -m serving.client metadata MODEL
 """
 
 import argparse
+import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from serving.client.core import DEFAULT_ADDRESS, DEFAULT_TIMEOUT
+from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
 from serving.errors import ServingError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command `python -m serving.client`; ends the process with 1 after an error."""
+    """The command `python -m serving.client`; ends with 1 after an error, 130 after Ctrl-C."""
     args = _parser().parse_args(argv)
     try:
         with Client(args.server, timeout=args.timeout) as client:
             args.run(client, args)
     except (ServingError, OSError) as error:
         sys.exit(f"serving.client: {error}")
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,13 +67,28 @@ def _command(commands, name, run, text) -> argparse.ArgumentParser:
 
 
 def _generate(client: Client, args: argparse.Namespace) -> None:
-    files = client.generate_png(args.model, args.n, seed=args.seed)
-    args.out.mkdir(parents=True, exist_ok=True)
-    paths = [args.out / f"{index:05d}.png" for index in range(len(files))]
-    for path, data in zip(paths, files, strict=True):
-        path.write_bytes(data)
-    names = str(paths[0]) if len(paths) == 1 else f"{paths[0]} ... {paths[-1].name}"
-    print(f"Wrote {len(paths)} image(s): {names}")
+    n, seed = seed_range(args.n, args.seed)
+    begun = time.monotonic()
+    version = client.metadata(args.model).version  # all of one, as `Client.generate_png` does
+    for at in range(0, n, CHUNK_ROWS):
+        rows = min(CHUNK_ROWS, n - at)
+        files = client.generate_png(args.model, rows, seed=seed + at, version=version)
+        args.out.mkdir(parents=True, exist_ok=True)
+        for index, data in enumerate(files, at):
+            (args.out / _file_name(index)).write_bytes(data)
+        if n > CHUNK_ROWS:
+            done = at + rows
+            left = (time.monotonic() - begun) / done * (n - done)
+            print(f"\r{done} of {n} images, {left:.0f} s left ", end="", file=sys.stderr)
+    if n > CHUNK_ROWS:
+        print(file=sys.stderr)
+    first = args.out / _file_name(0)
+    names = f"1 image: {first}" if n == 1 else f"{n} images: {first} ... {_file_name(n - 1)}"
+    print(f"Wrote {names}")
+
+
+def _file_name(index: int) -> str:
+    return f"{index:05d}.png"
 
 
 def _status(client: Client, args: argparse.Namespace) -> None:

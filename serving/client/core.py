@@ -6,7 +6,10 @@ checks, deadlines and retries stand here once, and `Client` and `AsyncClient` ar
 """
 
 import dataclasses
+import operator
 import random
+import re
+import secrets
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any
@@ -33,6 +36,9 @@ CHUNK_ROWS = 32
 _ATTEMPTS = 5
 _POLL_SECONDS = 0.2
 _POLL_TIMEOUT = 2.0
+
+# "host:port", or one of gRPC's own address schemes.
+_ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
 
 _METHODS = {
     "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
@@ -110,19 +116,23 @@ class Core:
     """
 
     def __init__(self, address: str, timeout: float):
+        if not isinstance(address, str) or not _ADDRESS.fullmatch(address):
+            raise InvalidRequest(
+                f'address must be "host:port", such as "{DEFAULT_ADDRESS}". Received: {address!r}'
+            )
         self._address = address
         self._timeout = timeout
         self._metadata: dict[tuple[str, int | None], Any] = {}
 
     def generate(
-        self, model: str, n: int, seed: int, version: int | None, timeout: float | None
+        self, model: str, n: int, seed: int | None, version: int | None, timeout: float | None
     ) -> Steps:
         chunks = _seed_chunks(n, seed)
         images = yield from self._in_chunks(model, "generate", chunks, "images", version, timeout)
         return to_uint8(images)
 
     def generate_png(
-        self, model: str, n: int, seed: int, version: int | None, timeout: float | None
+        self, model: str, n: int, seed: int | None, version: int | None, timeout: float | None
     ) -> Steps:
         chunks = _seed_chunks(n, seed)
         signature, output = "generate_png", "image_bytes"
@@ -145,6 +155,11 @@ class Core:
         outputs: Iterable[str] | None,
         timeout: float | None,
     ) -> Steps:
+        if not isinstance(inputs, Mapping):
+            raise InvalidRequest(
+                "inputs must be a dict, input name -> array, such as {'latents': array}; the names "
+                f"are in metadata({model!r}).signatures. Received: {type(inputs).__name__}"
+            )
         outputs = list(outputs or ())
         deadline = self._deadline(timeout)
         answer = yield from self._predict(model, inputs, signature, version, outputs, deadline)
@@ -309,13 +324,32 @@ class Core:
         return ServingError(f"{method} failed at {self._address} with {code.name}. {received}")
 
 
-def _seed_chunks(n: int, seed: int) -> Iterator[dict[str, np.ndarray]]:
+def seed_range(n: int, seed: int | None) -> tuple[int, int]:
+    """Returns how many images, and the seed of the first: of None, a fresh one.
+
+    Raises:
+        InvalidRequest: not integers, or out of range.
+    """
+    n = _integer("n", n)
+    seed = secrets.randbits(48) if seed is None else _integer("seed", seed)
     if n < 1:
         raise InvalidRequest(f"n must be at least 1. Received: n={n}")
     if not -(2**63) <= seed <= 2**63 - n:
         raise InvalidRequest(
             f"seed and seed + n - 1 must be 64-bit integers. Received: seed={seed}, n={n}"
         )
+    return n, seed
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise InvalidRequest(f"{name} must be an integer. Received: {name}={value!r}") from None
+
+
+def _seed_chunks(n: int, seed: int | None) -> Iterator[dict[str, np.ndarray]]:
+    n, seed = seed_range(n, seed)
     seeds = (
         np.arange(min(CHUNK_ROWS, n - at), dtype=np.int64) + np.int64(seed + at)
         for at in range(0, n, CHUNK_ROWS)
@@ -336,6 +370,11 @@ def _image_chunks(images: Any) -> Iterator[dict[str, np.ndarray]]:
     if images.dtype == np.uint8:
         images = images.astype(np.float32) / np.float32(127.5) - np.float32(1)
     images = images.astype(np.float32, copy=False)
+    if not np.all(np.abs(images) <= 1.001):  # false of NaN, and no matter of rounding
+        raise InvalidRequest(
+            "images must be uint8, or floats in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
+            f" Received: from {images.min()} to {images.max()}"
+        )
     return ({"images": images[at : at + CHUNK_ROWS]} for at in range(0, len(images), CHUNK_ROWS))
 
 

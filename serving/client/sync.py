@@ -63,11 +63,14 @@ class Client:
         model: str,
         n: int = 1,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
-        """Returns `n` images, uint8 [n, H, W, C]; row i is made from seed `seed + i`."""
+        """Returns `n` images, uint8 [n, H, W, C]; row i is made from seed `seed + i`.
+
+        A seed of None draws a fresh one.
+        """
         return self._drive(self._core.generate(model, n, seed, version, timeout))
 
     def generate_png(
@@ -75,7 +78,7 @@ class Client:
         model: str,
         n: int = 1,
         *,
-        seed: int = 0,
+        seed: int | None = 0,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:

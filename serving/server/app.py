@@ -11,8 +11,8 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from serving import wire
 from serving.server.batching import Batcher
-from serving.server.errors import StartError
 from serving.server.models import Model
+from serving.server.port import not_free
 from serving.server.services import ModelService, PredictionService
 
 GRACE_SECONDS = 30
@@ -67,10 +67,7 @@ async def serve(
         port = server.add_insecure_port(f"{address}:{port}")
     except RuntimeError as error:
         await batcher.close()
-        raise StartError(
-            f"--host and --port must be free to listen on. Received: {address}:{port}, which is in"
-            " use or is not an address of this machine; choose another --port"
-        ) from error
+        raise not_free(host, port) from error
     await server.start()
     print(f"Serving {len(models)} model(s) at {address}:{port}", flush=True)
     await stop.wait()

@@ -64,7 +64,7 @@ class Workers:
             process.kill()
             process.wait()
 
-    def wait(self, timeout_s: float = 240.0) -> list[int]:
+    def wait(self, timeout_s: float = 400.0) -> list[int]:
         """Exit codes of all workers."""
         deadline = time.monotonic() + timeout_s
         return [p.wait(max(0.0, deadline - time.monotonic())) for p in self.processes]

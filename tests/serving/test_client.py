@@ -85,6 +85,13 @@ def test_the_largest_seed(client):
     np.testing.assert_array_equal(client.generate("toy", seed=largest), _expected([largest]))
 
 
+def test_numpy_integers_and_fresh_seeds(client):
+    images = client.generate("toy", np.int64(2), seed=np.int32(7))
+    np.testing.assert_array_equal(images, _expected([7, 8]))
+    a, b = (client.generate_png("toy", 2, seed=None) for _ in range(2))
+    assert a != b
+
+
 def test_generate_png(client):
     files = client.generate_png("toy", 40, seed=3)
     pixels = [tf.io.decode_png(data).numpy() for data in files]
@@ -205,7 +212,19 @@ REFUSALS = {
         lambda c: c.predict("toy", {"latents": GOOD}, outputs=["images", "logits"]),
         r"outputs must be among \['images'\] for .* Received: \['logits'\]",
     ),
+    "inputs without names": (
+        lambda c: c.predict("toy", GOOD),
+        r"inputs must be a dict, .* in metadata\('toy'\).signatures. Received: ndarray",
+    ),
     "n": (lambda c: c.generate("toy", 0), "n must be at least 1. Received: n=0"),
+    "half an image": (
+        lambda c: c.generate("toy", 1.5),
+        "n must be an integer. Received: n=1.5",
+    ),
+    "a seed in letters": (
+        lambda c: c.generate_png("toy", seed="3"),
+        "seed must be an integer. Received: seed='3'",
+    ),
     "seed": (
         lambda c: c.generate("toy", 2, seed=2**63 - 1),
         r"must be 64-bit integers. Received: seed=9223372036854775807, n=2",
@@ -226,6 +245,14 @@ REFUSALS = {
         lambda c: c.discriminate("toy", np.zeros((1, 2, 3, 1), np.int32)),
         r"images must be uint8, or floats in \[-1, 1\]. Received: dtype int32",
     ),
+    "images out of range": (
+        lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), 255.0)),
+        r"floats in \[-1, 1\]; x / 127.5 - 1 makes .* Received: from 255.0 to 255.0",
+    ),
+    "images that are no numbers": (
+        lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), np.nan)),
+        "Received: from nan to nan",
+    ),
     "images' size": (
         lambda c: c.discriminate("toy", np.zeros((1, 4, 4, 1), np.uint8)),
         r"images must be float32\[N, 2, 3, 1\] for .* Received: shape \[1, 4, 4, 1\]",
@@ -244,6 +271,13 @@ def test_refusals(client, case):
         call(client)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, serving.ServingError)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("address", [8500, "localhost", "http://localhost:8500", "", "a:b"])
+def test_an_address_is_a_host_and_a_port(kind, address):
+    with pytest.raises(serving.InvalidRequest, match='address must be "host:port", such as "loc'):
+        kind(address)
 
 
 def test_an_unknown_model(client, server):

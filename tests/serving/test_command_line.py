@@ -6,6 +6,7 @@ import sys
 import pytest
 import tensorflow as tf
 
+import serving
 from serving.client import main
 from tests.serving import models
 from tests.serving.conftest import ROOT
@@ -27,12 +28,38 @@ def test_generate(tmp_path, server, capsys):
     arguments = ["generate", "toy", f"--server={server.address}", "--n=3", "--seed=7"]
     code, output, _ = _run(capsys, *arguments, f"--out={out}")
     assert code == 0
-    assert output == f"Wrote 3 image(s): {out}/00000.png ... 00002.png\n"
+    assert output == f"Wrote 3 images: {out}/00000.png ... 00002.png\n"
     files = sorted(out.iterdir())
     assert [file.name for file in files] == ["00000.png", "00001.png", "00002.png"]
     toy = models.Toy()
     expected = toy.generate_png(tf.constant([7, 8, 9], tf.int64))["image_bytes"].numpy()
     assert [file.read_bytes() for file in files] == expected.tolist()
+
+
+def test_many_images_are_written_as_they_come(tmp_path, server, capsys):
+    arguments = ["generate", "toy", f"--server={server.address}", f"--out={tmp_path}"]
+    code, output, errors = _run(capsys, *arguments, "--n=70", "--seed=-5")
+    assert code == 0
+    assert output == f"Wrote 70 images: {tmp_path}/00000.png ... 00069.png\n"
+    assert [line.split(",")[0] for line in errors.split("\r")[1:]] == [
+        "32 of 70 images",
+        "64 of 70 images",
+        "70 of 70 images",
+    ]
+    toy = models.Toy()
+    expected = toy.generate_png(tf.range(-5, 65, dtype=tf.int64))["image_bytes"].numpy()
+    assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == expected.tolist()
+    _, output, errors = _run(capsys, *arguments)
+    assert (output, errors) == (f"Wrote 1 image: {tmp_path}/00000.png\n", "")
+
+
+def test_ctrl_c_is_one_word(tmp_path, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serving.Client, "metadata", interrupted)
+    code, _, errors = _run(capsys, "generate", "toy", f"--out={tmp_path}")
+    assert (code, errors) == (130, "\nInterrupted.\n")
 
 
 def test_status_and_metadata(server, capsys):
@@ -51,6 +78,7 @@ def test_status_and_metadata(server, capsys):
     [
         (["status", "nope"], "Received for 'nope': Could not find any versions of model nope"),
         (["generate", "scale"], "Received: 'generate_png'"),
+        (["generate", "toy", "--n=2", f"--seed={2**63 - 1}"], "must be 64-bit integers. Received"),
         (["generate", "toy", "--n=0"], "n must be at least 1. Received: n=0"),
     ],
 )

@@ -143,15 +143,15 @@ def test_a_port_in_use(models_dir):
     assert result.returncode == 1
     assert f"Received: 127.0.0.1:{port}, which is in use" in result.stderr.splitlines()[-1]
     assert "choose another --port" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert "Serving " not in result.stdout
+    assert result.stderr.count("\n") == 1
+    assert result.stdout == ""  # told before any model is loaded
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--models=m", "--modls=x"], "Unknown command line flag 'modls'. Did you mean: models ?"),
-        ([], "Flag --models must have a value other than None"),
+        ([], "serving: Give --models=DIR, a folder of <model>/<version>/ (`python -m export`"),
         (["--models=m", "--port=70000"], "70000 is not an integer in the range [0, 65535]"),
         (["--models=m", "--max_batch_size=0"], "0 is not a positive integer"),
         (["--models=m", "extra"], "Every argument must be a flag, --name=value. Received: extra"),

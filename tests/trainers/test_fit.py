@@ -22,6 +22,8 @@ from trainers.checkpoint import CheckpointError
 from trainers.dry_run import dry_run
 from trainers.fit import Run, train
 from trainers.journal import read_lines
+from trainers.metrics import evaluation
+from zoo import images as image_io
 
 SAMPLE = "sample:fashion_mnist"
 
@@ -95,7 +97,17 @@ def test_tensorboard_has_scalars_and_pictures(finished: pathlib.Path) -> None:
 
     events = EventAccumulator(str(finished / "logs"), size_guidance={"tensors": 0}).Reload()
     tags = events.Tags()["tensors"]
-    assert {"d_loss", "g_loss", "images_per_second", "samples"} <= set(tags)
+    assert {
+        "d_loss",
+        "g_loss",
+        "d_gradient_norm",
+        "images_per_second",
+        "kimg",
+        "samples",
+        "samples/duplicates",
+        "config.json",
+        "about.json",
+    } <= set(tags)
     assert [event.step for event in events.Tensors("d_loss")] == [2, 4]
 
 
@@ -224,6 +236,7 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
         f"--dataset={SAMPLE}",
         "--steps=2",
         "--batch_size=4",
+        "--evaluate_every=0",
         f"--workdir={tmp_path / 'W'}",
     )
     assert done.returncode == 0, done.stderr
@@ -241,6 +254,7 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
             steps=2,
             batch_size=4,
             recipe="dcgan_fashion_mnist",
+            evaluate_every=0,
         )
     )
     for arguments, message in [
@@ -308,6 +322,50 @@ def test_minutes_save_as_well_as_steps(tmp_path: pathlib.Path) -> None:
         "00000002",
         "00000003",
     ]
+
+
+def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
+    sample = data.load(SAMPLE, resolution=28, channels=1).images.take(30)
+    for i, (image, _) in enumerate(sample.as_numpy_iterator()):
+        image_io.write_png(tmp_path / "unseen" / f"{i}.png", image)
+    workdir = tmp_path / "W"
+    changes = dict(
+        keep=1,
+        checkpoint_every=100,
+        evaluate_every=2,
+        evaluate_images=30,
+        evaluate_dataset=str(tmp_path / "unseen"),
+    )
+    train(small_run(workdir, steps=6, **changes))
+    records = read_lines(workdir / "metrics.jsonl")
+    assert [record["step"] for record in records] == [2, 4, 6]
+    assert set(records[0]["metrics"]) == {"kid", "recall", "coverage"}
+    scores = {record["step"]: record["metrics"]["kid"]["value"] for record in records}
+    best = min(scores, key=scores.get)
+    assert json.loads((workdir / "checkpoints" / "best.json").read_text()) == {
+        "step": best,
+        "metric": "kid",
+        "value": scores[best],
+    }
+    kept = {int(name) for name in os.listdir(workdir / "checkpoints") if name.isdigit()}
+    assert kept == {best, 6}
+    assert zoo.load(str(workdir / "best")).card["training"]["steps"] == best
+
+    # The same command's figure afterwards is the same.
+    record = evaluation.evaluate(
+        evaluation.from_preset(str(workdir / "preset"), 30, 0),
+        dataset=changes["evaluate_dataset"],
+        num_images=30,
+    )
+    assert record["metrics"]["kid"]["value"] == pytest.approx(scores[6], rel=1e-4)
+
+
+def test_evaluation_needs_unseen_images(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="evaluate_every=2 needs a test split .*'sample:fashion"):
+        train(small_run(tmp_path / "W", evaluate_every=2))
+    with pytest.raises(ValueError, match="evaluate_every must be 0 or more. Received: -1"):
+        train(small_run(tmp_path / "W", evaluate_every=-1))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_mixed_precision_and_accumulation_train(tmp_path: pathlib.Path) -> None:

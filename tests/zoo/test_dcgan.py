@@ -100,6 +100,8 @@ def test_latents_are_uniform() -> None:
     [
         (dict(resolution=48), "power of two from 16 for architecture='paper'. Received: 48"),
         (dict(resolution=30, architecture="small"), "multiple of 4 from 8 .* Received: 30"),
+        (dict(resolution=32.0), "resolution must be an integer. Received: 32.0"),
+        (dict(width="64"), "width must be an integer. Received: '64'"),
         (dict(architecture="big"), "must be 'paper' or 'small'. Received: 'big'"),
         (dict(latent_dim=0), "must be at least 1. Received: 3, 0, 128"),
         (dict(ema_decay=1.0), r"ema_decay must be in \[0, 1\). Received: 1.0"),

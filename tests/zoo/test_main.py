@@ -1,15 +1,21 @@
 """python -m zoo, in a process of its own, as a person runs it."""
 
+import importlib.metadata
 import json
 import pathlib
 import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import zoo
+from zoo import __main__ as zoo_main
+from zoo import cli
 from zoo.images import grid
+
+NAME = "dcgan_fashion_mnist"
 
 
 def command(*arguments: str, cwd: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -44,10 +50,47 @@ def test_sample_draws_what_generate_draws(tmp_path: pathlib.Path) -> None:
     assert np.abs(drawn.astype(int) - expected).max() <= 1
 
 
+def test_many_images_show_how_far_they_are(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    def sample(*arguments: str) -> tuple[np.ndarray, str, str]:
+        out = tmp_path / "sheet.png"
+        monkeypatch.setattr(sys, "argv", ["zoo", "sample", NAME, f"--out={out}", *arguments])
+        zoo_main.main()
+        printed = capsys.readouterr()
+        return np.asarray(Image.open(out)), printed.out, printed.err
+
+    whole, _, nothing = sample("--n=5")
+    monkeypatch.setattr(zoo_main, "CHUNK", 2)
+    in_parts, _, progress = sample("--n=5")
+    assert np.abs(whole.astype(int) - in_parts).max() <= 1
+    assert nothing == ""
+    parts = [line.split(",")[0] for line in progress.split("\r")[1:]]
+    assert parts == ["2 of 5 images", "4 of 5 images", "5 of 5 images"]
+    assert ": 1 image, 32x32 px\n" in sample("--n=1")[1]
+
+
+def test_ctrl_c_without_a_message_is_one_word(capsys: pytest.CaptureFixture) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as end:
+        cli.run(interrupted)
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "\nInterrupted.\n"
+
+
+def test_the_version() -> None:
+    probe = "import sys, zoo; print(zoo.__version__, 'tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.stdout == f"{importlib.metadata.version('gan-zoo')} False\n"
+
+
 def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
     for arguments, message in [
         (("sample", "dcgan_lsun_64"), "no pretrained weights"),
         (("sample", "nonsense"), "Received: 'nonsense'"),
+        (("sample", "dcgan_fashion_mnist", "--out=one.jpg"), "must end in .png. Received: one.jpg"),
         (("sample", "dcgan_fashion_mnist", "--n=0"), "--n must be at least 1. Received: 0"),
         (("list", "--family=gan"), "Received: 'gan'. Did you mean 'dcgan"),
     ]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from trainers import data
 from trainers.metrics import catalogue
-from trainers.metrics.evaluator import Evaluator, check_network, compares
+from trainers.metrics.evaluator import Evaluator, check_fakes, check_network, compares
 from trainers.metrics.fakes import Fakes, from_folder, from_gan, from_preset, from_run
 from trainers.metrics.features import Features
 
@@ -68,6 +68,7 @@ def evaluate(
                     f"'{real.split}', training split '{seen}'."
                 )
             training = data.load(dataset, split=seen, **size)
+    check_fakes(metrics, features, fakes, real)
     evaluator = Evaluator(
         real,
         metrics,

@@ -66,12 +66,11 @@ class Evaluator:
         self.features = features or Features()
         self.real, self.training = real, training
         check_network(self.metrics, self.features)
-        self._num_images = num_images
         self._count = min(num_images, real.count) if real else 0
         compared = [name for name in self.metrics if compares(name)]
         if compared and real is None:
             raise ValueError(f"{METRICS[compared[0]].label} needs real images. Received: none.")
-        self._check_count("real", self._count, compared)
+        check_count(compared, self.features, "real", self._count)
         self._check_training()
 
         self._parts: dict[str, Any] = {}
@@ -108,8 +107,7 @@ class Evaluator:
         Raises:
             ValueError: Too few images, or a metric that needs the generator of a folder's.
         """
-        self._check_count("fake", fakes.count, self.metrics)
-        self._check_generator(fakes)
+        check_fakes(self.metrics, self.features, fakes, self.real)
         if nearest_out and "nearest" not in self.metrics:
             raise ValueError(
                 "nearest_out shows what the metric 'nearest' finds: ask for that metric too. "
@@ -123,9 +121,13 @@ class Evaluator:
                 **self._parts,
                 **self._see(fakes, pathlib.Path(scratch) / "fake.npy"),
             )
-            self._check_count("fake", measured.count, self.metrics)  # less the unreadable files
+            # Once more, less the files that could not be read.
+            check_count(self.metrics, self.features, "fake", measured.count)
             metrics = {
-                self._key(name): {"name": self._label(name), **score(name, measured)}
+                key(name, self.features): {
+                    "name": label(name, self.features),
+                    **score(name, measured),
+                }
                 for name in self.metrics
             }
         real, training = self.real, self.training
@@ -181,25 +183,6 @@ class Evaluator:
             lambda: batches, self.features, folder, count=count, what=f"{images.split} images"
         )
 
-    def _key(self, name: str) -> str:
-        """`fid` is FID on InceptionV3 alone."""
-        return "frechet_distance" if name == "fid" and not self.features.network.classes else name
-
-    def _label(self, name: str) -> str:
-        label = METRICS[name].label
-        if self._key(name) == "frechet_distance":
-            label = "Frechet distance"
-        return f"{label} ({self.features.network.label})"
-
-    def _check_count(self, side: str, found: int, metrics: Iterable[str]) -> None:
-        for name in metrics:
-            least = catalogue.least(name, self.features.dimension)
-            if found < least:
-                raise ValueError(
-                    f"{self._label(name)} needs at least {least} {side} images. "
-                    f"Received: {found}, asked for {self._num_images}."
-                )
-
     def _check_training(self) -> None:
         for name in needed(self.metrics, "training"):
             if self.training is None:
@@ -214,22 +197,57 @@ class Evaluator:
                         f"Received: '{images.spec}', which has no labels."
                     )
 
-    def _check_generator(self, fakes: Fakes) -> None:
-        for name in needed(self.metrics, "generator"):
-            label = METRICS[name].label
-            if fakes.gan is None:
-                raise ValueError(
-                    f"{label} asks a generator for images: measure a preset or a run. "
-                    f"Received: {fakes.source}."
-                )
-            if name == "class_accuracy":
-                classes = fakes.gan.get_config().get("num_classes")
-                if classes != self.real.num_classes:
-                    raise ValueError(
-                        f"{label} needs a model that makes images of the {self.real.num_classes} "
-                        f"classes of '{self.real.spec}'. "
-                        f"Received: a model {f'of {classes}' if classes else 'without'} classes."
-                    )
+
+def key(metric: str, features: Features) -> str:
+    """What a record calls a metric: `fid` is FID on InceptionV3 alone."""
+    inception = bool(features.network.classes)
+    return "frechet_distance" if metric == "fid" and not inception else metric
+
+
+def label(metric: str, features: Features) -> str:
+    """How a metric is printed: "KID (MobileNetV2)"."""
+    name = METRICS[metric].label
+    if key(metric, features) == "frechet_distance":
+        name = "Frechet distance"
+    return f"{name} ({features.network.label})"
+
+
+def check_count(metrics: Iterable[str], features: Features, side: str, found: int) -> None:
+    """Refuses too few images.
+
+    Raises:
+        ValueError: fewer than a metric can do with.
+    """
+    for name in metrics:
+        least = catalogue.least(name, features.dimension)
+        if found < least:
+            raise ValueError(
+                f"{label(name, features)} needs at least {least} {side} images. Received: {found}."
+            )
+
+
+def check_fakes(
+    metrics: Iterable[str], features: Features, fakes: Fakes, real: ImageSet | None
+) -> None:
+    """Refuses fakes that a metric cannot do with, before anything is computed.
+
+    Raises:
+        ValueError: too few, no generator to ask, or one without the classes of the real images.
+    """
+    check_count(metrics, features, "fake", fakes.count)
+    for name in needed(metrics, "generator"):
+        if fakes.gan is None:
+            raise ValueError(
+                f"{METRICS[name].label} asks a generator for images: measure a preset or a run. "
+                f"Received: {fakes.source}."
+            )
+        classes = fakes.gan.get_config().get("num_classes")
+        if name == "class_accuracy" and (classes is None or classes != real.num_classes):
+            raise ValueError(
+                f"{METRICS[name].label} needs a model that makes images of the "
+                f"{real.num_classes} classes of '{real.spec}'. "
+                f"Received: a model {f'of {classes}' if classes else 'without'} classes."
+            )
 
 
 def check_network(metrics: Iterable[str], features: Features) -> None:

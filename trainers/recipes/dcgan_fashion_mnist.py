@@ -12,4 +12,5 @@ RECIPE = {
     "dataset": "fashion_mnist",
     "batch_size": 64,
     "steps": 18_750,  # 20 epochs
+    "evaluate_every": 3_750,
 }

@@ -209,8 +209,8 @@ def test_an_evaluator_reads_real_images_once(features, clothes):
     [
         (["recal"], r"Received: 'recal'. Did you mean 'recall'\?"),
         (["inception_score"], r"needs InceptionV3, .* has no classifier. Received: MobileNetV2."),
-        (["fid"], r"Frechet distance \(MobileNetV2\) needs at least 1281 real images. Received: 9"),
-        (["recall"], r"Recall \(MobileNetV2\) needs at least 6 fake images. Received: 5"),
+        (["fid"], r"Frechet distance \(MobileNetV2\) needs at least 1281 real images. Received: 9."),
+        (["recall"], r"Recall \(MobileNetV2\) needs at least 6 fake images. Received: 5."),
         (
             ["class_accuracy"],
             r"of the 10 classes of 'fashion_mnist'. Received: a model with",
@@ -370,7 +370,7 @@ def test_a_folder_and_a_preset_with_the_same_images_score_the_same(features, pre
 @pytest.mark.usefixtures("test_split")
 def test_too_few_images_are_refused(features, tmp_path):
     fakes = evaluation.from_folder(_write_images(tmp_path / "images", 1), 5000, resize=64)
-    with pytest.raises(ValueError, match=r"at least 2 fake images. Received: 1, asked for 5000"):
+    with pytest.raises(ValueError, match=r"at least 2 fake images. Received: 1."):
         evaluation.evaluate(fakes, dataset="fashion_mnist", features=features)
 
 

@@ -216,6 +216,13 @@ def test_near_duplicates_all_along_are_collapse_only_after_many_images() -> None
     assert titles(history, alike) == []
 
 
+def test_one_grid_alone_is_no_collapse() -> None:
+    history, samples, _ = records("healthy, trained on")
+    alike = [{**s, "duplicates": 1.0, "spread": 0.2} for s in samples[-2:]]
+    assert titles(history, [*samples[:-1], alike[1]]) == []
+    assert titles(history, [*samples[:-2], *alike]) == [COLLAPSE]
+
+
 def test_blank_samples_are_no_learning_only_after_a_beginning() -> None:
     history, samples, _ = records("healthy")
     blank = [sample | {"contrast": 0.04} for sample in samples]
