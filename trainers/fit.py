@@ -334,6 +334,7 @@ def _fit(
     if chief:
         write_report(workdir)
         print(f"Wrote {workdir}: report.html, preset/, checkpoints/, samples/, logs/")
+    agree(strategy, False)  # TensorFlow ends the others if one leaves early
 
 
 def _chiefs_callbacks(

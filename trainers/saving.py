@@ -29,8 +29,8 @@ class SaveCheckpoints(StepCallback):
         save_preset: Called with that model and the step.
         stop: The request to stop.
         journal: Told of failures and of the end.
-        agree: Of several workers: whether any of them says True; asked every `agree_every` steps.
-        agree_every: In steps; 1 with one worker.
+        agree: Of several workers: whether any of them says True, once all have been asked.
+        agree_every: Steps from question to question; 1 with one worker.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class SaveCheckpoints(StepCallback):
         self.save(step)
         if stopping or step == self.steps:
             self.checkpoints.wait()
+            self.agree(False)  # nobody leaves before the chief has written
         if stopping and step < self.steps:
             raise Stopped(
                 self.stop.signum or signal.SIGTERM,  # or another worker's

@@ -77,6 +77,9 @@ class GAN(keras.Model):
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
 
+    `save("gan.keras")` keeps the optimizers' state as well; `keras.models.load_model` reads it once
+    the family's class has been imported (`from zoo import DCGAN`).
+
     All that a run must remember is a Keras variable, so that checkpoints hold it: a family adds
     its own with `self.add_weight`.
 
@@ -281,7 +284,7 @@ class GAN(keras.Model):
     @functools.wraps(keras.Model.fit)
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
-            self.evaluate()
+            self.evaluate()  # raises
         return super().fit(*args, **kwargs)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:

@@ -48,18 +48,8 @@ def nearest(x: Any, y: Any, k: int, chunk: int = rows.BLOCK) -> tuple[np.ndarray
     """
     if y.shape[0] < k:
         raise ValueError(f"{k} neighbours need at least {k} rows. Received: {y.shape[0]}.")
-    distances = np.full([x.shape[0], k], np.inf)
-    indices = np.zeros([x.shape[0], k], np.int64)
-    for i, j, block in distance_blocks(x, y, chunk):
-        here = slice(i, i + len(block))
-        columns = np.broadcast_to(np.arange(j, j + block.shape[1]), block.shape)
-        candidates = np.concatenate([distances[here], block], axis=1)
-        origins = np.concatenate([indices[here], columns], axis=1)
-        best = np.argpartition(candidates, k - 1, axis=1)[:, :k]
-        distances[here] = np.take_along_axis(candidates, best, axis=1)
-        indices[here] = np.take_along_axis(origins, best, axis=1)
-    order = np.argsort(distances, axis=1, kind="stable")
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(indices, order, axis=1)
+    parts = list(_nearest_blocks(x, y, k, chunk))
+    return tuple(np.concatenate(arrays) for arrays in zip(*parts, strict=True))
 
 
 def radii(x: Any, k: int, chunk: int = rows.BLOCK) -> np.ndarray:
@@ -73,4 +63,20 @@ def radii(x: Any, k: int, chunk: int = rows.BLOCK) -> np.ndarray:
             f"The {k} nearest neighbours of an image need more than {k} images. "
             f"Received: {x.shape[0]}."
         )
-    return nearest(x, x, k + 1, chunk)[0][:, k]
+    return np.concatenate([d[:, k].copy() for d, _ in _nearest_blocks(x, x, k + 1, chunk)])
+
+
+def _nearest_blocks(x: Any, y: Any, k: int, chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """`nearest` for a block of rows of `x` after the other."""
+    for i in range(0, x.shape[0], chunk):
+        size = min(chunk, x.shape[0] - i)
+        distances, indices = np.full([size, k], np.inf), np.zeros([size, k], np.int64)
+        for _, j, block in distance_blocks(x[i : i + chunk], y, chunk):
+            columns = np.broadcast_to(np.arange(j, j + block.shape[1]), block.shape)
+            candidates = np.concatenate([distances, block], axis=1)
+            origins = np.concatenate([indices, columns], axis=1)
+            best = np.argpartition(candidates, k - 1, axis=1)[:, :k]
+            distances = np.take_along_axis(candidates, best, axis=1)
+            indices = np.take_along_axis(origins, best, axis=1)
+        order = np.argsort(distances, axis=1, kind="stable")
+        yield tuple(np.take_along_axis(a, order, axis=1) for a in (distances, indices))

@@ -82,7 +82,8 @@ def _load(path: pathlib.Path, mtime_ns: int, size: int) -> tuple[str, bytes, Ima
         image.load()
         small = max(image.size) <= STILL
         keep = small and size <= AS_IT_IS and image.format == "PNG"
-        image = image.convert("RGB")
+        if image.mode != "L":
+            image = image.convert("RGB")
     if keep:
         data = ("png", path.read_bytes())
     else:

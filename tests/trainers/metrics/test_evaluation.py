@@ -209,7 +209,10 @@ def test_an_evaluator_reads_real_images_once(features, clothes):
     [
         (["recal"], r"Received: 'recal'. Did you mean 'recall'\?"),
         (["inception_score"], r"needs InceptionV3, .* has no classifier. Received: MobileNetV2."),
-        (["fid"], r"Frechet distance \(MobileNetV2\) needs at least 1281 real images. Received: 9."),
+        (
+            ["fid"],
+            r"Frechet distance \(MobileNetV2\) needs at least 1281 fake images. Received: 5.",
+        ),
         (["recall"], r"Recall \(MobileNetV2\) needs at least 6 fake images. Received: 5."),
         (
             ["class_accuracy"],
@@ -221,6 +224,13 @@ def test_what_cannot_be_measured_is_one_line(metrics, message, features):
     fakes = evaluation.from_preset("dcgan_test", num_images=5, seed=0)
     with pytest.raises(ValueError, match=message):
         evaluation.evaluate(fakes, metrics=metrics, num_images=9, features=features)
+
+
+def test_too_few_real_images_are_refused(features):
+    sample = data.load("sample:fashion_mnist", resolution=28, channels=1)
+    few = dataclasses.replace(sample, images=sample.images.take(9), count=9)
+    with pytest.raises(ValueError, match=r"needs at least 1281 real images. Received: 9."):
+        Evaluator(few, ["kid", "fid"], features=features)
 
 
 @pytest.mark.usefixtures("preset", "test_split")
