@@ -1,8 +1,8 @@
 """Adversarial losses: pure functions of logits, the equation beside each.
 
 D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas
-`GAN.minimize` makes that the mean over the global batch. They are taken in float32, whatever the
-networks compute in.
+`GAN.minimize` makes that the mean over the global batch. They are taken in float32 at
+least, whatever the networks compute in.
 """
 
 import tensorflow as tf
@@ -35,4 +35,5 @@ def non_saturating_generator(fake_logits: tf.Tensor) -> tf.Tensor:
 
 
 def _mean_softplus(x: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_mean(tf.nn.softplus(tf.cast(x, tf.float32)))
+    x = tf.convert_to_tensor(x)
+    return tf.reduce_mean(tf.nn.softplus(tf.cast(x, tf.float32) if x.dtype.size < 4 else x))
