@@ -5,6 +5,7 @@ import io
 import logging
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 
@@ -189,9 +190,17 @@ def read(
         for example in dataset.as_numpy_iterator()
         for n, image in enumerate(example[image_key])
     )
-    for i, (image, label) in enumerate(with_progress(examples, count)):
-        images[i] = pixels.from_array(image, resolution, channels)
-        labels[i] = label
+    i = -1
+    try:
+        for i, (image, label) in enumerate(with_progress(examples, count)):
+            images[i] = pixels.from_array(image, resolution, channels)
+            labels[i] = label
+    except tf.errors.OpError as error:
+        reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message)
+        raise DataError(
+            f"The prepared files of '{spec}' are damaged after image {i + 1} of {count}: delete "
+            f"{set_builder.data_dir} and prepare the set again. Received: {reason}."
+        ) from error
     stated = info.as_proto.redistribution_info.license  # most sets state none
     licence = _LICENCES.get(set_builder.name) or stated or None
     return images, labels, num_classes, licence

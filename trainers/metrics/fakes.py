@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 import zoo
-from trainers.data import DataError, folder, pixels
+from trainers.data import folder
 
 BATCH = 128
 
@@ -126,36 +125,24 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
             cannot be read.
     """
     root = pathlib.Path(path).expanduser()
-    found = (f for f in root.rglob("*") if f.suffix.lower() in folder.SUFFIXES and f.is_file())
-    files = sorted(found)[:num_images] if root.is_dir() else []
-    if not files:
-        folder.read(path, resize, channels=3)  # raises, and says what is wrong
+    files = folder.find(path)[:num_images]
     skipped: list[str] = []
-
-    def decode(file: pathlib.Path) -> np.ndarray | None:
-        try:
-            with Image.open(file) as image:
-                image.load()  # to the last pixel: this is what finds a truncated file
-                return pixels.to_square(ImageOps.exif_transpose(image), resize, channels=3)
-        except Exception:  # a broken file makes Pillow raise nearly anything
-            return None
 
     def batches() -> Iterator[np.ndarray]:
         skipped.clear()
+        reasons = []
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for start in range(0, len(files), BATCH):
                 some = files[start : start + BATCH]
-                images = list(pool.map(decode, some))
-                pairs = zip(some, images, strict=True)
-                skipped.extend(str(f.relative_to(root)) for f, image in pairs if image is None)
-                good = [image for image in images if image is not None]
+                images = list(pool.map(lambda file: folder.decode(file, resize, channels=3), some))
+                for file, image in zip(some, images, strict=True):
+                    if isinstance(image, str):
+                        skipped.append(str(file.relative_to(root)))
+                        reasons.append(f"{skipped[-1]} ({image})")
+                good = [image for image in images if not isinstance(image, str)]
                 if good:
                     yield np.stack(good)
-        if len(skipped) > max(1, len(files) // 10):
-            raise DataError(
-                f"{len(skipped)} of {len(files)} images cannot be read, and at most 10 % may be: "
-                f"repair or remove them: {'; '.join(skipped[:5])}. Received: '{path}'."
-            )
+        folder.check_skipped(reasons, len(files), path)
 
     return Fakes(
         batches=Batches(batches),

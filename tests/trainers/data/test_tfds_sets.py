@@ -1,5 +1,8 @@
 """TFDS sets, on a fashion_mnist of 300 images in TFDS's own format; no network."""
 
+import pathlib
+import re
+import shutil
 import time
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from trainers import data
-from trainers.data import bundled
+from trainers.data import DataError, bundled
 
 
 def load(data_dir, spec="fashion_mnist", **kwargs) -> data.ImageSet:
@@ -91,3 +94,18 @@ def test_a_set_that_is_not_prepared(tmp_path):
     with pytest.raises(data.DataError, match=r"'cifar10': .* cannot be reached\. Prepare it where"):
         load(tmp_path, "cifar10")
     assert not list(tmp_path.iterdir())  # nothing half-written
+
+
+def test_a_damaged_record_names_what_to_delete(tiny_tfds, tmp_path):
+    copy = pathlib.Path(shutil.copytree(tiny_tfds, tmp_path / "data"))
+    (record,) = copy.rglob("*train.tfrecord*")
+    content = bytearray(record.read_bytes())
+    content[len(content) // 2] ^= 1
+    record.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        load(copy)
+    assert re.match(
+        rf"The prepared files of 'fashion_mnist' are damaged after image \d+ of \d+: delete "
+        rf"{record.parent} and prepare the set again. Received: corrupted record",
+        str(error.value),
+    ), str(error.value)
