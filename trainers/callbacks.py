@@ -3,6 +3,7 @@
 All of them count steps (generator updates) from the start of the run, resumed or not.
 """
 
+import contextlib
 import math
 import pathlib
 import sys
@@ -26,7 +27,14 @@ class TrainingDiverged(ValueError):
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that is told the step of the run."""
+    """A callback that is told the step of the run.
+
+    Attributes:
+        telling: Whether it only tells of the run: when it fails, a full disk say, the run goes on
+            with a warning.
+    """
+
+    telling = False
 
     def __init__(self, start: int, steps: int) -> None:
         super().__init__()
@@ -34,10 +42,15 @@ class StepCallback(keras.callbacks.Callback):
         self.steps = steps
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self.on_step(
-            self.start + batch + 1,
-            {name: float(np.mean(value)) for name, value in (logs or {}).items()},
-        )
+        step = self.start + batch + 1
+        try:
+            self.on_step(
+                step, {name: float(np.mean(value)) for name, value in (logs or {}).items()}
+            )
+        except (OSError, tf.errors.OpError) as error:
+            if not self.telling:
+                raise
+            print(f"\nwarning: {type(self).__name__} at step {step}: {error}", file=sys.stderr)
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         """After each step; `logs` are running means since the last `Log`."""
@@ -61,7 +74,8 @@ class StopOnNaN(StepCallback):
             if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
                     f"{name} is {value} at step {step}. {self.checkpoints.describe_last_good()} "
-                    "If it happens again, try a lower learning rate or another seed."
+                    "If it happens again, go on with --seed=OTHER --accept_changes, or train with "
+                    "gentler optimizers (gan.compile)."
                 )
 
 
@@ -75,6 +89,8 @@ class SampleGrids(StepCallback):
         journal: Of the run.
         writer: TensorBoard's.
     """
+
+    telling = True
 
     def __init__(
         self,
@@ -93,7 +109,8 @@ class SampleGrids(StepCallback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.start == 0:
-            self.draw(0)
+            with contextlib.suppress(OSError, tf.errors.OpError):
+                self.draw(0)
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         if self.is_due(step, self.every):
@@ -114,7 +131,13 @@ class SampleGrids(StepCallback):
 
 
 class Log(StepCallback):
-    """Scalars to history.jsonl and TensorBoard every `every` steps; starts their means afresh."""
+    """Scalars to history.jsonl and TensorBoard every `every` steps; starts their means afresh.
+
+    The speed is that of training: steps without what other callbacks do after them, and without
+    the first, which compiles.
+    """
+
+    telling = True
 
     def __init__(
         self,
@@ -130,25 +153,27 @@ class Log(StepCallback):
         self.batch_size = batch_size
         self.journal = journal
         self.writer = writer
-        self._time = time.perf_counter()
-        self._step = start
+        self._begun = 0.0
+        self._seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._begun = time.perf_counter()
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
+        if step > self.start + 1:
+            self._seconds.append(time.perf_counter() - self._begun)
         if not self.is_due(step, self.every):
             return
-        now = time.perf_counter()
-        speed = (step - self._step) * self.batch_size / (now - self._time)
-        self._time, self._step = now, step
-        scalars = {
-            **logs,
-            "images_per_second": speed,
-            "kimg": int(self.model.images_seen.numpy()) / 1000,
-        }
+        scalars = {**logs, "kimg": int(self.model.images_seen.numpy()) / 1000}
+        if self._seconds:
+            speed = len(self._seconds) * self.batch_size / sum(self._seconds)
+            scalars["images_per_second"] = speed
+        self._seconds = []
+        self.model.reset_metrics()
         self.journal.write(HISTORY, step, time=time.time(), **scalars)
         with self.writer.as_default(step=step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
-        self.model.reset_metrics()
 
 
 class Profile(StepCallback):

@@ -9,6 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -60,16 +61,26 @@ class Checkpoints:
         gan: A compiled model.
         keep: How many of the newest to keep.
         writes: Whether this process writes; of several workers only the chief does.
+        find_best: {"step", "metric", "value"} of the best among the given steps, or None.
     """
 
     def __init__(
-        self, folder: pathlib.Path, gan: GAN, *, keep: int = KEEP, writes: bool = True
+        self,
+        folder: pathlib.Path,
+        gan: GAN,
+        *,
+        keep: int = KEEP,
+        writes: bool = True,
+        find_best: Callable[[list[int]], dict[str, Any] | None] = lambda steps: None,
     ) -> None:
         self.folder = folder
         self.keep = keep
         self.writes = writes
+        self.find_best = find_best
         self._state = state_of(gan)
+        self._metrics: dict[str, np.ndarray] = {}  # of the checkpoint that was read
         self._last_good: int | None = None
+        self._damaged: set[int] = set()
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._writing: concurrent.futures.Future[None] | None = None
 
@@ -97,12 +108,19 @@ class Checkpoints:
             "the same command goes on from there."
         )
 
-    def save(self, step: int, also: Callable[[], None] | None = None) -> None:
+    def save(
+        self,
+        step: int,
+        before: Callable[[], None] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
         """Copies the state, waits for the write before, and starts to write this one.
 
         Args:
             step: The checkpoint's name.
-            also: Called by the writing thread first; what it raises counts as a failed checkpoint.
+            before: Called by the writing thread first; what it raises counts as a failed
+                checkpoint.
+            after: Called by it once the checkpoint stands; what it raises is a warning.
 
         Raises:
             CheckpointError: The write before has failed; the earlier checkpoints stand.
@@ -111,7 +129,7 @@ class Checkpoints:
         arrays = {name: variable.numpy() for name, variable in self._state.items()}
         self.wait()
         if self.writes:
-            self._writing = self._thread.submit(self._write, step, arrays, also)
+            self._writing = self._thread.submit(self._write, step, arrays, before, after)
 
     def wait(self) -> None:
         """Returns once the last checkpoint stands.
@@ -123,12 +141,20 @@ class Checkpoints:
             writing, self._writing = self._writing, None
             writing.result()
 
+    def close(self) -> None:
+        """Returns once nothing is written any more."""
+        self._thread.shutdown()
+
     def _write(
-        self, step: int, arrays: dict[str, np.ndarray], also: Callable[[], None] | None
+        self,
+        step: int,
+        arrays: dict[str, np.ndarray],
+        before: Callable[[], None] | None,
+        after: Callable[[], None] | None,
     ) -> None:
         try:
-            if also:
-                also()
+            if before:
+                before()
             self.folder.mkdir(parents=True, exist_ok=True)
             for rest in self.folder.glob(".unfinished.*"):  # of a run that was killed
                 shutil.rmtree(rest)
@@ -144,29 +170,41 @@ class Checkpoints:
                 replace_folder(fresh, self.path(step))
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno else error
+        except Exception as error:  # whatever it is, training goes on
+            if isinstance(error, OSError):
+                rule = f"must fit on the disk of {self.folder}"
+                reason = os.strerror(error.errno) if error.errno else error
+            else:
+                rule = "could not be written"
+                reason = f"{type(error).__name__}: {error}"
             raise CheckpointError(
-                f"The checkpoint at step {step} must fit on the disk of {self.folder}. Received: "
-                f"{reason}. {self._last_good_sentence()}"
+                f"The checkpoint at step {step} {rule}. Received: {reason}. "
+                f"{self._last_good_sentence()}"
             ) from error
         self._last_good = step
-        best = self.best()
-        for old in self.steps()[: -self.keep]:
-            if best is None or old != best["step"]:
-                shutil.rmtree(self.path(old))
-
-    def best(self) -> dict[str, object] | None:
-        """{"step", "metric", "value"} of the best evaluated checkpoint, if there is one."""
+        self._tidy(step)
         try:
-            return json.loads((self.folder / BEST).read_text())
-        except (OSError, ValueError):
-            return None
+            if after:
+                after()
+        except Exception as error:
+            print(f"\nwarning: step {step}: {type(error).__name__}: {error}", file=sys.stderr)
 
-    def note_best(self, step: int, metric: str, value: float) -> None:
-        """Has the checkpoint at `step` kept, whatever its age."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / BEST, {"step": step, "metric": metric, "value": value})
+    def _tidy(self, step: int) -> None:
+        """Once `step` stands: notes the best, drops what is damaged, overtaken or old."""
+        with contextlib.suppress(OSError):  # the next one tries again
+            # Later ones were passed over when the run resumed; their steps are taken again.
+            earlier = [one for one in self.steps() if one < step]
+            whole = [one for one in earlier if one not in self._damaged]
+            best = self.find_best([*whole, step])
+            if best:
+                write_json(self.folder / BEST, best)
+            else:
+                (self.folder / BEST).unlink(missing_ok=True)
+            kept = {step, *whole[len(whole) - (self.keep - 1) :], *([best["step"]] if best else [])}
+            for one in self.steps():
+                if one not in kept:
+                    shutil.rmtree(self.path(one))
+            self._damaged.clear()
 
     def restore(self) -> int:
         """Reads the newest checkpoint that is whole, naming each damaged one that it passes over.
@@ -185,6 +223,7 @@ class Checkpoints:
                 print(
                     f"warning: checkpoint {self.path(step)} is damaged: {damage}", file=sys.stderr
                 )
+                self._damaged.add(step)
                 continue
             self._read(self.path(step) / STATE)
             self._last_good = step
@@ -210,6 +249,13 @@ class Checkpoints:
             )
         for name, variable in self._state.items():
             variable.assign(arrays[name])
+        self._metrics = {name: arrays[name] for name in arrays if name.startswith("metrics/")}
+
+    def restore_metrics(self) -> None:
+        """Puts the running means back, which Keras starts afresh as `fit` begins."""
+        for name, value in self._metrics.items():
+            self._state[name].assign(value)
+        self._metrics = {}
 
 
 def _damage(path: pathlib.Path) -> str | None:

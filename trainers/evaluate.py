@@ -32,10 +32,14 @@ Progress goes to stderr; stdout ends with the record, one line of JSON.
 
 import json
 import pathlib
+import sys
 
 from absl import flags
 
 from zoo.cli import quiet_tensorflow, run_with_flags
+
+# Images below which chance decides.
+TRUSTWORTHY = 1000
 
 
 def _define_flags() -> None:
@@ -52,7 +56,12 @@ def _define_flags() -> None:
         "dataset", None, "Real images: a TFDS name or a folder [what the model was trained on]."
     )
     flags.DEFINE_string("split", "test", "Split of a TFDS set.")
-    flags.DEFINE_integer("num_images", 5000, "Most images on either side.", lower_bound=1)
+    flags.DEFINE_integer(
+        "num_images",
+        5000,
+        "Most images on either side (training images are taken all).",
+        lower_bound=1,
+    )
     flags.DEFINE_integer("seed", 0, "Image i is generated from seed + i.", lower_bound=0)
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
     flags.DEFINE_string("out", None, "Also write the record to this file.")
@@ -104,6 +113,9 @@ def _evaluate() -> None:
         features=features,
         nearest_out=nearest_out,
     )
+    few = min(record["num_fake"], record["num_real"] or record["num_fake"])
+    if few < TRUSTWORTHY:
+        print(f"warning: {few} images are too few for a score to trust", file=sys.stderr)
     for metric in record["metrics"].values():
         print(f"{metric['name']}: {metric['value']:.4g}")
     print(json.dumps(record), flush=True)  # before the file: a full disk does not lose the score

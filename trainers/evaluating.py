@@ -1,33 +1,51 @@
 """Metrics while a run trains, and which of its checkpoints is the best."""
 
+import pathlib
 from typing import Any
 
 import tensorflow as tf
 
-from trainers import data
 from trainers.callbacks import StepCallback
-from trainers.checkpoint import Checkpoints
 from trainers.journal import METRICS, Journal, read_lines
 from trainers.metrics import evaluation
 from trainers.metrics.evaluator import Evaluator
+from trainers.signals import StopRequest
 
 # What decides: lower is better.
 DECIDES = "kid"
+# Scores compare only where these are the same.
+PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
+
+
+def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
+    """{"step", "metric", "value"} of the best evaluation of a run at one of `steps`, or None.
+
+    Only evaluations made like the last one count.
+    """
+    records = [r for r in read_lines(workdir / METRICS) if DECIDES in r.get("metrics", {})]
+    alike = [r for r in records if all(r.get(key) == records[-1].get(key) for key in PROTOCOL)]
+    at_steps = [r for r in alike if r["step"] in steps]
+    if not at_steps:
+        return None
+    best = min(at_steps, key=lambda record: record["metrics"][DECIDES]["value"])
+    return {"step": best["step"], "metric": DECIDES, "value": best["metrics"][DECIDES]["value"]}
 
 
 class Evaluate(StepCallback):
-    """Measures the averaged generator every `every` steps: metrics.jsonl, TensorBoard, best.json.
+    """Measures the averaged generator every `every` steps: metrics.jsonl and TensorBoard.
 
     Args:
         start, steps: Where this process begins and the run ends.
         every: In steps.
-        real: Images that the model is not trained on.
-        num_images: Of either side.
+        evaluator: Has the real images.
+        num_images: To generate.
         trained_on: {"name", "split"} of the data.
-        checkpoints: Of the run; the best one is kept.
+        stop: A run that is told to stop does not measure first.
         journal: Of the run.
         writer: TensorBoard's.
     """
+
+    telling = True
 
     def __init__(
         self,
@@ -35,26 +53,24 @@ class Evaluate(StepCallback):
         steps: int,
         *,
         every: int,
-        real: data.ImageSet,
+        evaluator: Evaluator,
         num_images: int,
         trained_on: dict[str, Any],
-        checkpoints: Checkpoints,
+        stop: StopRequest,
         journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         super().__init__(start, steps)
-        evaluation.check_unseen(trained_on, real)
         self.every = every
-        self.evaluator = Evaluator(real, num_images=num_images)
+        self.evaluator = evaluator
         self.num_images = num_images
         self.trained_on = trained_on
-        self.checkpoints = checkpoints
+        self.stop = stop
         self.journal = journal
         self.writer = writer
-        self._note_best()
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
-        if not self.is_due(step, self.every):
+        if not self.is_due(step, self.every) or self.stop.signum is not None:
             return
         fakes = evaluation.from_gan(
             self.model,
@@ -68,16 +84,3 @@ class Evaluate(StepCallback):
         with self.writer.as_default(step=step):
             for name, metric in record["metrics"].items():
                 tf.summary.scalar(f"metrics/{name}", metric["value"])
-        self._note_best()
-
-    def is_best(self, step: int) -> bool:
-        """Whether no other evaluated step of this run scored better."""
-        best = self.checkpoints.best()
-        return best is not None and best["step"] == step
-
-    def _note_best(self) -> None:
-        """From the journal, which a resume has rid of steps that are taken again."""
-        records = read_lines(self.journal.workdir / METRICS)
-        if records:
-            best = min(records, key=lambda record: record["metrics"][DECIDES]["value"])
-            self.checkpoints.note_best(best["step"], DECIDES, best["metrics"][DECIDES]["value"])

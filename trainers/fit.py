@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import pathlib
 import re
+import sys
 from typing import Any
 
 import keras
@@ -15,9 +16,10 @@ import zoo
 from trainers import callbacks, data
 from trainers.checkpoint import Checkpoints
 from trainers.data.fingerprint import fingerprint
-from trainers.evaluating import Evaluate
+from trainers.evaluating import Evaluate, best_of
 from trainers.journal import Journal
 from trainers.metrics.evaluation import check_unseen
+from trainers.metrics.evaluator import Evaluator
 from trainers.report import write_report
 from trainers.saving import SaveCheckpoints
 from trainers.signals import StopRequest
@@ -31,7 +33,15 @@ from trainers.strategy import (
     sum_over_workers,
     worker,
 )
-from trainers.workdir import ABOUT, CONFIG, check_same_run, environment, locked
+from trainers.workdir import (
+    ABOUT,
+    CONFIG,
+    check_same_data,
+    check_same_run,
+    environment,
+    locked,
+)
+from zoo import presets
 from zoo.gan import trainable_parameters
 from zoo.presets import write_json
 
@@ -95,6 +105,7 @@ class Run:
     def check(self) -> None:
         """Raises ValueError for a value out of range."""
         for name in (
+            "evaluate_images",
             "steps",
             "batch_size",
             "accumulate",
@@ -122,6 +133,9 @@ class Run:
             )
 
 
+# Steps after which several workers ask each other whether to stop or to save.
+AGREE_EVERY = 10
+
 # A resumed run must agree on these: they decide what it computes.
 IDENTITY = ("preset", "dataset", "batch_size", "seed", "accumulate", "mixed_precision")
 
@@ -146,32 +160,69 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     """
     run.check()
     workdir = pathlib.Path(run.workdir)
-    check_same_run(
-        workdir, {name: getattr(run, name) for name in IDENTITY}, accept_changes=accept_changes
-    )
+    identity = {name: getattr(run, name) for name in IDENTITY}
+    changes = check_same_run(workdir, identity, accept_changes=accept_changes)
     gan, images, strategy = prepare(run)
+    try:
+        _train(run, gan, images, strategy, changes, accept_changes, profile)
+    except tf.errors.OpError as error:
+        lost = lost_worker(strategy, error)
+        if not lost:
+            raise
+        raise ValueError(lost) from error
+    return gan
+
+
+def _train(
+    run: Run,
+    gan: zoo.GAN,
+    images: data.ImageSet,
+    strategy: tf.distribute.Strategy,
+    changes: list[str],
+    accept_changes: bool,
+    profile: int,
+) -> None:
+    """Everything from the loaded data on."""
+    workdir = pathlib.Path(run.workdir)
     make_batches = functools.partial(data.batches, images, run.batch_size, seed=run.seed)
     make_batches()  # raises here what it has to object to, before anything is written
-    unseen = _unseen(run, gan, images) if run.evaluate_every else None
     chief = is_chief(strategy)
-    with locked(workdir) if chief else contextlib.nullcontext():
-        checkpoints = Checkpoints(workdir / "checkpoints", gan, keep=run.keep, writes=chief)
+    evaluator = _evaluator(run, gan, images) if run.evaluate_every and chief else None
+    with contextlib.ExitStack() as stack:
+        if chief:
+            stack.enter_context(locked(workdir))
+            presets.sweep(workdir / "preset")
+            presets.sweep(workdir / "best")
+        checkpoints = Checkpoints(
+            workdir / "checkpoints",
+            gan,
+            keep=run.keep,
+            writes=chief,
+            find_best=functools.partial(best_of, workdir),
+        )
+        stack.callback(checkpoints.close)  # before the lock goes
         start = checkpoints.restore()
         _check_one_workdir(strategy, workdir, start)
         if start >= run.steps:
-            print(f"Done: {workdir} is at step {start} of {run.steps}. Nothing to do.")
-            return gan
+            print(f"Done: {workdir} is at step {start}, and --steps={run.steps}. Nothing to do.")
+            return
+        if chief:
+            about = _about(gan, images, strategy)
+            if start:
+                changes += check_same_data(workdir, about, accept_changes=accept_changes)
+            if changes:
+                changed = f"Changed on this resume: {'; '.join(changes)}"
+                print(changed)
+                Journal(workdir, start).event(start, "changed", changed)
+            write_json(workdir / CONFIG, dataclasses.asdict(run))
+            write_json(workdir / ABOUT, about)
         print(
             f"{run.preset} on {images.count} images of {run.dataset} in {workdir}, "
             f"step {start} to {run.steps}, batch {run.batch_size}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
         )
-        if chief:
-            write_json(workdir / CONFIG, dataclasses.asdict(run))
-            write_json(workdir / ABOUT, _about(gan, images, strategy))
         batches = distribute(strategy, lambda share: make_batches(start_step=start, share=share))
-        _fit(run, gan, images, unseen, batches, strategy, checkpoints, start, profile)
-    return gan
+        _fit(run, gan, images, evaluator, batches, strategy, checkpoints, start, profile)
 
 
 def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
@@ -182,6 +233,8 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
             f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas "
             f"times accumulate={run.accumulate}. Received: {run.batch_size}."
         )
+    if run.mixed_precision and not tf.config.list_physical_devices("GPU"):
+        print("warning: a CPU computes in float32 faster than in half precision", file=sys.stderr)
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(run.seed)
@@ -195,8 +248,8 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
     return gan, images, strategy
 
 
-def _unseen(run: Run, gan: zoo.GAN, images: data.ImageSet) -> data.ImageSet:
-    """Real images to evaluate with."""
+def _evaluator(run: Run, gan: zoo.GAN, images: data.ImageSet) -> Evaluator:
+    """With real images that the run is not trained on."""
     height, _, channels = gan.image_shape
     try:
         real = data.load(
@@ -212,7 +265,7 @@ def _unseen(run: Run, gan: zoo.GAN, images: data.ImageSet) -> data.ImageSet:
             f"evaluate_every={run.evaluate_every} needs a test split that the model is not trained "
             f"on: give evaluate_dataset, or evaluate_every=0. {error}"
         ) from error
-    return real
+    return Evaluator(real, num_images=run.evaluate_images)
 
 
 def _check_one_workdir(strategy: tf.distribute.Strategy, workdir: pathlib.Path, start: int) -> None:
@@ -240,7 +293,7 @@ def _fit(
     run: Run,
     gan: zoo.GAN,
     images: data.ImageSet,
-    unseen: data.ImageSet | None,
+    evaluator: Evaluator | None,
     batches: tf.data.Dataset,
     strategy: tf.distribute.Strategy,
     checkpoints: Checkpoints,
@@ -255,14 +308,12 @@ def _fit(
     journal.event(start, "resumed" if start else "started", f"step {start} to {run.steps}")
     stop = StopRequest()
 
-    evaluate: Evaluate | None = None
-
     def save_preset(preset: zoo.GAN, step: int) -> None:
         card = _card(run, images, step)
         preset.save_to_preset(workdir / "preset", card=card)
-        if evaluate and evaluate.is_best(step):
+        best = best_of(workdir, [*checkpoints.steps(), step])
+        if best and best["step"] == step:
             preset.save_to_preset(workdir / "best", card=card)
-        write_report(workdir)
 
     saver = SaveCheckpoints(
         start,
@@ -273,38 +324,39 @@ def _fit(
         checkpoints=checkpoints,
         preset=zoo.load(run.preset, load_weights=False) if chief else None,
         save_preset=save_preset,
+        report=functools.partial(write_report, workdir),
         stop=stop,
         journal=journal,
         agree=functools.partial(agree, strategy),
-        agree_every=run.log_every if several else 1,
+        agree_every=AGREE_EVERY if several else 1,
     )
     with contextlib.ExitStack() as closing:
         logs = str(workdir / "logs")
         writer = tf.summary.create_file_writer(logs) if chief else tf.summary.create_noop_writer()
-        closing.callback(writer.close)
-        everyones = [
+        closing.callback(_close, writer)
+        first = [
             callbacks.StopOnNaN(start, run.steps, checkpoints),
             callbacks.Log(start, run.steps, run.log_every, run.batch_size, journal, writer),
-            saver,
         ]
         chiefs = (
             _chiefs_callbacks(run, images, journal, writer, start, profile, closing)
             if chief
             else []
         )
-        if chief and run.evaluate_every:
-            evaluate = Evaluate(
-                start,
-                run.steps,
-                every=run.evaluate_every,
-                real=unseen,
-                num_images=run.evaluate_images,
-                trained_on=_card(run, images, start)["dataset"],
-                checkpoints=checkpoints,
-                journal=journal,
-                writer=writer,
+        if evaluator:
+            chiefs.append(
+                Evaluate(
+                    start,
+                    run.steps,
+                    every=run.evaluate_every,
+                    evaluator=evaluator,
+                    num_images=run.evaluate_images,
+                    trained_on=_card(run, images, start)["dataset"],
+                    stop=stop,
+                    journal=journal,
+                    writer=writer,
+                )
             )
-            chiefs.append(evaluate)
         try:
             with stop:
                 gan.fit(
@@ -312,7 +364,7 @@ def _fit(
                     steps_per_epoch=run.steps - start,
                     shuffle=False,  # the batches are shuffled already
                     verbose=0,
-                    callbacks=chiefs + everyones,
+                    callbacks=[*first, *chiefs, saver],
                 )
         except (callbacks.TrainingDiverged, KeyboardInterrupt) as end:
             diverged = isinstance(end, callbacks.TrainingDiverged)
@@ -331,8 +383,8 @@ def _fit(
                 data.DataError(message) if event == "data_failed" else ValueError(message)
             ) from error
     journal.event(run.steps, "finished", f"step {run.steps}")
+    _write_last_report(checkpoints, workdir, chief)
     if chief:
-        write_report(workdir)
         print(f"Wrote {workdir}: report.html, preset/, checkpoints/, samples/, logs/")
     agree(strategy, False)  # TensorFlow ends the others if one leaves early
 
@@ -375,7 +427,8 @@ def _explain(
     lost = lost_worker(strategy, error)
     if lost:
         return "worker_lost", lost
-    if "IteratorGetNext" not in str(error):
+    of_device = isinstance(error, (tf.errors.ResourceExhaustedError, tf.errors.InternalError))
+    if of_device or "IteratorGetNext" not in str(error):
         return "", ""
     # No checkpoint now: what does not depend on the images has taken the step already.
     lines = [line.strip() for line in error.message.splitlines()]
@@ -390,10 +443,19 @@ def _explain(
 
 def _write_last_report(checkpoints: Checkpoints, workdir: pathlib.Path, chief: bool) -> None:
     """The end belongs in the report, and nothing that fails here may hide it."""
-    with contextlib.suppress(ValueError, OSError):
+    try:
         checkpoints.wait()
         if chief:
             write_report(workdir)
+    except (ValueError, OSError) as error:
+        print(f"warning: {error}", file=sys.stderr)
+
+
+def _close(writer: tf.summary.SummaryWriter) -> None:
+    try:
+        writer.close()
+    except tf.errors.OpError as error:  # a full disk
+        print(f"warning: TensorBoard's files: {error.message}", file=sys.stderr)
 
 
 def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy) -> dict[str, Any]:

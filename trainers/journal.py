@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import sys
 import time
 from typing import Any
 
@@ -29,14 +30,18 @@ class Journal:
         if writes:
             for name in (HISTORY, SAMPLES, METRICS):
                 _drop_after(workdir / name, start)
+            _drop_after(workdir / EVENTS, None)
 
     def write(self, name: str, step: int, **values: Any) -> None:
         """Adds one line to the file `name`; values that are not finite become null."""
         if not self.writes:
             return
         line = json.dumps({"step": step, **{key: _plain(value) for key, value in values.items()}})
-        with open(self.workdir / name, "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with open(self.workdir / name, "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:  # a run is worth more than its record
+            print(f"\nwarning: {self.workdir / name}: {error.strerror}", file=sys.stderr)
 
     def event(self, step: int, event: str, message: str) -> None:
         """Adds what happened, and when."""
@@ -59,10 +64,11 @@ def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     return [line for line in lines if isinstance(line, dict) and "step" in line]
 
 
-def _drop_after(path: pathlib.Path, start: int) -> None:
+def _drop_after(path: pathlib.Path, last: int | None) -> None:
+    """Drops lines of later steps, and a line that was cut off."""
     if not path.is_file():
         return
-    kept = [line for line in read_lines(path) if line["step"] <= start]
+    kept = [line for line in read_lines(path) if last is None or line["step"] <= last]
     fresh = path.with_name(f".{path.name}.unfinished")
     fresh.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
     os.replace(fresh, path)

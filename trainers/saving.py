@@ -27,6 +27,7 @@ class SaveCheckpoints(StepCallback):
         preset: A second model of the same architecture, from which the writing thread saves
             WORKDIR/preset while training goes on; None on a worker that does not write.
         save_preset: Called with that model and the step.
+        report: Called once a checkpoint stands.
         stop: The request to stop.
         journal: Told of failures and of the end.
         agree: Of several workers: whether any of them says True, once all have been asked.
@@ -44,6 +45,7 @@ class SaveCheckpoints(StepCallback):
         checkpoints: Checkpoints,
         preset: zoo.GAN | None,
         save_preset: Callable[[zoo.GAN, int], None],
+        report: Callable[[], object],
         stop: StopRequest,
         journal: Journal,
         agree: Callable[[bool], bool] = bool,
@@ -56,11 +58,15 @@ class SaveCheckpoints(StepCallback):
         self.checkpoints = checkpoints
         self.preset = preset
         self.save_preset = save_preset
+        self.report = report
         self.stop = stop
         self.journal = journal
         self.agree = agree
         self.agree_every = agree_every
         self._saved_at = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.checkpoints.restore_metrics()
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         stopping = overdue = False
@@ -111,4 +117,4 @@ class SaveCheckpoints(StepCallback):
             self.preset.discriminator.set_weights(networks["discriminator"])
             self.save_preset(self.preset, step)
 
-        self.checkpoints.save(step, also=write_preset if self.preset else None)
+        self.checkpoints.save(step, before=write_preset if self.preset else None, after=self.report)

@@ -18,6 +18,9 @@ CONFIG = "config.json"
 ABOUT = "about.json"
 LOCK = ".lock"
 
+# What no resume can change: other variables, or another type of them.
+FIXED = ("preset", "mixed_precision")
+
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[None]:
@@ -40,39 +43,75 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 def check_same_run(
     workdir: pathlib.Path, identity: dict[str, Any], *, accept_changes: bool = False
-) -> None:
+) -> list[str]:
     """Compares what decides a run's result with what an earlier process in `workdir` wrote.
 
     Args:
         workdir: Of the run; may not exist yet.
         identity: Name -> value now.
-        accept_changes: Whether differences are printed instead of refused.
+        accept_changes: Whether differences are returned instead of refused.
+
+    Returns:
+        The differences, in words.
 
     Raises:
         ValueError: They differ, or the earlier configuration cannot be read.
     """
     path = workdir / CONFIG
     if not path.is_file():
-        return
+        return []
     try:
         earlier = json.loads(path.read_text(encoding="utf-8"))
-        differences = [
-            f"{name} {earlier[name]!r}, now {value!r}"
-            for name, value in identity.items()
-            if earlier[name] != value
-        ]
+        changed = {name: value for name, value in identity.items() if earlier[name] != value}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} must be what a run wrote. Received: {error!r}.") from None
-    if not differences:
-        return
-    if accept_changes and earlier["preset"] == identity["preset"]:
-        print(f"Changed on this resume: {'; '.join(differences)}")
-        return
-    raise ValueError(
-        f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to go on "
-        "with it, --accept_changes to go on with these (never with another preset), or another "
-        "--workdir."
-    )
+    differences = [f"{name} {earlier[name]!r}, now {value!r}" for name, value in changed.items()]
+    if differences and (not accept_changes or any(name in changed for name in FIXED)):
+        raise ValueError(
+            f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to go on "
+            "with it, --accept_changes to go on with these (never with another "
+            f"{' or '.join(FIXED)}), or another --workdir."
+        )
+    return differences
+
+
+def check_same_data(
+    workdir: pathlib.Path, about: dict[str, Any], *, accept_changes: bool = False
+) -> list[str]:
+    """Likewise for what is known once the data is loaded: its pixels, and the replicas.
+
+    Args:
+        workdir: Of the run.
+        about: What is about to be written to about.json.
+        accept_changes: Whether differences are returned instead of refused.
+
+    Returns:
+        The differences, in words.
+
+    Raises:
+        ValueError: They differ.
+    """
+    try:
+        earlier = json.loads((workdir / ABOUT).read_text(encoding="utf-8"))
+        before, now = (
+            {
+                "images": f"{record['data']['count']} ({record['data']['fingerprint'][:12]})",
+                "replicas": record["replicas"],
+            }
+            for record in (earlier, about)
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # a record that is not there is nothing to compare with
+    differences = [
+        f"{name} {before[name]}, now {now[name]}" for name in now if before[name] != now[name]
+    ]
+    if differences and not accept_changes:
+        raise ValueError(
+            f"{workdir} was trained on other images or replicas: {'; '.join(differences)}. Its "
+            "batches and draws would be other ones: give --accept_changes to go on, or another "
+            "--workdir."
+        )
+    return differences
 
 
 def environment() -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import pathlib
 import secrets
 import tempfile
+import threading
 from collections.abc import Callable
 from typing import Any, NoReturn, Self
 
@@ -34,6 +35,22 @@ def integer(name: str, value: Any) -> int:
         raise ValueError(f"{name} must be an integer. Received: {value!r}.") from None
 
 
+class _Tracing(threading.local):
+    """Where a step is while it is traced; MirroredStrategy traces each replica in its own thread.
+
+    Attributes:
+        part: Of the batch.
+        held: Gradients of the parts before, by network.
+    """
+
+    def __init__(self) -> None:
+        self.part = 0
+        self.held: dict[str, list[tf.Tensor]] = {}
+
+
+_tracing = _Tracing()
+
+
 def in_parts(train_step: Callable) -> Callable:
     """Decorator of a family's `train_step`: gradient accumulation, as `GAN.compile` was told.
 
@@ -52,13 +69,17 @@ def in_parts(train_step: Callable) -> Callable:
                 f"A replica's batch must be a multiple of accumulate={gan.accumulate}. "
                 f"Received: {[t.shape[0] for t in tensors]}."
             )
-        parts = [tf.split(t, gan.accumulate) for t in tensors]
-        for i in range(gan.accumulate):
-            gan._part = i
-            part = tf.nest.pack_sequence_as(batch, [split[i] for split in parts])
-            # Else TensorFlow would run the parts at once, in the memory of the whole.
-            with tf.control_dependencies(tf.nest.flatten(gan._held)):
-                logs = train_step(gan, part)
+        splits = [tf.split(t, gan.accumulate) for t in tensors]
+        _tracing.held = {}
+        try:
+            for i in range(gan.accumulate):
+                _tracing.part = i
+                part = tf.nest.pack_sequence_as(batch, [split[i] for split in splits])
+                # Else TensorFlow would run the parts at once, in the memory of the whole.
+                with tf.control_dependencies(tf.nest.flatten(_tracing.held)):
+                    logs = train_step(gan, part)
+        finally:
+            _tracing.part = 0
         return logs
 
     return on_parts
@@ -90,6 +111,8 @@ class GAN(keras.Model):
     """
 
     family: str
+    # How to walk between two latents within their distribution: "slerp" or "lerp".
+    interpolation = "slerp"
     # Scalars that `train_step` returns, by name.
     tracked = (
         "d_loss",
@@ -132,8 +155,6 @@ class GAN(keras.Model):
         self._compiled_with: dict[str, Any] = {}
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self.accumulate = 1
-        self._part = 0  # of the batch, while a step is traced
-        self._held: dict[str, list[tf.Tensor]] = {}  # gradients of the parts before, by network
         # Keras would otherwise trace `call` with a batch of images before `fit`.
         self.built = True
 
@@ -309,7 +330,7 @@ class GAN(keras.Model):
         seed = tf.random.fold_in(seed, tf.convert_to_tensor(self.steps.value))
         seed = tf.random.fold_in(seed, tf.cast(replica, tf.int64))
         if self.accumulate > 1:
-            seed = tf.random.fold_in(seed, tf.constant(self._part, tf.int64))
+            seed = tf.random.fold_in(seed, tf.constant(_tracing.part, tf.int64))
         return tf.unstack(tf.random.split(seed, count))
 
     def minimize(
@@ -335,12 +356,12 @@ class GAN(keras.Model):
         variables = network.trainable_variables
         gradients = tape.gradient(loss, variables, output_gradients=scale)
         norm = tf.linalg.global_norm(gradients) / scale
-        if self._part > 0:
-            gradients = [a + b for a, b in zip(self._held[network.name], gradients, strict=True)]
-        if self._part < self.accumulate - 1:
-            self._held[network.name] = gradients
+        if _tracing.part > 0:
+            held = _tracing.held[network.name]
+            gradients = [a + b for a, b in zip(held, gradients, strict=True)]
+        if _tracing.part < self.accumulate - 1:
+            _tracing.held[network.name] = gradients
         else:
-            self._held.pop(network.name, None)
             optimizer.apply(gradients, variables)
         return norm
 
@@ -352,7 +373,7 @@ class GAN(keras.Model):
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.images_seen.assign_add(tf.shape(images, tf.int64)[0] * replicas)
-        if self._part < self.accumulate - 1:
+        if _tracing.part < self.accumulate - 1:
             return
         t = tf.cast(self.steps.value, tf.float32)
         rate = 1.0 - tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))

@@ -287,6 +287,18 @@ def write(
         shutil.rmtree(fresh, ignore_errors=True)
 
 
+def sweep(folder: pathlib.Path) -> None:
+    """Clears what a killed `write` of `folder` left beside it; what it had moved away comes back.
+
+    Only where no other process writes it.
+    """
+    for rest in folder.parent.glob(f".{folder.name}.*"):
+        if rest.name.endswith(".old") and not folder.exists():
+            rest.rename(folder)
+        else:
+            shutil.rmtree(rest, ignore_errors=True)
+
+
 def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
     """Puts a finished folder in another's place by two renames; neither is ever there half."""
     old = fresh.with_name(fresh.name + ".old")

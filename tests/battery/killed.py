@@ -26,7 +26,7 @@ def main() -> None:
         checkpoints.wait()
         gan.fit(images.skip(2).take(1), verbose=0, shuffle=False)
         writing.append(threading.Event())
-        checkpoints.save(3, also=writing[-1].set)
+        checkpoints.save(3, before=writing[-1].set)
     for event in writing:
         event.wait()
     os.kill(os.getpid(), signal.SIGKILL)

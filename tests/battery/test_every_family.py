@@ -247,6 +247,18 @@ def test_a_batch_in_parts_is_one_update(family: str, case: Case) -> None:
 
 
 @every_family
+def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
+    with two_replicas().scope():
+        gan = build(family, case)
+        gan.compile(accumulate=2)
+    before = weights(gan)
+    gan.fit(dataset(case).take(2), verbose=0)
+    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, weights(gan), strict=True))
+    assert int(gan.steps.numpy()) == 2
+    assert int(gan.images_seen.numpy()) == 2 * BATCH
+
+
+@every_family
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     keras.config.set_dtype_policy(policy)

@@ -33,6 +33,7 @@ from trainers.checkpoint import Checkpoints  # noqa: E402
 from trainers.evaluating import Evaluate  # noqa: E402
 from trainers.fit import Run  # noqa: E402
 from trainers.journal import Journal  # noqa: E402
+from trainers.metrics.evaluator import Evaluator  # noqa: E402
 from trainers.recipes import get_recipe  # noqa: E402
 from trainers.report import write_report  # noqa: E402
 from trainers.saving import SaveCheckpoints  # noqa: E402
@@ -85,17 +86,19 @@ def measure(args: argparse.Namespace, workdir: pathlib.Path) -> None:
         0,
         run.steps,
         every=run.evaluate_every,
-        real=data.load(run.dataset, split="test", resolution=28, channels=1),
+        evaluator=Evaluator(
+            data.load(run.dataset, split="test", resolution=28, channels=1),
+            num_images=run.evaluate_images,
+        ),
         num_images=run.evaluate_images,
         trained_on={"name": images.source, "split": images.split},
-        checkpoints=checkpoints,
+        stop=StopRequest(),
         journal=journal,
         writer=writer,
     )
 
     def save_preset(preset: zoo.GAN, step: int) -> None:
         preset.save_to_preset(workdir / "preset")
-        write_report(workdir)
 
     saver = SaveCheckpoints(
         0,
@@ -105,6 +108,7 @@ def measure(args: argparse.Namespace, workdir: pathlib.Path) -> None:
         checkpoints=checkpoints,
         preset=zoo.load(run.preset, load_weights=False),
         save_preset=save_preset,
+        report=lambda: write_report(workdir),
         stop=StopRequest(),
         journal=journal,
     )

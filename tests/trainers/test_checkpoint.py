@@ -102,13 +102,47 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: pathlib.Path) -> Non
 
 
 def test_the_newest_and_the_best_are_kept(tmp_path: pathlib.Path) -> None:
-    checkpoints = Checkpoints(tmp_path, remembering(), keep=2)
-    saved(checkpoints, 1)
-    saved(checkpoints, 2)
-    (tmp_path / "best.json").write_text(json.dumps({"step": 2, "metric": "kid", "value": 0.1}))
-    for step in (3, 4, 5):
+    scores = {1: 0.5, 2: 0.1, 3: 0.4, 4: 0.3, 5: 0.2}
+
+    def find_best(steps: list[int]) -> dict[str, object]:
+        best = min(steps, key=scores.get)
+        return {"step": best, "metric": "kid", "value": scores[best]}
+
+    checkpoints = Checkpoints(tmp_path, remembering(), keep=2, find_best=find_best)
+    for step in scores:
         saved(checkpoints, step)
+        assert json.loads((tmp_path / "best.json").read_text()) == find_best(checkpoints.steps())
     assert checkpoints.steps() == [2, 4, 5]
+
+
+def test_what_was_passed_over_is_dropped_and_costs_no_good_one(tmp_path: pathlib.Path) -> None:
+    gan = remembering()
+    checkpoints = Checkpoints(tmp_path, gan, keep=2)
+    for step in (5, 8, 10):
+        saved(checkpoints, step)
+    assert checkpoints.steps() == [8, 10]
+    os.truncate(checkpoints.path(10) / "state.npz", 100)
+    again = Checkpoints(tmp_path, gan, keep=2)
+    assert again.restore() == 8
+    saved(again, 9)
+    assert again.steps() == [8, 9]  # not 10, whose steps are taken again
+
+
+def test_whatever_fails_in_the_thread_is_told(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    checkpoints = Checkpoints(tmp_path, remembering())
+
+    def fail() -> None:
+        raise KeyError("preset")
+
+    checkpoints.save(1, before=fail)
+    with pytest.raises(CheckpointError, match="step 1 could not be written. Received: KeyError"):
+        checkpoints.wait()
+    checkpoints.save(2, after=fail)
+    checkpoints.wait()
+    assert checkpoints.steps() == [2]
+    assert "warning: step 2: KeyError: 'preset'" in capsys.readouterr().err
 
 
 def test_saving_does_not_wait_for_the_disk(tmp_path: pathlib.Path) -> None:
@@ -116,7 +150,7 @@ def test_saving_does_not_wait_for_the_disk(tmp_path: pathlib.Path) -> None:
     checkpoints = Checkpoints(tmp_path, gan)
     disk = threading.Event()
     gan.steps.assign(7)
-    checkpoints.save(7, also=disk.wait)  # returns while its thread waits
+    checkpoints.save(7, before=disk.wait)  # returns while its thread waits
     gan.steps.assign(8)  # training goes on
     assert checkpoints.steps() == []
     disk.set()

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ import pytest
 from PIL import Image
 
 import zoo
-from trainers import data, fit
+from trainers import callbacks, data, fit
 from trainers.callbacks import readable
 from trainers.checkpoint import CheckpointError
 from trainers.dry_run import dry_run
@@ -24,6 +25,7 @@ from trainers.fit import Run, train
 from trainers.journal import read_lines
 from trainers.metrics import evaluation
 from zoo import images as image_io
+from zoo.cli import Stopped
 
 SAMPLE = "sample:fashion_mnist"
 
@@ -122,7 +124,7 @@ def test_a_finished_run_changes_nothing(
 ) -> None:
     before = content(workdir)
     train(small_run(workdir))
-    assert f"Done: {workdir} is at step 4 of 4. Nothing to do." in capsys.readouterr().out
+    assert f"Done: {workdir} is at step 4, and --steps=4. Nothing to do." in capsys.readouterr().out
     assert content(workdir) == before
 
 
@@ -213,6 +215,7 @@ def test_a_workdir_of_another_run_is_refused(
         (dict(accumulate=0), "accumulate must be at least 1. Received: 0"),
         (dict(mixed_precision="float8"), "one of float16, bfloat16. Received: 'float8'"),
         (dict(jit_compile="yes"), "one of auto, on, off. Received: 'yes'"),
+        (dict(evaluate_images=0), "evaluate_images must be at least 1. Received: 0"),
         (dict(checkpoint_minutes=0.0), "checkpoint_minutes must be more than 0. Received: 0.0"),
         (dict(steps=0), "steps must be at least 1. Received: 0"),
     ],
@@ -272,10 +275,59 @@ def test_changes_are_accepted_when_told(
     workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gan = train(small_run(workdir, steps=5, batch_size=16), accept_changes=True)
-    assert "Changed on this resume: batch_size 8, now 16" in capsys.readouterr().out
+    changed = "Changed on this resume: batch_size 8, now 16"
+    assert changed in capsys.readouterr().out
+    assert changed in [event["message"] for event in read_lines(workdir / "events.jsonl")]
     assert int(gan.images_seen.numpy()) == 4 * 8 + 16
     with pytest.raises(ValueError, match="never with another preset"):
         train(small_run(workdir, steps=9, preset="dcgan_lsun_64"), accept_changes=True)
+    change = dict(batch_size=16, mixed_precision="float16")
+    with pytest.raises(ValueError, match="never with another preset or mixed_precision"):
+        train(small_run(workdir, steps=9, **change), accept_changes=True)
+
+
+def test_other_images_or_replicas_are_refused(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = data.load(SAMPLE, resolution=28, channels=1).images.take(24).as_numpy_iterator()
+    pictures = [image for image, _ in rows]
+    for i, image in enumerate(pictures[:12]):
+        image_io.write_png(tmp_path / "images" / f"{i}.png", image)
+    run = small_run(tmp_path / "W", dataset=str(tmp_path / "images"), steps=2)
+    train(run)
+    image_io.write_png(tmp_path / "images" / "3.png", pictures[20])
+    longer = dataclasses.replace(run, steps=4)
+    with pytest.raises(ValueError, match=r"other images or replicas: images 12 \(\w{12}\), now 12"):
+        train(longer)
+    train(longer, accept_changes=True)
+    assert "Changed on this resume: images 12" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="other images or replicas: replicas 1, now 2"):
+        train(dataclasses.replace(longer, steps=6, strategy="mirrored"))
+
+
+def test_running_means_survive_a_stop(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at step 3, between two points of the curves."""
+    changes = dict(checkpoint_every=100, log_every=4)
+    train(small_run(tmp_path / "unbroken", **changes))
+    on_step = callbacks.SampleGrids.on_step
+
+    def stop_at_3(self, step: int, logs: dict) -> None:
+        on_step(self, step, logs)
+        if step == 3:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.SampleGrids, "on_step", stop_at_3)
+        with pytest.raises(Stopped, match="Interrupted at step 3 of 4"):
+            train(small_run(tmp_path / "W", **changes))
+    train(small_run(tmp_path / "W", **changes))
+    whole, resumed = (
+        read_lines(tmp_path / name / "history.jsonl")[-1] for name in ("unbroken", "W")
+    )
+    for name in zoo.DCGAN.tracked:
+        assert resumed[name] == pytest.approx(whole[name], rel=1e-6), name
 
 
 def test_what_a_run_writes_down(finished: pathlib.Path) -> None:
@@ -363,6 +415,9 @@ def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
 def test_evaluation_needs_unseen_images(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="evaluate_every=2 needs a test split .*'sample:fashion"):
         train(small_run(tmp_path / "W", evaluate_every=2))
+    few = dict(evaluate_every=2, evaluate_images=3, evaluate_dataset="sample:fashion_mnist")
+    with pytest.raises(ValueError, match="evaluate_every=2 needs a test split"):
+        train(small_run(tmp_path / "W", **few))
     with pytest.raises(ValueError, match="evaluate_every must be 0 or more. Received: -1"):
         train(small_run(tmp_path / "W", evaluate_every=-1))
     assert list(tmp_path.iterdir()) == []

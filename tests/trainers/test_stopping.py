@@ -19,11 +19,12 @@ import tensorflow as tf
 
 import zoo
 from tests.trainers.test_fit import SAMPLE, small_run
-from trainers import data
+from trainers import callbacks, data, fit, journal
 from trainers.callbacks import TrainingDiverged
 from trainers.data.image_set import in_order
 from trainers.fit import train
 from trainers.journal import read_lines
+from zoo import images as image_io
 
 
 def command(workdir: pathlib.Path, *arguments: str) -> list[str]:
@@ -153,6 +154,36 @@ def test_training_goes_on_when_a_checkpoint_fails(
     assert sorted(os.listdir(tmp_path / "W" / "checkpoints")) == ["00000002", "00000006"]
     events = read_lines(tmp_path / "W" / "events.jsonl")
     assert [e["event"] for e in events] == ["started", "checkpoint_failed", "finished"]
+
+
+def test_a_disk_that_is_full_for_everything_costs_no_training(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Grids, curves, checkpoints and report fail from step 3 to 5; the end is written again."""
+    write_png, open_ = image_io.write_png, open
+    at = [0]
+
+    class Clock(callbacks.StopOnNaN):
+        def on_step(self, step: int, logs: dict) -> None:
+            at[0] = step
+
+    def full() -> None:
+        if 3 <= at[0] <= 5:
+            raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(callbacks, "StopOnNaN", Clock)
+    monkeypatch.setattr(image_io, "write_png", lambda *a: (full(), write_png(*a)))
+    monkeypatch.setattr(journal, "open", lambda *a, **k: (full(), open_(*a, **k))[1], raising=False)
+    savez, report = np.savez, fit.write_report
+    monkeypatch.setattr(np, "savez", lambda *a, **k: (full(), savez(*a, **k)))
+    monkeypatch.setattr(fit, "write_report", lambda folder: (full(), report(folder)))
+    gan = train(small_run(tmp_path / "W", steps=6, log_every=1))
+    assert int(gan.steps.numpy()) == 6
+    said = capsys.readouterr().err
+    assert "warning: SampleGrids at step 4: [Errno 28] No space left on device" in said
+    assert "history.jsonl: No space left on device" in said
+    assert [x["step"] for x in read_lines(tmp_path / "W" / "history.jsonl")] == [1, 2, 6]
+    assert (tmp_path / "W" / "checkpoints" / "00000006").is_dir()
 
 
 def test_data_that_breaks_on_the_way_is_one_line(

@@ -7,6 +7,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from trainers.strategy import make_strategy
+from zoo.gan import _tracing
 
 
 @pytest.fixture
@@ -196,30 +198,38 @@ class Plain(zoo.DCGAN):
         self.ema_generator = tf.keras.models.clone_model(self.generator)
 
 
-def test_a_batch_in_parts_is_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("parts", "replicas"), [(4, 1), (1, 2), (2, 2), (4, 2)])
+def test_a_batch_in_parts_is_the_batch(parts: int, replicas: int) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype(np.float32)
     table = tf.constant(np.random.default_rng(1).uniform(-1, 1, (8, 4)), tf.float32)
+
+    def draw(shape: list[int], seed: tf.Tensor) -> tf.Tensor:
+        """Row i of the batch has latents i, on whichever replica and in whichever part."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        count = tf.distribute.get_strategy().num_replicas_in_sync
+        return table[replica * (8 // count) + _tracing.part * shape[0] :][: shape[0]]
+
     trained = []
-    for parts in (1, 4):
+    for accumulate, strategy in ((1, "one"), (parts, "one" if replicas == 1 else "mirrored")):
         tf.keras.utils.set_random_seed(0)
-        gan = Plain()
-        gan.compile(
-            generator_optimizer=tf.keras.optimizers.SGD(0.5),
-            discriminator_optimizer=tf.keras.optimizers.SGD(0.5),
-            accumulate=parts,
-        )
-        # Row i of the batch has latents i, in whichever part it comes.
-        gan.draw_latents = lambda shape, seed, gan=gan: table[gan._part * shape[0] :][: shape[0]]
+        with make_strategy(strategy).scope():
+            gan = Plain()
+            gan.compile(
+                generator_optimizer=tf.keras.optimizers.SGD(0.5),
+                discriminator_optimizer=tf.keras.optimizers.SGD(0.5),
+                accumulate=accumulate,
+            )
+        gan.draw_latents = draw
         gan.fit(tf.data.Dataset.from_tensors(images).repeat(3), verbose=0)
         trained.append(gan.generator.get_weights() + gan.discriminator.get_weights())
     for a, b in zip(*trained, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
-def test_parts_draw_differently(gan: zoo.DCGAN) -> None:
+def test_parts_draw_differently(gan: zoo.DCGAN, monkeypatch: pytest.MonkeyPatch) -> None:
     gan.compile(accumulate=2)
     (first,) = gan.step_seeds(1)
-    gan._part = 1
+    monkeypatch.setattr(_tracing, "part", 1)
     (second,) = gan.step_seeds(1)
     assert np.any(first.numpy() != second.numpy())
 

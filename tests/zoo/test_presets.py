@@ -261,3 +261,14 @@ def test_a_failed_save_leaves_the_old_preset(
         gan.save_to_preset(copy)
     assert {file.name: file.read_bytes() for file in copy.iterdir()} == before
     assert [path.name for path in copy.parent.iterdir()] == ["mine"]
+
+
+def test_what_a_killed_write_left_is_swept(tmp_path: pathlib.Path) -> None:
+    """Killed between the two renames: the folder is away, the new one not yet there."""
+    old, new = tmp_path / ".mine.abc.old", tmp_path / ".mine.abc"
+    for folder in (old, new):
+        folder.mkdir()
+        (folder / "config.json").write_text(folder.name)
+    presets.sweep(tmp_path / "mine")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert (tmp_path / "mine" / "config.json").read_text() == ".mine.abc.old"

@@ -99,8 +99,8 @@ def _from_slurm() -> Cluster:
                 "SLURM_STEP_TASKS_PER_NODE",
             )
         )
-        # Slurm names hosts, not ports: jobs that share a host get different ones.
-        first_port = 20000 + int(job) % 9000
+        # Slurm names hosts, not ports: jobs that share a host get different ones, 16 each.
+        first_port = 20000 + 16 * (int(job) % 562)
         # Slurm gives each task its GPUs; TensorFlow's resolver would divide them once more, and
         # cannot do without any. One for each task, and not set, leaves them as they are.
         most_tasks = max(int(part.partition("(")[0]) for part in tasks.split(","))

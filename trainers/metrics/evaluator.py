@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime
-import importlib.metadata
 import os
 import pathlib
 import tempfile
@@ -27,6 +26,7 @@ from trainers.metrics.inception_score import InceptionScore
 from trainers.metrics.progress import with_progress
 from trainers.metrics.rows import blocks
 from trainers.metrics.scores import Measured, score
+from trainers.workdir import own_version
 
 CLASSIFIER_IMAGES = 10_000  # training images that the classifier is fitted to, at most
 
@@ -269,10 +269,18 @@ def compares(metric: str) -> bool:
 
 
 def image_batches(images: ImageSet, count: int) -> Batches:
-    """The first `count` images of a set, uint8 [n, H, W, C] at a time."""
+    """`count` images of a set, uint8 [n, H, W, C] at a time.
+
+    The first ones of a TFDS set, which TFDS has shuffled; of a folder, whose order may be that of
+    its classes, those of a fixed permutation.
+    """
+    chosen = images.images.take(count)
+    if images.split == "all" and images.reader:
+        order = np.random.default_rng(0).permutation(images.count)[:count]
+        chosen = tf.data.Dataset.from_tensor_slices(order).batch(BATCH).map(images.reader).unbatch()
 
     def batches() -> Iterator[np.ndarray]:
-        return (image for image, _ in images.images.take(count).batch(BATCH).as_numpy_iterator())
+        return (image for image, _ in chosen.batch(BATCH).as_numpy_iterator())
 
     return Batches(batches)
 
@@ -285,16 +293,12 @@ def labels(images: ImageSet, count: int) -> np.ndarray:
 
 def versions() -> dict[str, str | None]:
     """Versions of what computes a figure."""
-    try:
-        own = importlib.metadata.version("gan-zoo")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        own = None
     return {
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
         "pillow": PIL.__version__,
-        "gan-zoo": own,
+        "gan-zoo": own_version(),
     }
 
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import pathlib
+import random
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -110,7 +111,7 @@ def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
 
 
 def from_folder(path: str, num_images: int, resize: int) -> Fakes:
-    """The first images of a folder, in the order of their paths, a batch in memory at a time.
+    """Images of a folder, in a fixed random order, a batch in memory at a time.
 
     They are brought straight to the size at which they are compared, and the real ones too. A file
     that cannot be read is left out and named in the record.
@@ -125,7 +126,9 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
             cannot be read.
     """
     root = pathlib.Path(path).expanduser()
-    files = folder.find(path)[:num_images]
+    files = folder.find(path)
+    random.Random(0).shuffle(files)  # their order may be that of classes
+    files = files[:num_images]
     skipped: list[str] = []
 
     def batches() -> Iterator[np.ndarray]:

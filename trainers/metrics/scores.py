@@ -114,14 +114,14 @@ def _ppl(m: Measured) -> dict[str, Any]:
         images_of=lambda latents: gan(tf.constant(latents)).numpy(),
         features_of=m.features.of_floats,
         ends=ends(),
-        path=ppl.slerp,
+        path=getattr(ppl, gan.interpolation),
         seed=seed,
     )
     return {
         "value": value,
         "standard_error": error,
         "space": "z",
-        "path": "slerp",
+        "path": gan.interpolation,
         "epsilon": ppl.EPSILON,
         "paths": paths,
         "distance": "squared, between pooled features of unit length",

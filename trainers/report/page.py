@@ -150,7 +150,10 @@ def _tiles(left: Left) -> str:
     best = left.best or {}
     if number(best.get("value")) is not None:
         place = f" at step {best['step']:,}" if isinstance(best.get("step"), int) else ""
-        tiles.append((f"{best['value']:.4g}", f"best {best.get('metric', 'score')}{place}"))
+        score, name = best["value"], best.get("metric", "score")
+        if name == "kid":
+            score, name = 1000 * score, "KID x 1000"
+        tiles.append((f"{score:.4g}", f"best {name}{place}"))
     cells = "".join(
         f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
         for value, label in tiles

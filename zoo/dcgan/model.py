@@ -34,6 +34,7 @@ class DCGAN(GAN):
     """
 
     family = "dcgan"
+    interpolation = "lerp"  # z is uniform
 
     def __init__(
         self,
