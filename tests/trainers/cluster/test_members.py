@@ -106,13 +106,13 @@ def slurm(host: str, local: int, rank: int, nodes: str, tasks: str, count: int) 
 def test_slurm(environment):
     environment(**slurm("n2", 0, 1, "n[1-2]", "1(x2)", 2))
     assert cluster.describes_several()
-    assert cluster.find_cluster(1) == cluster.Cluster(("n1:24711", "n2:24711"), 1)
+    assert cluster.find_cluster(1) == cluster.Cluster(("n1:23440", "n2:23440"), 1)
 
 
 def test_slurm_with_two_tasks_on_each_host(environment):
     environment(**slurm("n2", 1, 3, "n[1-2]", "2(x2)", 4))
     found = cluster.find_cluster(1)
-    assert found.addresses == ("n1:24711", "n1:24712", "n2:24711", "n2:24712")
+    assert found.addresses == ("n1:23440", "n1:23441", "n2:23440", "n2:23441")
     assert found.index == 3
 
 
@@ -121,8 +121,8 @@ def test_a_slurm_task_knows_its_own_host_whatever_its_rank(environment, host, ra
     """Slurm counts n1, n2, n10; TensorFlow's resolver sorts them as n1, n10, n2."""
     environment(**slurm(host, 0, rank, "n[1-2,10]", "1(x3)", 3))
     found = cluster.find_cluster(1)
-    assert found.addresses[found.index] == f"{host}:24711"
-    assert sorted(found.addresses) == ["n10:24711", "n1:24711", "n2:24711"]
+    assert found.addresses[found.index] == f"{host}:23440"
+    assert sorted(found.addresses) == ["n10:23440", "n1:23440", "n2:23440"]
 
 
 def test_slurm_leaves_the_gpus_as_they_are(environment, monkeypatch):
