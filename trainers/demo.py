@@ -71,6 +71,7 @@ def _demo() -> None:
         f"\nDone in {time.monotonic() - begun:.0f} s. Look at {picture}\n"
         f"  left:  your network after {steps} steps\n"
         "  right: the same network after its whole recipe, the pretrained preset\n"
+        f"How the training went: open {workdir / 'run' / 'report.html'} in a browser\n"
         f"Next: python -m zoo sample {PRESET}, or train on with more --steps"
     )
 
