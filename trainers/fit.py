@@ -221,6 +221,9 @@ def _train(
             f"step {start} to {run.steps}, batch {run.batch_size}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
         )
+        if start == 0:
+            pixels = images.images.batch(256).map(lambda image, _: tf.cast(image, tf.float32))
+            gan.adapt(pixels.map(lambda image: image / 127.5 - 1.0))
         batches = distribute(strategy, lambda share: make_batches(start_step=start, share=share))
         _fit(run, gan, images, evaluator, batches, strategy, checkpoints, start, profile)
 

@@ -30,12 +30,14 @@ from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families
 if TYPE_CHECKING:
     from zoo.dcgan import DCGAN
     from zoo.gan import GAN
+    from zoo.vanilla import VanillaGAN
 
 __all__ = [
     "DCGAN",
     "GAN",
     "Preset",
     "PresetError",
+    "VanillaGAN",
     "get_preset",
     "list_families",
     "list_presets",

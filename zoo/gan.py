@@ -319,6 +319,13 @@ class GAN(keras.Model):
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
         raise NotImplementedError(f"{type(self).__name__} must say how its latents are drawn.")
 
+    def adapt(self, dataset: tf.data.Dataset) -> None:
+        """Before `fit`: sets what the paper initialises from the data. Most families: nothing.
+
+        Args:
+            dataset: Batches of images f32 [N, H, W, C] in [-1, 1], each image once.
+        """
+
     def step_seeds(self, count: int) -> list[tf.Tensor]:
         """`count` seeds [2] for the draws of this step on this replica.
 

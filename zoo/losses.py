@@ -34,6 +34,18 @@ def non_saturating_generator(fake_logits: tf.Tensor) -> tf.Tensor:
     return _mean_softplus(-fake_logits)
 
 
+def minimax_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """E[log(1 - D(G(z)))]  (Goodfellow et al. 2014, eq. 1, G's part).
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return -_mean_softplus(fake_logits)
+
+
 def _mean_softplus(x: tf.Tensor) -> tf.Tensor:
     x = tf.convert_to_tensor(x)
     return tf.reduce_mean(tf.nn.softplus(tf.cast(x, tf.float32) if x.dtype.size < 4 else x))

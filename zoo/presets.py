@@ -20,6 +20,7 @@ from typing import Any
 
 # The registry: family (the folder in zoo/) -> its class. A new variant is one line here.
 FAMILIES = {
+    "vanilla": "VanillaGAN",
     "dcgan": "DCGAN",
 }
 

@@ -30,9 +30,10 @@ STEPS = 5
 BATCH = 8
 
 
-def build(family: str, case: Case) -> zoo.GAN:
+def build(family: str, case: Case, *, quiet: bool = False) -> zoo.GAN:
     keras.utils.set_random_seed(0)
-    return getattr(zoo, FAMILIES[family])(**case.config)
+    config = {**case.config, **(case.quiet if quiet else {})}
+    return getattr(zoo, FAMILIES[family])(**config)
 
 
 def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
@@ -128,10 +129,10 @@ class Injected:
 
 def train_sgd(family: str, case: Case, strategy: tf.distribute.Strategy, scaled: bool = True):
     with strategy.scope():
-        gan = build(family, case)
+        gan = build(family, case, quiet=True)
         gan.compile(
-            generator_optimizer=keras.optimizers.SGD(0.05),
-            discriminator_optimizer=keras.optimizers.SGD(0.05),
+            generator_optimizer=keras.optimizers.SGD(case.rate),
+            discriminator_optimizer=keras.optimizers.SGD(case.rate),
         )
     Injected(gan, scaled)
     gan.fit(dataset(case), verbose=0, shuffle=False)
@@ -267,10 +268,13 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
         gan.compile()
     finally:
         keras.config.set_dtype_policy("float32")
-    before = weights(gan)
+    networks = (gan.generator, gan.discriminator)
+    before = [network.get_weights() for network in networks]
     history = gan.fit(dataset(case), verbose=0)
     assert all(np.isfinite(values).all() for values in history.history.values())
-    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, weights(gan), strict=True))
+    for old, network in zip(before, networks, strict=True):
+        # Not every weight: what is small may round to nothing.
+        assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
     assert gan.generator(tf.zeros([1, gan.latent_dim])).dtype == policy.removeprefix("mixed_")
     assert {w.dtype for w in weights(gan)} == {np.dtype(np.float32)}
     assert gan.generate(2, seed=0).dtype == np.uint8

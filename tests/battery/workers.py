@@ -104,10 +104,10 @@ def main() -> None:
                 )
 
             with strategy.scope():
-                gan = battery.build(family, case)
+                gan = battery.build(family, case, quiet=True)
                 gan.compile(
-                    generator_optimizer=keras.optimizers.SGD(0.05),
-                    discriminator_optimizer=keras.optimizers.SGD(0.05),
+                    generator_optimizer=keras.optimizers.SGD(case.rate),
+                    discriminator_optimizer=keras.optimizers.SGD(case.rate),
                 )
             battery.Injected(gan)
             gan.fit(

@@ -1,0 +1,13 @@
+"""The first GAN's presets: pure data."""
+
+from zoo.presets import Preset
+
+PRESETS = [
+    Preset(
+        name="vanilla_goodfellow",
+        family="vanilla",
+        config={"resolution": 28, "channels": 1, "latent_dim": 100},
+        description="The paper's networks for MNIST, 28x28 grey. Untrained.",
+        parameters={"generator": 2_503_984, "discriminator": 1_231_441},
+    ),
+]
