@@ -40,7 +40,7 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
 
     @tf.function(input_signature=[images], autograph=False)
     def discriminate(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probability": gan.probability(images)}
+        return {"probability": gan.judge(images)}
 
     return {
         "serving_default": serving_default,

@@ -19,8 +19,6 @@ from trainers.diagnosis import variety
 from trainers.journal import HISTORY, SAMPLES, Journal
 from zoo import images as image_io
 
-SAMPLE_COUNT = 64
-
 
 class TrainingDiverged(ValueError):
     """A loss or a weight is no longer finite."""
@@ -118,8 +116,8 @@ class SampleGrids(StepCallback):
 
     def draw(self, step: int) -> None:
         """Draws the grid of one step."""
-        samples = self.model.generate(SAMPLE_COUNT, seed=0)
-        sheet = image_io.grid(samples)
+        samples, columns = self.model.sample_sheet()
+        sheet = image_io.grid(samples, columns)
         image_io.write_png(self.journal.workdir / "samples" / f"{step:08d}.png", sheet)
         varied = variety(samples, self.real)
         self.journal.write(SAMPLES, step, **varied)

@@ -10,7 +10,7 @@ from trainers import data
 from trainers.callbacks import readable
 from trainers.checkpoint import state_of
 from trainers.fit import Run, prepare
-from zoo.gan import trainable_parameters
+from zoo.weights import trainable_parameters
 
 STEPS = 5
 
@@ -23,7 +23,8 @@ def dry_run(run: Run) -> None:
     """
     run.check()
     gan, images, strategy = prepare(run)
-    batches = data.batches(images, run.batch_size, seed=run.seed)
+    labels = gan.num_classes > 0
+    batches = data.batches(images, run.batch_size, seed=run.seed, labels=labels)
     clock = _Clock()
     print(f"{run.preset} on {images.count} images of {run.dataset}: a few steps", flush=True)
     gan.fit(batches, steps_per_epoch=1 + STEPS, shuffle=False, verbose=0, callbacks=[clock])

@@ -42,8 +42,8 @@ from trainers.workdir import (
     locked,
 )
 from zoo import presets
-from zoo.gan import trainable_parameters
 from zoo.presets import write_json
+from zoo.weights import trainable_parameters
 
 JIT = {"auto": None, "on": True, "off": False}
 MIXED = ("float16", "bfloat16")
@@ -184,7 +184,9 @@ def _train(
 ) -> None:
     """Everything from the loaded data on."""
     workdir = pathlib.Path(run.workdir)
-    make_batches = functools.partial(data.batches, images, run.batch_size, seed=run.seed)
+    make_batches = functools.partial(
+        data.batches, images, run.batch_size, seed=run.seed, labels=gan.num_classes > 0
+    )
     make_batches()  # raises here what it has to object to, before anything is written
     chief = is_chief(strategy)
     evaluator = _evaluator(run, gan, images) if run.evaluate_every and chief else None
@@ -248,6 +250,12 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
     images = data.load(
         run.dataset, split="train", resolution=height, channels=channels, data_dir=run.data_dir
     )
+    if gan.num_classes and images.num_classes != gan.num_classes:
+        raise ValueError(
+            f"{run.preset!r} is trained on images of {gan.num_classes} classes. Received: "
+            f"{run.dataset!r}, which has {images.num_classes or 'no labels'}. Choose another data "
+            f"set, or train zoo.{type(gan).__name__}(num_classes=...) with gan.fit."
+        )
     return gan, images, strategy
 
 

@@ -2,97 +2,42 @@
 
 import functools
 import importlib
-import operator
 import os
 import pathlib
 import secrets
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Hashable, Sequence
 from typing import Any, NoReturn, Self
 
-import h5py
 import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import checks, presets, weights
 from zoo import images as image_io
-from zoo import presets
+from zoo.accumulation import tracing
 
 # Images generated at a time; the memory of `generate` does not grow with n.
 GENERATE_BATCH = 64
 SAMPLE_SHEET = 64
-# Images are in [-1, 1]; this much more is rounding.
-LARGEST = 1.001
-RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
 
 
-def integer(name: str, value: Any) -> int:
-    """`value` as an int, of numpy's integers too; anything else, a float or a text, is refused."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise ValueError(f"{name} must be an integer. Received: {value!r}.") from None
-
-
-class _Tracing(threading.local):
-    """Where a step is while it is traced; MirroredStrategy traces each replica in its own thread.
-
-    Attributes:
-        part: Of the batch.
-        held: Gradients of the parts before, by network.
-    """
-
-    def __init__(self) -> None:
-        self.part = 0
-        self.held: dict[str, list[tf.Tensor]] = {}
-
-
-_tracing = _Tracing()
-
-
-def in_parts(train_step: Callable) -> Callable:
-    """Decorator of a family's `train_step`: gradient accumulation, as `GAN.compile` was told.
-
-    The step runs on `accumulate` equal parts of its batch, one after the other, and `minimize`
-    applies the mean of the parts' gradients at the last: the memory of a part, the update of the
-    whole batch. What a network computes over its batch (batch norm) is computed over each part.
-    """
-
-    @functools.wraps(train_step)
-    def on_parts(gan: "GAN", batch: Any) -> dict[str, tf.Tensor]:
-        if gan.accumulate == 1:
-            return train_step(gan, batch)
-        tensors = tf.nest.flatten(batch)
-        if any(t.shape[0] is not None and t.shape[0] % gan.accumulate for t in tensors):
-            raise ValueError(
-                f"A replica's batch must be a multiple of accumulate={gan.accumulate}. "
-                f"Received: {[t.shape[0] for t in tensors]}."
-            )
-        splits = [tf.split(t, gan.accumulate) for t in tensors]
-        _tracing.held = {}
-        try:
-            for i in range(gan.accumulate):
-                _tracing.part = i
-                part = tf.nest.pack_sequence_as(batch, [split[i] for split in splits])
-                # Else TensorFlow would run the parts at once, in the memory of the whole.
-                with tf.control_dependencies(tf.nest.flatten(_tracing.held)):
-                    logs = train_step(gan, part)
-        finally:
-            _tracing.part = 0
-        return logs
-
-    return on_parts
+def with_labels(x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | list[tf.Tensor]:
+    """What a network is called with: x alone, or [x, labels] of a conditional model."""
+    return x if labels is None else [x, labels]
 
 
 class GAN(keras.Model):
     """Base of all families: two networks and an averaged copy of the generator.
 
     A family sets `family`, builds its networks, and writes `draw_latents`, `compile` (the paper's
-    optimizers) and `train_step` (the paper's algorithm) with the parts below.
+    optimizers) and `train_step` (the paper's algorithm) with the parts below. Its constructor's
+    arguments go into `_config`, `resolution`, `channels`, `latent_dim` and, of a conditional
+    family, `num_classes` among them.
 
     Args:
-        generator: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1].
+        generator: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]. Both networks of a
+            conditional model take [x, labels] in place of x, labels int32 [N].
         discriminator: images -> logits [N, 1].
         ema_decay: Decay of the generator's exponential moving average, which `generate`, samples,
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
@@ -113,6 +58,10 @@ class GAN(keras.Model):
     family: str
     # How to walk between two latents within their distribution: "slerp" or "lerp".
     interpolation = "slerp"
+    # Whether D returns a score without bounds (WGAN) in place of logits.
+    critic = False
+    # Whether `images_from` takes a truncation.
+    truncates = False
     # Scalars that `train_step` returns, by name.
     tracked = (
         "d_loss",
@@ -155,6 +104,9 @@ class GAN(keras.Model):
         self._compiled_with: dict[str, Any] = {}
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self.accumulate = 1
+        self.current_phase: Hashable = None
+        self._settled_at = 0
+        self._drawing: dict[Hashable, Any] = {}
         # Keras would otherwise trace `call` with a batch of images before `fit`.
         self.built = True
 
@@ -173,52 +125,44 @@ class GAN(keras.Model):
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """(H, W, C)."""
-        return tuple(self.generator.output_shape[1:])
+        resolution = self._config["resolution"]
+        return resolution, resolution, self._config["channels"]
 
     @property
     def latent_dim(self) -> int:
         """Length of z."""
-        return self.generator.input_shape[-1]
+        return self._config["latent_dim"]
 
-    def check_images(self, images: tf.Tensor) -> tf.Tensor:
-        """Returns `images` if they are float [N, H, W, C] of this model's size, and in [-1, 1].
+    @property
+    def num_classes(self) -> int:
+        """Of the labels that the networks are given; 0 where they take none."""
+        return self._config.get("num_classes", 0)
 
-        Use what it returns: a batch out of range then fails before D has learnt from it. (XLA
-        leaves checks of values out.)
+    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Images f32 [N, H, W, C] and labels int32 [N] of a training batch, once checked.
+
+        Labels are None of an unconditional model. Use what it returns: a batch out of range then
+        fails before D has learnt from it. (XLA leaves checks of values out.)
 
         Raises:
-            ValueError: Another type or shape.
+            ValueError: Another type, shape or structure.
             tf.errors.InvalidArgumentError: Values that are NaN or out of range.
         """
-        if not isinstance(images, tf.Tensor) or tuple(images.shape[1:]) != self.image_shape:
-            received = getattr(images, "shape", type(images).__name__)
-            cure = ""
-            if isinstance(images, tuple | list):
-                cure = (
-                    " Of images with labels, use dataset.map(lambda image, label: image)."
-                    if len(images) == 2
-                    else " Use dataset.map to leave the images alone."
-                )
-                received = f"{type(images).__name__} of {len(images)}"
-            elif received == self.image_shape:
-                cure = " These are single images: use dataset.batch(64)."
-            size = ", ".join(map(str, self.image_shape))
-            raise ValueError(
-                f"{type(self).__name__} trains on images [N, {size}] in [-1, 1]."
-                f"{cure} Received: {received}."
+        owner = type(self).__name__
+        if not self.num_classes:
+            return checks.check_images(batch, owner, self.image_shape), None
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            received = (
+                f"{type(batch).__name__} of {len(batch)}"
+                if isinstance(batch, tuple | list)
+                else "one tensor"
             )
-        if not images.dtype.is_floating:
             raise ValueError(
-                "Images must be float in [-1, 1]; uint8 becomes that by x / 127.5 - 1. "
-                f"Received: {images.dtype.name}."
+                f"{owner} trains on (images, labels), labels int [N] from 0 to "
+                f"{self.num_classes - 1}. Received: {received}."
             )
-        low, high = tf.reduce_min(images), tf.reduce_max(images)
-        check = tf.debugging.Assert(
-            tf.reduce_all(tf.abs(images) <= LARGEST),  # False of NaN
-            [f"{RANGE_RULE} Received: from", low, "to", high],
-        )
-        with tf.control_dependencies([check]):
-            return tf.identity(images)
+        images = checks.check_images(batch[0], owner, self.image_shape)
+        return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
 
     # ---- the game
 
@@ -267,8 +211,13 @@ class GAN(keras.Model):
             )
         if accumulate < 1:
             raise ValueError(f"accumulate must be at least 1. Received: {accumulate}.")
+        if kwargs.get("steps_per_execution", 1) != 1 and self._has_phases():
+            raise ValueError(
+                f"steps_per_execution must be 1 of {type(self).__name__}, whose steps are not all "
+                f"alike. Received: {kwargs['steps_per_execution']}."
+            )
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
-        self._seed = integer("seed", seed)
+        self._seed = checks.integer("seed", seed)
         self.accumulate = accumulate
         self.generator_optimizer = self._optimizer(generator_optimizer)
         self.discriminator_optimizer = self._optimizer(discriminator_optimizer)
@@ -276,6 +225,7 @@ class GAN(keras.Model):
         # Built now, so that a checkpoint finds their slots.
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.current_phase = self.phase()
 
     def _optimizer(self, identifier: Any) -> keras.optimizers.Optimizer:
         optimizer = keras.optimizers.get(identifier)
@@ -319,12 +269,63 @@ class GAN(keras.Model):
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
         raise NotImplementedError(f"{type(self).__name__} must say how its latents are drawn.")
 
+    def draw_labels(self, shape: Any, seed: Any) -> tf.Tensor:
+        """Draws labels, int32 of `shape`, each class as likely as the others."""
+        return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32, alg="philox")
+
     def adapt(self, dataset: tf.data.Dataset) -> None:
         """Before `fit`: sets what the paper initialises from the data. Most families: nothing.
 
         Args:
             dataset: Batches of images f32 [N, H, W, C] in [-1, 1], each image once.
         """
+
+    # ---- steps that are not all alike
+
+    def structure(self) -> Hashable:
+        """What the networks are now, as far as it changes while they train: growth.
+
+        Read on the host before images are drawn; each value is compiled once.
+        """
+        return None
+
+    def phase(self) -> Hashable:
+        """What the next step of training is compiled for: growth, regularizers that are due.
+
+        Read on the host before every step, from variables that a checkpoint holds. While
+        `train_step` is traced, `current_phase` has the value, so that plain `if` does.
+        """
+        return self.structure()
+
+    def before_phase(self, phase: Hashable) -> None:
+        """On the host before each step: what must happen between two steps. Mostly nothing."""
+
+    def _has_phases(self) -> bool:
+        return (type(self).phase, type(self).structure) != (GAN.phase, GAN.structure)
+
+    @functools.wraps(keras.Model.make_train_function)
+    def make_train_function(self, force: bool = False) -> None:
+        if not self._has_phases():
+            super().make_train_function(force)
+            return
+        if self.train_function is not None and not force:
+            return
+        functions = {}
+        make = super().make_train_function
+
+        def train_function(iterator: Any) -> Any:
+            phase = self.phase()
+            self.before_phase(phase)
+            self.current_phase = phase
+            if phase not in functions:
+                make(force=True)
+                functions[phase] = self.train_function
+                self.train_function = train_function
+            return functions[phase](iterator)
+
+        self.train_function = train_function
+
+    # ---- parts of a step
 
     def step_seeds(self, count: int) -> list[tf.Tensor]:
         """`count` seeds [2] for the draws of this step on this replica.
@@ -336,8 +337,8 @@ class GAN(keras.Model):
         seed = tf.constant([self._seed, 0], tf.int64)
         seed = tf.random.fold_in(seed, tf.convert_to_tensor(self.steps.value))
         seed = tf.random.fold_in(seed, tf.cast(replica, tf.int64))
-        if self.accumulate > 1:
-            seed = tf.random.fold_in(seed, tf.constant(_tracing.part, tf.int64))
+        if tracing.parts > 1:
+            seed = tf.random.fold_in(seed, tf.constant(tracing.part, tf.int64))
         return tf.unstack(tf.random.split(seed, count))
 
     def minimize(
@@ -356,18 +357,18 @@ class GAN(keras.Model):
             f32 scalar, the norm of this replica's gradient.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        share = tf.constant(1.0 / (replicas * self.accumulate), loss.dtype)
+        share = tf.constant(1.0 / (replicas * tracing.parts), loss.dtype)
         scale = share
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             scale = optimizer.scale_loss(share)  # `apply` takes it out again
         variables = network.trainable_variables
         gradients = tape.gradient(loss, variables, output_gradients=scale)
         norm = tf.linalg.global_norm(gradients) / scale
-        if _tracing.part > 0:
-            held = _tracing.held[network.name]
+        if tracing.part > 0:
+            held = tracing.held[network.name]
             gradients = [a + b for a, b in zip(held, gradients, strict=True)]
-        if _tracing.part < self.accumulate - 1:
-            _tracing.held[network.name] = gradients
+        if tracing.part < tracing.parts - 1:
+            tracing.held[network.name] = gradients
         else:
             optimizer.apply(gradients, variables)
         return norm
@@ -379,25 +380,34 @@ class GAN(keras.Model):
             images: Real images [N, ...] that the step has seen on this replica.
         """
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.images_seen.assign_add(tf.shape(images, tf.int64)[0] * replicas)
-        if _tracing.part < self.accumulate - 1:
+        count = tf.shape(images, tf.int64)[0] * replicas
+        self.images_seen.assign_add(count)
+        if tracing.part < tracing.parts - 1:
             return
-        t = tf.cast(self.steps.value, tf.float32)
-        rate = 1.0 - tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
+        rate = 1.0 - self.averaging_decay(count * tracing.parts)
         averages = [v.value for v in self.ema_generator.variables]
         sources = [v.value for v in self.generator.variables]
 
+        def move(average: tf.Variable, source: tf.Variable) -> tf.Operation:
+            if not average.dtype.is_floating:
+                return average.assign(source)
+            return average.assign_add(tf.cast(rate, average.dtype) * (source - average))
+
         def update(strategy: tf.distribute.Strategy) -> None:
             for average, source in zip(averages, sources, strict=True):
-                strategy.extended.update(
-                    average,
-                    lambda a, s: a.assign_add(tf.cast(rate, a.dtype) * (s - a)),
-                    args=(source,),
-                    group=False,
-                )
+                strategy.extended.update(average, move, args=(source,), group=False)
 
         tf.distribute.get_replica_context().merge_call(update)
         self.steps.assign_add(1)
+
+    def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
+        """Decay of the generator's average at this step, f32 scalar in [0, 1).
+
+        Args:
+            images: int64 scalar, real images that the step has seen on all replicas.
+        """
+        t = tf.cast(self.steps.value, tf.float32)
+        return tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
 
     def track(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
         """Running means of scalars since the last reset, as `train_step` returns them."""
@@ -413,29 +423,63 @@ class GAN(keras.Model):
             return {name: result[None] for name, result in results.items()}
         return results
 
-    def __call__(self, latents: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, to whose errors Keras adds all that it was given.
-        self._check_latents(latents)
-        return super().__call__(latents, *args, **kwargs)
+        self._check_inputs(inputs)
+        return super().__call__(inputs, *args, **kwargs)
 
     @functools.wraps(keras.Model.predict)
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         if not isinstance(x, tf.data.Dataset):
-            self._check_latents(x)
+            self._check_inputs(x)
         return super().predict(x, *args, **kwargs)
 
-    def _check_latents(self, latents: Any) -> None:
+    def _check_inputs(self, inputs: Any) -> None:
+        rule = f"latents [N, {self.latent_dim}]"
+        latents = inputs
+        if self.num_classes:
+            rule = f"({rule}, labels [N])"
+            if not isinstance(inputs, tuple | list) or len(inputs) != 2:
+                raise ValueError(
+                    f"{type(self).__name__} takes {rule}. Received: {type(inputs).__name__}."
+                )
+            latents = inputs[0]
         shape = tf.TensorShape(getattr(latents, "shape", None) or np.shape(latents))
         if not shape.is_compatible_with([None, self.latent_dim]):
-            raise ValueError(
-                f"{type(self).__name__} takes latents [N, {self.latent_dim}]. Received: {shape}."
-            )
+            raise ValueError(f"{type(self).__name__} takes {rule}. Received: {shape}.")
 
-    def call(self, latents: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1], by the EMA generator."""
-        return self.ema_generator(latents, training=training)
+    def call(self, inputs: Any) -> tf.Tensor:
+        """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator, as it is.
+
+        Args:
+            inputs: latents f32 [N, z]; of a conditional model (latents, labels int [N]).
+        """
+        return self.images_from(*inputs) if self.num_classes else self.images_from(inputs)
 
     # ---- images
+
+    def images_from(
+        self,
+        latents: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        truncation: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """latents f32 [N, z] (and labels int [N]) -> images f32 [N, H, W, C], by the EMA generator.
+
+        No row depends on another. A family that truncates overrides this; `truncation` is then
+        f32 [N], NaN or None where nothing is to be truncated.
+        """
+        images = self.ema_generator(with_labels(latents, labels), training=False)
+        return tf.cast(images, tf.float32)
+
+    def settle(self) -> None:
+        """Before images are shown: what the paper computes afresh for that. Mostly nothing."""
+
+    def _settle_once(self) -> None:
+        steps = int(self.steps.numpy())
+        if steps != self._settled_at:
+            self.settle()
+            self._settled_at = steps
 
     def latents_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
         """int64 [N] -> latents f32 [N, z]; row i depends on seed i alone."""
@@ -445,57 +489,140 @@ class GAN(keras.Model):
             fn_output_signature=tf.TensorSpec([self.latent_dim], tf.float32),
         )
 
-    def images_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> images f32 [N, H, W, C] in [-1, 1]."""
-        images = self.ema_generator(self.latents_from_seeds(seeds), training=False)
-        return tf.cast(images, tf.float32)
+    def labels_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
+        """int64 [N] -> labels int32 [N]; row i depends on seed i alone."""
+        return tf.map_fn(
+            lambda seed: self.draw_labels([], [seed, 1]),
+            seeds,
+            fn_output_signature=tf.TensorSpec([], tf.int32),
+        )
 
-    def generate(self, n: int = 1, *, seed: int | None = None) -> np.ndarray:
+    def images_from_seeds(
+        self,
+        seeds: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        truncation: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """int64 [N] -> images f32 [N, H, W, C] in [-1, 1].
+
+        Args:
+            seeds: Row i is made from seed i.
+            labels: int32 [N]; -1, or None, for one drawn from the seed.
+            truncation: f32 [N]; NaN, or None, for none.
+        """
+        if self.num_classes:
+            drawn = self.labels_from_seeds(seeds)
+            labels = drawn if labels is None else tf.where(labels < 0, drawn, labels)
+        return self.images_from(
+            self.latents_from_seeds(seeds),
+            labels if self.num_classes else None,
+            truncation if self.truncates else None,
+        )
+
+    def generate(
+        self,
+        n: int = 1,
+        *,
+        seed: int | None = None,
+        labels: int | Sequence[int] | None = None,
+        truncation: float | Sequence[float] | None = None,
+    ) -> np.ndarray:
         """Draws images with the EMA generator.
 
         Args:
             n: How many, at least 1.
             seed: Row i is made from seed + i, whatever n; None draws a fresh one. Both are int64.
+            labels: Of a conditional model: one class for all, or n of them; None draws them too,
+                row i from seed + i.
+            truncation: Of a model that has it: variety given up for likeness, 0 for one image (a
+                class); one for all, or n of them; None for the untouched samples.
 
         Returns:
             uint8 [n, H, W, C].
+
+        Raises:
+            ValueError: Anything out of range, or labels or truncation of a model that has none.
         """
-        n = integer("n", n)
+        n = checks.integer("n", n)
         if n < 1:
             raise ValueError(f"n must be at least 1. Received: {n}.")
-        seed = secrets.randbits(48) if seed is None else integer("seed", seed)
+        seed = secrets.randbits(48) if seed is None else checks.integer("seed", seed)
         if not -(2**63) <= seed <= 2**63 - n:
             raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
+        owner = type(self).__name__
+        label_of = checks.labels_of(labels, n, self.num_classes, owner)
+        truncation_of = checks.truncations_of(truncation, n, self.truncates, owner)
+        self._settle_once()
+        draw = self._draw_function()
         chunks = []
         for start in range(0, n, GENERATE_BATCH):
-            seeds = np.arange(seed + start, seed + min(start + GENERATE_BATCH, n), dtype=np.int64)
-            chunks.append(self._generate_uint8(tf.constant(seeds)).numpy())
+            rows = slice(start, min(start + GENERATE_BATCH, n))
+            seeds = np.arange(seed + rows.start, seed + rows.stop, dtype=np.int64)
+            inputs = (seeds, label_of[rows], truncation_of[rows])
+            chunks.append(draw(*map(tf.constant, inputs)).numpy())
         return np.concatenate(chunks)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64)], autograph=False)
-    def _generate_uint8(self, seeds: tf.Tensor) -> tf.Tensor:
-        return image_io.to_uint8(self.images_from_seeds(seeds))
+    def _draw_function(self) -> Any:
+        structure = self.structure()
+        if structure not in self._drawing:
+            spec = [
+                tf.TensorSpec([None], tf.int64),
+                tf.TensorSpec([None], tf.int32),
+                tf.TensorSpec([None], tf.float32),
+            ]
+            self._drawing[structure] = tf.function(
+                lambda *inputs: image_io.to_uint8(self.images_from_seeds(*inputs)),
+                input_signature=spec,
+                autograph=False,
+            )
+        return self._drawing[structure]
 
-    def discriminate(self, images: np.ndarray) -> np.ndarray:
-        """Probability that each image is real, as D sees it.
+    def sample_sheet(self) -> tuple[np.ndarray, int]:
+        """Images from fixed seeds for a person to look at: uint8 [n, H, W, C], and images a row.
+
+        Of a conditional model each column is a class, where a row has room for all.
+        """
+        columns = self.num_classes if 2 <= self.num_classes <= 10 else 8
+        n = SAMPLE_SHEET // 8 * columns
+        labels = None
+        if self.num_classes:
+            every = max(self.num_classes // n, 1)
+            labels = [i * every % self.num_classes for i in range(n)]
+        return self.generate(n, seed=0, labels=labels), columns
+
+    def discriminate(
+        self, images: np.ndarray, labels: int | Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Probability that each image is real, as D sees it; of a critic, its score.
 
         Args:
             images: uint8 [N, H, W, C], or float in [-1, 1].
+            labels: Of a conditional model: int, or N of them.
 
         Returns:
-            f32 [N] in [0, 1].
+            f32 [N], probabilities in [0, 1].
         """
         images = np.asarray(images)
         if images.dtype == np.uint8:
             images = images.astype(np.float32) / 127.5 - 1.0
-        elif images.dtype.kind == "f" and not np.all(np.abs(images) <= LARGEST):
-            raise ValueError(f"{RANGE_RULE} Received: from {images.min()} to {images.max()}.")
-        images = self.check_images(tf.convert_to_tensor(images))
-        return self.probability(tf.cast(images, tf.float32)).numpy()
+        elif images.dtype.kind == "f" and not np.all(np.abs(images) <= checks.LARGEST):
+            raise ValueError(
+                f"{checks.RANGE_RULE} Received: from {images.min()} to {images.max()}."
+            )
+        owner = type(self).__name__
+        images = checks.check_images(tf.convert_to_tensor(images), owner, self.image_shape)
+        if self.num_classes and labels is None:
+            raise ValueError(f"{checks.labels_rule(self.num_classes)} Received: None.")
+        label_of = checks.labels_of(labels, len(images), self.num_classes, owner)
+        return self.judge(
+            tf.cast(images, tf.float32), tf.constant(label_of) if self.num_classes else None
+        ).numpy()
 
-    def probability(self, images: tf.Tensor) -> tf.Tensor:
-        """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of D's logits."""
-        return tf.sigmoid(tf.cast(self.discriminator(images, training=False)[:, 0], tf.float32))
+    def judge(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+        """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of logits; a critic's score."""
+        logits = self.discriminator(with_labels(images, labels), training=False)
+        logits = tf.cast(logits[:, 0], tf.float32)
+        return logits if self.critic else tf.sigmoid(logits)
 
     # ---- presets
 
@@ -533,7 +660,7 @@ class GAN(keras.Model):
             ) from error
         if load_weights:
             try:
-                _Pair(gan.generator, gan.discriminator).load_weights(source.weights)
+                weights.Pair(gan.generator, gan.discriminator).load_weights(source.weights)
             except (ValueError, OSError, KeyError) as error:
                 raise presets.PresetError(
                     f"{source.weights} must hold the weights of {name!r}. Received: {error}"
@@ -564,27 +691,29 @@ class GAN(keras.Model):
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
         folder = pathlib.Path(folder)
+        self._settle_once()
         with tempfile.TemporaryDirectory() as scratch:
-            weights = pathlib.Path(scratch) / presets.WEIGHTS_FILE
-            _Pair(self.ema_generator, self.discriminator).save_weights(weights)
+            file = pathlib.Path(scratch) / presets.WEIGHTS_FILE
+            weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
             if dtype != "float32":
-                weights = _cast_weights(weights, dtype)
+                file = weights.cast(file, dtype)
+            sheet, columns = self.sample_sheet()
             presets.write(
                 folder,
                 family=self.family,
                 config=self.get_config(),
-                weights=weights,
+                weights=file,
                 card={
                     "name": folder.resolve().name,
                     **self._inherited_card(),
                     **(card or {}),
                     "family": self.family,
                     "parameters": {
-                        "generator": trainable_parameters(self.generator),
-                        "discriminator": trainable_parameters(self.discriminator),
+                        "generator": weights.trainable_parameters(self.generator),
+                        "discriminator": weights.trainable_parameters(self.discriminator),
                     },
                 },
-                samples=image_io.encode_png(image_io.grid(self.generate(SAMPLE_SHEET, seed=0))),
+                samples=image_io.encode_png(image_io.grid(sheet, columns)),
             )
 
     @functools.wraps(keras.Model.save)
@@ -603,40 +732,3 @@ class GAN(keras.Model):
         if int(self.steps.numpy()):
             return {"trained_from": self.card}
         return {key: value for key, value in self.card.items() if key != "sha256"}
-
-
-def trainable_parameters(network: keras.Model) -> int:
-    """How many numbers an optimizer moves in `network`."""
-    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
-
-
-class _Pair(keras.Model):
-    """What a weights file holds, under these names."""
-
-    def __init__(self, generator: keras.Model, discriminator: keras.Model) -> None:
-        super().__init__()
-        self.generator = generator
-        self.discriminator = discriminator
-        self.built = True
-
-
-def _cast_weights(path: pathlib.Path, dtype: str) -> pathlib.Path:
-    """Rewrites the float32 arrays of a weights file in another type; returns the new file."""
-    smaller = path.with_name(f"{dtype}.{path.name}")
-    with h5py.File(path) as source, h5py.File(smaller, "w") as target:
-
-        def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:
-            if isinstance(item, h5py.Dataset):
-                data = item[()]
-                target.create_dataset(
-                    name, data=data.astype(dtype) if data.dtype.kind == "f" else data
-                )
-            else:
-                target.require_group(name)
-            for key, value in item.attrs.items():
-                target[name].attrs[key] = value
-
-        source.visititems(copy)
-        for key, value in source.attrs.items():
-            target.attrs[key] = value
-    return smaller

@@ -6,8 +6,10 @@ import keras
 import tensorflow as tf
 
 from zoo import losses
+from zoo.accumulation import in_parts
+from zoo.checks import integer
 from zoo.dcgan import networks
-from zoo.gan import GAN, in_parts, integer
+from zoo.gan import GAN
 
 
 class DCGAN(GAN):
@@ -110,7 +112,7 @@ class DCGAN(GAN):
         Args:
             images: f32 [N, H, W, C] in [-1, 1].
         """
-        images = self.check_images(images)
+        images, _ = self.check_batch(images)
         (latent_seed,) = self.step_seeds(1)
         latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 

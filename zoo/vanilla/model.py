@@ -6,7 +6,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import losses
-from zoo.gan import GAN, in_parts, integer
+from zoo.accumulation import in_parts
+from zoo.checks import integer
+from zoo.gan import GAN
 from zoo.layers import random_draws
 from zoo.vanilla import networks
 from zoo.vanilla.optimizer import GoodfellowSGD
@@ -124,7 +126,7 @@ class VanillaGAN(GAN):
         Args:
             images: f32 [N, H, W, C] in [-1, 1].
         """
-        images = self.check_images(images)
+        images, _ = self.check_batch(images)
         latent_seed, dropout_seed = self.step_seeds(2)
         latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 

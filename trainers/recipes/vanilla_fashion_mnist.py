@@ -1,0 +1,16 @@
+"""The first GAN's networks on all 60,000 training images of Fashion-MNIST.
+
+Command:
+    python -m trainers.data prepare fashion_mnist
+    python -m trainers --recipe=vanilla_fashion_mnist --workdir=runs/vanilla_fashion_mnist
+"""
+
+RECIPE = {
+    "preset": "vanilla_fashion_mnist",
+    "dataset": "fashion_mnist",
+    "batch_size": 100,  # the paper's
+    "steps": 80_000,  # 133 epochs
+    "evaluate_every": 20_000,
+    "sample_every": 2_000,
+    "checkpoint_every": 5_000,
+}
