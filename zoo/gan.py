@@ -1,33 +1,18 @@
-"""What every GAN shares: compile, replica-safe updates, EMA, seeds, generate, presets."""
+"""How a GAN trains: compile, replica-safe updates, EMA, seeds, phases of a step."""
 
 import functools
-import importlib
-import os
-import pathlib
-import secrets
-import tempfile
-from collections.abc import Hashable, Sequence
-from typing import Any, NoReturn, Self
+from collections.abc import Hashable
+from typing import Any, NoReturn
 
 import keras
-import numpy as np
 import tensorflow as tf
 
-from zoo import checks, presets, weights
-from zoo import images as image_io
+from zoo import checks
 from zoo.accumulation import tracing
-
-# Images generated at a time; the memory of `generate` does not grow with n.
-GENERATE_BATCH = 64
-SAMPLE_SHEET = 64
+from zoo.saving import Saving
 
 
-def with_labels(x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | list[tf.Tensor]:
-    """What a network is called with: x alone, or [x, labels] of a conditional model."""
-    return x if labels is None else [x, labels]
-
-
-class GAN(keras.Model):
+class GAN(Saving):
     """Base of all families: two networks and an averaged copy of the generator.
 
     A family sets `family`, builds its networks, and writes `draw_latents`, `compile` (the paper's
@@ -52,16 +37,9 @@ class GAN(keras.Model):
     Attributes:
         steps: int64 variable, generator updates so far.
         images_seen: int64 variable, real images shown so far, over all replicas.
-        card: The `card.json` of the preset that this model was loaded from, or None.
+        current_phase: `phase` of the step that is traced.
     """
 
-    family: str
-    # How to walk between two latents within their distribution: "slerp" or "lerp".
-    interpolation = "slerp"
-    # Whether D returns a score without bounds (WGAN) in place of logits.
-    critic = False
-    # Whether `images_from` takes a truncation.
-    truncates = False
     # Scalars that `train_step` returns, by name.
     tracked = (
         "d_loss",
@@ -98,15 +76,11 @@ class GAN(keras.Model):
         self.ema_decay = ema_decay
         self.steps = self._counter("steps")
         self.images_seen = self._counter("images_seen")
-        self.card: dict[str, Any] | None = None
-        self._config: dict[str, Any] = {}
         self._seed = 0
         self._compiled_with: dict[str, Any] = {}
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self.accumulate = 1
         self.current_phase: Hashable = None
-        self._settled_at = 0
-        self._drawing: dict[Hashable, Any] = {}
         # Keras would otherwise trace `call` with a batch of images before `fit`.
         self.built = True
 
@@ -119,24 +93,6 @@ class GAN(keras.Model):
             aggregation="only_first_replica",
             name=name,
         )
-
-    # ---- shapes
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)."""
-        resolution = self._config["resolution"]
-        return resolution, resolution, self._config["channels"]
-
-    @property
-    def latent_dim(self) -> int:
-        """Length of z."""
-        return self._config["latent_dim"]
-
-    @property
-    def num_classes(self) -> int:
-        """Of the labels that the networks are given; 0 where they take none."""
-        return self._config.get("num_classes", 0)
 
     def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Images f32 [N, H, W, C] and labels int32 [N] of a training batch, once checked.
@@ -265,14 +221,6 @@ class GAN(keras.Model):
             "python -m trainers.evaluate."
         )
 
-    def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
-        """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
-        raise NotImplementedError(f"{type(self).__name__} must say how its latents are drawn.")
-
-    def draw_labels(self, shape: Any, seed: Any) -> tf.Tensor:
-        """Draws labels, int32 of `shape`, each class as likely as the others."""
-        return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32, alg="philox")
-
     def adapt(self, dataset: tf.data.Dataset) -> None:
         """Before `fit`: sets what the paper initialises from the data. Most families: nothing.
 
@@ -281,13 +229,6 @@ class GAN(keras.Model):
         """
 
     # ---- steps that are not all alike
-
-    def structure(self) -> Hashable:
-        """What the networks are now, as far as it changes while they train: growth.
-
-        Read on the host before images are drawn; each value is compiled once.
-        """
-        return None
 
     def phase(self) -> Hashable:
         """What the next step of training is compiled for: growth, regularizers that are due.
@@ -301,7 +242,7 @@ class GAN(keras.Model):
         """On the host before each step: what must happen between two steps. Mostly nothing."""
 
     def _has_phases(self) -> bool:
-        return (type(self).phase, type(self).structure) != (GAN.phase, GAN.structure)
+        return (type(self).phase, type(self).structure) != (GAN.phase, Saving.structure)
 
     @functools.wraps(keras.Model.make_train_function)
     def make_train_function(self, force: bool = False) -> None:
@@ -422,313 +363,3 @@ class GAN(keras.Model):
             # Keras takes their mean over workers along the first axis, so there must be one.
             return {name: result[None] for name, result in results.items()}
         return results
-
-    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        # Not in `call`, to whose errors Keras adds all that it was given.
-        self._check_inputs(inputs)
-        return super().__call__(inputs, *args, **kwargs)
-
-    @functools.wraps(keras.Model.predict)
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        if not isinstance(x, tf.data.Dataset):
-            self._check_inputs(x)
-        return super().predict(x, *args, **kwargs)
-
-    def _check_inputs(self, inputs: Any) -> None:
-        rule = f"latents [N, {self.latent_dim}]"
-        latents = inputs
-        if self.num_classes:
-            rule = f"({rule}, labels [N])"
-            if not isinstance(inputs, tuple | list) or len(inputs) != 2:
-                raise ValueError(
-                    f"{type(self).__name__} takes {rule}. Received: {type(inputs).__name__}."
-                )
-            latents = inputs[0]
-        shape = tf.TensorShape(getattr(latents, "shape", None) or np.shape(latents))
-        if not shape.is_compatible_with([None, self.latent_dim]):
-            raise ValueError(f"{type(self).__name__} takes {rule}. Received: {shape}.")
-
-    def call(self, inputs: Any) -> tf.Tensor:
-        """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator, as it is.
-
-        Args:
-            inputs: latents f32 [N, z]; of a conditional model (latents, labels int [N]).
-        """
-        return self.images_from(*inputs) if self.num_classes else self.images_from(inputs)
-
-    # ---- images
-
-    def images_from(
-        self,
-        latents: tf.Tensor,
-        labels: tf.Tensor | None = None,
-        truncation: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """latents f32 [N, z] (and labels int [N]) -> images f32 [N, H, W, C], by the EMA generator.
-
-        No row depends on another. A family that truncates overrides this; `truncation` is then
-        f32 [N], NaN or None where nothing is to be truncated.
-        """
-        images = self.ema_generator(with_labels(latents, labels), training=False)
-        return tf.cast(images, tf.float32)
-
-    def settle(self) -> None:
-        """Before images are shown: what the paper computes afresh for that. Mostly nothing."""
-
-    def _settle_once(self) -> None:
-        steps = int(self.steps.numpy())
-        if steps != self._settled_at:
-            self.settle()
-            self._settled_at = steps
-
-    def latents_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> latents f32 [N, z]; row i depends on seed i alone."""
-        return tf.map_fn(
-            lambda seed: self.draw_latents([self.latent_dim], [seed, 0]),
-            seeds,
-            fn_output_signature=tf.TensorSpec([self.latent_dim], tf.float32),
-        )
-
-    def labels_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> labels int32 [N]; row i depends on seed i alone."""
-        return tf.map_fn(
-            lambda seed: self.draw_labels([], [seed, 1]),
-            seeds,
-            fn_output_signature=tf.TensorSpec([], tf.int32),
-        )
-
-    def images_from_seeds(
-        self,
-        seeds: tf.Tensor,
-        labels: tf.Tensor | None = None,
-        truncation: tf.Tensor | None = None,
-    ) -> tf.Tensor:
-        """int64 [N] -> images f32 [N, H, W, C] in [-1, 1].
-
-        Args:
-            seeds: Row i is made from seed i.
-            labels: int32 [N]; -1, or None, for one drawn from the seed.
-            truncation: f32 [N]; NaN, or None, for none.
-        """
-        if self.num_classes:
-            drawn = self.labels_from_seeds(seeds)
-            labels = drawn if labels is None else tf.where(labels < 0, drawn, labels)
-        return self.images_from(
-            self.latents_from_seeds(seeds),
-            labels if self.num_classes else None,
-            truncation if self.truncates else None,
-        )
-
-    def generate(
-        self,
-        n: int = 1,
-        *,
-        seed: int | None = None,
-        labels: int | Sequence[int] | None = None,
-        truncation: float | Sequence[float] | None = None,
-    ) -> np.ndarray:
-        """Draws images with the EMA generator.
-
-        Args:
-            n: How many, at least 1.
-            seed: Row i is made from seed + i, whatever n; None draws a fresh one. Both are int64.
-            labels: Of a conditional model: one class for all, or n of them; None draws them too,
-                row i from seed + i.
-            truncation: Of a model that has it: variety given up for likeness, 0 for one image (a
-                class); one for all, or n of them; None for the untouched samples.
-
-        Returns:
-            uint8 [n, H, W, C].
-
-        Raises:
-            ValueError: Anything out of range, or labels or truncation of a model that has none.
-        """
-        n = checks.integer("n", n)
-        if n < 1:
-            raise ValueError(f"n must be at least 1. Received: {n}.")
-        seed = secrets.randbits(48) if seed is None else checks.integer("seed", seed)
-        if not -(2**63) <= seed <= 2**63 - n:
-            raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
-        owner = type(self).__name__
-        label_of = checks.labels_of(labels, n, self.num_classes, owner)
-        truncation_of = checks.truncations_of(truncation, n, self.truncates, owner)
-        self._settle_once()
-        draw = self._draw_function()
-        chunks = []
-        for start in range(0, n, GENERATE_BATCH):
-            rows = slice(start, min(start + GENERATE_BATCH, n))
-            seeds = np.arange(seed + rows.start, seed + rows.stop, dtype=np.int64)
-            inputs = (seeds, label_of[rows], truncation_of[rows])
-            chunks.append(draw(*map(tf.constant, inputs)).numpy())
-        return np.concatenate(chunks)
-
-    def _draw_function(self) -> Any:
-        structure = self.structure()
-        if structure not in self._drawing:
-            spec = [
-                tf.TensorSpec([None], tf.int64),
-                tf.TensorSpec([None], tf.int32),
-                tf.TensorSpec([None], tf.float32),
-            ]
-            self._drawing[structure] = tf.function(
-                lambda *inputs: image_io.to_uint8(self.images_from_seeds(*inputs)),
-                input_signature=spec,
-                autograph=False,
-            )
-        return self._drawing[structure]
-
-    def sample_sheet(self) -> tuple[np.ndarray, int]:
-        """Images from fixed seeds for a person to look at: uint8 [n, H, W, C], and images a row.
-
-        Of a conditional model each column is a class, where a row has room for all.
-        """
-        columns = self.num_classes if 2 <= self.num_classes <= 10 else 8
-        n = SAMPLE_SHEET // 8 * columns
-        labels = None
-        if self.num_classes:
-            every = max(self.num_classes // n, 1)
-            labels = [i * every % self.num_classes for i in range(n)]
-        return self.generate(n, seed=0, labels=labels), columns
-
-    def discriminate(
-        self, images: np.ndarray, labels: int | Sequence[int] | None = None
-    ) -> np.ndarray:
-        """Probability that each image is real, as D sees it; of a critic, its score.
-
-        Args:
-            images: uint8 [N, H, W, C], or float in [-1, 1].
-            labels: Of a conditional model: int, or N of them.
-
-        Returns:
-            f32 [N], probabilities in [0, 1].
-        """
-        images = np.asarray(images)
-        if images.dtype == np.uint8:
-            images = images.astype(np.float32) / 127.5 - 1.0
-        elif images.dtype.kind == "f" and not np.all(np.abs(images) <= checks.LARGEST):
-            raise ValueError(
-                f"{checks.RANGE_RULE} Received: from {images.min()} to {images.max()}."
-            )
-        owner = type(self).__name__
-        images = checks.check_images(tf.convert_to_tensor(images), owner, self.image_shape)
-        if self.num_classes and labels is None:
-            raise ValueError(f"{checks.labels_rule(self.num_classes)} Received: None.")
-        label_of = checks.labels_of(labels, len(images), self.num_classes, owner)
-        return self.judge(
-            tf.cast(images, tf.float32), tf.constant(label_of) if self.num_classes else None
-        ).numpy()
-
-    def judge(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
-        """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of logits; a critic's score."""
-        logits = self.discriminator(with_labels(images, labels), training=False)
-        logits = tf.cast(logits[:, 0], tf.float32)
-        return logits if self.critic else tf.sigmoid(logits)
-
-    # ---- presets
-
-    def get_config(self) -> dict[str, Any]:
-        """Constructor arguments: a preset's `config`."""
-        return {**self._config, "ema_decay": self.ema_decay}
-
-    @classmethod
-    def from_preset(cls, name: str | os.PathLike[str], *, load_weights: bool = True) -> Self:
-        """Loads a preset; see `zoo.load`. A family's class insists on that family.
-
-        Raises:
-            PresetError: Also when the preset is of another family.
-        """
-        source = presets.resolve(name)
-        name = source.name
-        class_name = presets.FAMILIES[source.family]
-        family_class = getattr(importlib.import_module(f"zoo.{source.family}"), class_name)
-        if not issubclass(family_class, cls):
-            raise presets.PresetError(
-                f"{cls.__name__}.from_preset loads presets of family {cls.family!r}. "
-                f"Received: {name!r} of family {source.family!r}; "
-                f"use zoo.load or zoo.{class_name}."
-            )
-        if load_weights and source.weights is None:
-            raise presets.PresetError(
-                f"{name!r} has no pretrained weights. "
-                f"zoo.load({name!r}, load_weights=False) builds the untrained architecture."
-            )
-        try:
-            gan = family_class(**source.config)
-        except (TypeError, ValueError) as error:
-            raise presets.PresetError(
-                f"The config of preset {name!r} must be arguments of {class_name}: {error}"
-            ) from error
-        if load_weights:
-            try:
-                weights.Pair(gan.generator, gan.discriminator).load_weights(source.weights)
-            except (ValueError, OSError, KeyError) as error:
-                raise presets.PresetError(
-                    f"{source.weights} must hold the weights of {name!r}. Received: {error}"
-                ) from error
-            gan.ema_generator.set_weights(gan.generator.get_weights())
-            gan.card = source.card
-        return gan
-
-    def save_to_preset(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        card: dict[str, Any] | None = None,
-        dtype: str = "float32",
-    ) -> None:
-        """Writes a folder that `zoo.load` reads: the EMA generator and the discriminator.
-
-        Optimizers stay out: training that starts from a preset goes on from the EMA. (To go on
-        with a run exactly, resume it from its checkpoints.)
-
-        Args:
-            folder: Written whole or not at all; replaced if it is there.
-            card: What to say of the weights: data set, licence, recipe, scores. The card of the
-                preset that the model came from is kept, as `trained_from` once it was trained on.
-            dtype: "float32", or "float16", which halves the file; the model that is loaded from it
-                is still float32.
-        """
-        if dtype not in ("float32", "float16"):
-            raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
-        folder = pathlib.Path(folder)
-        self._settle_once()
-        with tempfile.TemporaryDirectory() as scratch:
-            file = pathlib.Path(scratch) / presets.WEIGHTS_FILE
-            weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
-            if dtype != "float32":
-                file = weights.cast(file, dtype)
-            sheet, columns = self.sample_sheet()
-            presets.write(
-                folder,
-                family=self.family,
-                config=self.get_config(),
-                weights=file,
-                card={
-                    "name": folder.resolve().name,
-                    **self._inherited_card(),
-                    **(card or {}),
-                    "family": self.family,
-                    "parameters": {
-                        "generator": weights.trainable_parameters(self.generator),
-                        "discriminator": weights.trainable_parameters(self.discriminator),
-                    },
-                },
-                samples=image_io.encode_png(image_io.grid(sheet, columns)),
-            )
-
-    @functools.wraps(keras.Model.save)
-    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
-        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
-            raise ValueError(
-                "A GAN is saved as .keras, or by save_to_preset(folder) for zoo.load. "
-                f"Received: {filepath}."
-            )
-        super().save(filepath, *args, **kwargs)
-
-    def _inherited_card(self) -> dict[str, Any]:
-        """What the card that this model was loaded with still says of its weights."""
-        if self.card is None:
-            return {}
-        if int(self.steps.numpy()):
-            return {"trained_from": self.card}
-        return {key: value for key, value in self.card.items() if key != "sha256"}
