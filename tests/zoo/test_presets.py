@@ -138,7 +138,7 @@ def test_an_unknown_name_lists_near_misses() -> None:
     with pytest.raises(zoo.PresetError) as error:
         zoo.load("dcgan_fasion_mnist")
     assert "Received: 'dcgan_fasion_mnist'. Did you mean 'dcgan_fashion_mnist" in str(error.value)
-    with pytest.raises(zoo.PresetError, match="Known: dcgan_fashion_mnist, "):
+    with pytest.raises(zoo.PresetError, match="Known: .*dcgan_fashion_mnist, "):
         zoo.load("zzz")
 
 
