@@ -1,10 +1,13 @@
 """Bundles a finished run as a pretrained preset: python -m trainers.publish --run=WORKDIR
 
 For maintainers. Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
-and adds the score of these very weights against the test split of the data they were trained on.
+and adds the scores of these very weights against the test split of the data they were trained on:
+KID, recall and coverage, the balance of classes where the data has labels, and whether the classes
+asked for are drawn where the model takes them.
 """
 
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -33,11 +36,30 @@ def _publish() -> None:
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
     record = evaluation.evaluate(
-        evaluation.from_preset(str(folder), IMAGES, seed=0), num_images=IMAGES
+        evaluation.from_preset(str(folder), IMAGES, seed=0),
+        metrics=_metrics(gan),
+        num_images=IMAGES,
     )
     zoo.load(str(folder)).save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
-    kid = record["metrics"]["kid"]
-    print(f"Wrote {folder}: {kid['name']} x 1000 = {kid['value_x1000']:.0f}")
+    for metric in record["metrics"].values():
+        value = metric.get("value_x1000")
+        shown = f"{metric['value']:.3f}" if value is None else f"{value:.0f} (x 1000)"
+        print(f"{metric['name']}: {shown}")
+    print(f"Wrote {folder}")
+
+
+def _metrics(gan: Any) -> tuple[str, ...]:
+    from trainers import data
+    from trainers.metrics import catalogue
+
+    height, _, channels = gan.image_shape
+    name = gan.card["dataset"]["name"]
+    labelled = data.load(name, split="test", resolution=height, channels=channels).num_classes
+    return (
+        *catalogue.DEFAULT,
+        *(("class_balance",) if labelled else ()),
+        *(("class_accuracy",) if gan.num_classes else ()),
+    )
 
 
 def main() -> None:
