@@ -26,3 +26,42 @@ def test_large_logits_stay_finite() -> None:
     huge = np.array([[-1e4], [1e4]], np.float32)
     assert np.isfinite(losses.minimax_discriminator(huge, huge))
     assert np.isfinite(losses.non_saturating_generator(huge))
+
+
+def test_wasserstein() -> None:
+    np.testing.assert_allclose(losses.wasserstein_discriminator(REAL, FAKE), 0.475 - 0.375)
+    np.testing.assert_allclose(losses.wasserstein_generator(FAKE), -0.475)
+    np.testing.assert_allclose(losses.drift(REAL), (9 + 0 + 0.25 + 16) / 4)
+
+
+def test_hinge() -> None:
+    real = (4 + 1 + 0.5 + 0) / 4  # 1 - D(x) where that is above 0
+    fake = (0 + 0.9 + 2 + 4) / 4
+    np.testing.assert_allclose(losses.hinge_discriminator(REAL, FAKE), real + fake)
+    np.testing.assert_allclose(losses.hinge_generator(FAKE), -0.475)
+
+
+def test_least_squares() -> None:
+    expected = 0.5 * np.mean((REAL - 1) ** 2) + 0.5 * np.mean(FAKE**2)
+    np.testing.assert_allclose(losses.least_squares_discriminator(REAL, FAKE), expected)
+    expected = 0.5 * np.mean((FAKE - 1) ** 2)
+    np.testing.assert_allclose(losses.least_squares_generator(FAKE), expected)
+
+
+def test_relativistic_pairs() -> None:
+    pairs = zip(REAL[:, 0], FAKE[:, 0], strict=True)
+    expected = -np.mean([np.log(sigmoid(real - fake)) for real, fake in pairs])
+    np.testing.assert_allclose(losses.relativistic_discriminator(REAL, FAKE), expected)
+    expected = -np.mean(np.log(sigmoid(FAKE - REAL)))
+    np.testing.assert_allclose(losses.relativistic_generator(REAL, FAKE), expected)
+
+
+def test_half_precision_is_summed_in_single() -> None:
+    real, fake = np.full(5000, 30.0, np.float16), np.full(5000, 20.0, np.float16)
+    for loss in (
+        losses.hinge_discriminator(real, fake),
+        losses.least_squares_discriminator(real, fake),
+        losses.relativistic_discriminator(fake, real),
+    ):
+        assert loss.dtype == "float32"
+    np.testing.assert_allclose(losses.least_squares_discriminator(real, fake), 620.5)

@@ -1,7 +1,54 @@
 """Layers that two or more papers use identically."""
 
 from zoo.layers.batch_normalization import BatchNormalization
+from zoo.layers.conditional_batch_normalization import (
+    ConditionalBatchNormalization,
+    StandingBatchNormalization,
+    batch_statistics,
+)
+from zoo.layers.equalized import EqualizedConv2D, EqualizedDense
+from zoo.layers.fir import (
+    DownsamplingConv2D,
+    FIRDownsampling2D,
+    FIRUpsampling2D,
+    fir_blur,
+    fir_downsample,
+    fir_upsample,
+)
 from zoo.layers.maxout import Maxout
+from zoo.layers.minibatch_std import MinibatchStd
+from zoo.layers.modulated import ModulatedConv2D
+from zoo.layers.noise import Noise, without_noise
+from zoo.layers.orthogonal import Orthogonal
+from zoo.layers.pixel_norm import PixelNorm
 from zoo.layers.random import Dropout, next_seed, random_draws
+from zoo.layers.self_attention import SelfAttention
+from zoo.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
 
-__all__ = ["BatchNormalization", "Dropout", "Maxout", "next_seed", "random_draws"]
+__all__ = [
+    "BatchNormalization",
+    "ConditionalBatchNormalization",
+    "DownsamplingConv2D",
+    "Dropout",
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "FIRDownsampling2D",
+    "FIRUpsampling2D",
+    "Maxout",
+    "MinibatchStd",
+    "ModulatedConv2D",
+    "Noise",
+    "Orthogonal",
+    "PixelNorm",
+    "SelfAttention",
+    "SpectralNormConv2D",
+    "SpectralNormDense",
+    "StandingBatchNormalization",
+    "batch_statistics",
+    "fir_blur",
+    "fir_downsample",
+    "fir_upsample",
+    "next_seed",
+    "random_draws",
+    "without_noise",
+]

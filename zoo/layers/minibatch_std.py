@@ -1,0 +1,100 @@
+"""Minibatch standard deviation (Karras et al. 2018, section 3)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class MinibatchStd(keras.layers.Layer):
+    """Shows D how varied its batch is: [N, H, W, C] -> [N, H, W, C + features].
+
+    Over each group of images: the standard deviation of every feature at every place, then the
+    mean of them all, one number that becomes a constant map for all images of the group.
+
+    A group is `group` images that stand side by side in the batch, or the batch where that is
+    smaller. (In the paper's code image i of N is in group i mod (N / group): the same draw, but
+    side by side, replicas that hold whole groups compute what one device would.) Statistics are per
+    replica, never across.
+
+    When `training` is false each image gets the running mean of what training has seen, so that
+    no answer depends on which other images are asked about at the same time.
+
+    Args:
+        group: Images in a group; the batch must be a multiple of it, or smaller.
+        features: Into how many parts the features are divided, each with a map of its own.
+        momentum: Of the running mean.
+    """
+
+    def __init__(
+        self, group: int = 4, features: int = 1, momentum: float = 0.99, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if min(group, features) < 1:
+            raise ValueError(
+                f"group and features must be at least 1. Received: {group}, {features}."
+            )
+        self.group = group
+        self.features = features
+        self.momentum = momentum
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if input_shape[-1] % self.features:
+            raise ValueError(
+                f"The features must divide into features={self.features} parts. "
+                f"Received: {input_shape[-1]}."
+            )
+        self.running_mean = self.add_weight(
+            shape=(self.features,),
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="mean",
+            name="running_mean",
+        )
+
+    def check_batch_size(self, count: int) -> None:
+        """Raises ValueError for a replica's batch that does not divide into groups."""
+        if count > self.group and count % self.group:
+            raise ValueError(
+                "Minibatch standard deviation needs batches that are a multiple of its group of "
+                f"{self.group}, or smaller, on each replica (and in each part of accumulate). "
+                f"Received: a batch of {count}."
+            )
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        shape = tf.shape(inputs)
+        if not training:
+            std = tf.broadcast_to(self.running_mean, [shape[0], self.features])
+        else:
+            std = self._of_groups(inputs)
+            mean = tf.stop_gradient(tf.reduce_mean(std, axis=0))
+            self.running_mean.assign(
+                self.momentum * self.running_mean + (1.0 - self.momentum) * mean
+            )
+        maps = tf.broadcast_to(
+            tf.cast(std, inputs.dtype)[:, None, None, :],
+            [shape[0], shape[1], shape[2], self.features],
+        )
+        return tf.concat([inputs, maps], axis=-1)
+
+    def _of_groups(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[N, H, W, C] -> [N, features]."""
+        if inputs.shape[0] is not None:
+            self.check_batch_size(inputs.shape[0])
+        _, height, width, channels = inputs.shape
+        x = tf.cast(inputs, tf.float32) if inputs.dtype.size < 4 else inputs
+        size = tf.minimum(self.group, tf.shape(x)[0])
+        # [M, G, H, W, F, C / F]: M groups of G
+        x = tf.reshape(x, [-1, size, height, width, self.features, channels // self.features])
+        std = tf.sqrt(tf.math.reduce_variance(x, axis=1) + 1e-8)  # [M, H, W, F, C / F]
+        return tf.repeat(tf.reduce_mean(std, axis=[1, 2, 4]), size, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "group": self.group,
+            "features": self.features,
+            "momentum": self.momentum,
+        }
