@@ -1,0 +1,248 @@
+"""ProGAN's networks (Karras et al. 2018, table 2), the layers of every stage in one.
+
+paper                                here
+latent vector                        latents [N, latent_dim]
+G, D                                 Generator, Discriminator
+LReLU                                leaky ReLU with slope .2
+toRGB, fromRGB                       to_rgb, from_rgb: 1x1 convolutions
+2x, 0.5x of figure 2                 nearest, box
+weight of the new layers, alpha      alpha
+resolutions                          4, 8, ... resolution; blocks[i] is that of 4 * 2^i pixels
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo.growing import GrowingNetwork
+from zoo.layers import EqualizedConv2D, EqualizedDense, MinibatchStd, PixelNorm
+from zoo.layers.resampling import box, nearest
+
+FIRST = 4
+
+
+def features(resolution: int, fmap_base: int, fmap_max: int) -> int:
+    """Feature maps at a resolution: 512 up to 32 px, 16 at 1024 px, with the paper's numbers."""
+    return max(1, min(2 * fmap_base // resolution, fmap_max))
+
+
+def resolutions(last: int) -> list[int]:
+    """4, 8, ... last."""
+    return [FIRST << i for i in range((last // FIRST).bit_length())]
+
+
+def _leaky(x: tf.Tensor) -> tf.Tensor:
+    return tf.nn.leaky_relu(x, 0.2)
+
+
+def _build(layer: keras.layers.Layer, *shape: int) -> keras.layers.Layer:
+    layer.build((None, *shape))
+    return layer
+
+
+def lerp(a: tf.Tensor, b: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
+    """a at t = 0, b at t = 1."""
+    return a + tf.cast(t, a.dtype) * (b - a)
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class Generator(GrowingNetwork):
+    """latents [N, z] -> images [N, R, R, C].
+
+    Args:
+        resolution: R of the whole network.
+        channels: C.
+        latent_dim: z.
+        fmap_base: Feature maps at r pixels are 2 * fmap_base / r,
+        fmap_max: and no more than this.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        channels: int,
+        latent_dim: int,
+        fmap_base: int,
+        fmap_max: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = {
+            "resolution": resolution,
+            "channels": channels,
+            "latent_dim": latent_dim,
+            "fmap_base": fmap_base,
+            "fmap_max": fmap_max,
+        }
+        self.resolutions = resolutions(resolution)
+        maps = [features(r, fmap_base, fmap_max) for r in self.resolutions]
+        self.pixel_norm = PixelNorm()
+        self.first = FirstBlock(latent_dim, maps[0])
+        self.blocks = [self.first] + [
+            GeneratorBlock(maps[i - 1], maps[i], self.resolutions[i]) for i in range(1, len(maps))
+        ]
+        self.to_rgb = [
+            _build(EqualizedConv2D(channels, 1, gain=1.0), r, r, m)
+            for r, m in zip(self.resolutions, maps, strict=True)
+        ]
+        self.built = True
+
+    def layers_at(self, resolution: int, fading: bool) -> list[keras.layers.Layer]:
+        last = self.resolutions.index(resolution)
+        return [*self.blocks[: last + 1], *self.to_rgb[last - fading : last + 1]]
+
+    def call(
+        self,
+        latents: tf.Tensor,
+        resolution: int | None = None,
+        alpha: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        last = self.resolutions.index(resolution or self.resolutions[-1])
+        x = self.pixel_norm(latents)
+        for block in self.blocks[: last + 1]:
+            before, x = x, block(x)
+        images = self.to_rgb[last](x)
+        if alpha is None:
+            return images
+        # Figure 2 (b): the layers of the new resolution are faded in like a residual block.
+        return lerp(nearest(self.to_rgb[last - 1](before), 2), images, alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.config}
+
+
+class FirstBlock(keras.layers.Layer):
+    """G at 4 px: latents [N, z] -> [N, 4, 4, F], by a 4x4 and a 3x3 convolution."""
+
+    def __init__(self, latent_dim: int, maps: int) -> None:
+        super().__init__()
+        self.maps = maps
+        # The 4x4 convolution of one pixel is a dense layer; its bias is the features'. The gain is
+        # that of the paper's code.
+        self.dense = _build(EqualizedDense(16 * maps, 2.0**0.5 / 4, use_bias=False), latent_dim)
+        self.bias = self.add_weight(shape=(maps,), initializer="zeros", name="bias")
+        self.conv = _build(EqualizedConv2D(maps, 3), 4, 4, maps)
+        self.pixel_norm = PixelNorm()
+        self.built = True
+
+    def call(self, latents: tf.Tensor) -> tf.Tensor:
+        x = tf.reshape(self.dense(latents), [-1, 4, 4, self.maps])
+        x = self.pixel_norm(_leaky(tf.nn.bias_add(x, tf.convert_to_tensor(self.bias))))
+        return self.pixel_norm(_leaky(self.conv(x)))
+
+
+class GeneratorBlock(keras.layers.Layer):
+    """G at a resolution r: [N, r/2, r/2, F] -> [N, r, r, G]: doubled, then two convolutions."""
+
+    def __init__(self, maps_before: int, maps: int, resolution: int) -> None:
+        super().__init__()
+        half = resolution // 2
+        self.conv_up = _build(EqualizedConv2D(maps, 3, resample="up"), half, half, maps_before)
+        self.conv = _build(EqualizedConv2D(maps, 3), resolution, resolution, maps)
+        self.pixel_norm = PixelNorm()
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        x = self.pixel_norm(_leaky(self.conv_up(x)))
+        return self.pixel_norm(_leaky(self.conv(x)))
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class Discriminator(GrowingNetwork):
+    """G's mirror, a critic: images [N, R, R, C] -> scores [N, 1].
+
+    Args:
+        resolution, channels, fmap_base, fmap_max: As in `Generator`.
+        group: Images over which the minibatch standard deviation is taken.
+    """
+
+    def __init__(
+        self,
+        resolution: int,
+        channels: int,
+        fmap_base: int,
+        fmap_max: int,
+        group: int,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.config = {
+            "resolution": resolution,
+            "channels": channels,
+            "fmap_base": fmap_base,
+            "fmap_max": fmap_max,
+            "group": group,
+        }
+        self.resolutions = resolutions(resolution)
+        maps = [features(r, fmap_base, fmap_max) for r in self.resolutions]
+        self.from_rgb = [
+            _build(EqualizedConv2D(m, 1), r, r, channels)
+            for r, m in zip(self.resolutions, maps, strict=True)
+        ]
+        self.last = LastBlock(maps[0], features(FIRST // 2, fmap_base, fmap_max), group)
+        self.blocks = [self.last] + [
+            DiscriminatorBlock(maps[i], maps[i - 1], self.resolutions[i])
+            for i in range(1, len(maps))
+        ]
+        self.built = True
+
+    def layers_at(self, resolution: int, fading: bool) -> list[keras.layers.Layer]:
+        first = self.resolutions.index(resolution)
+        return [*self.blocks[: first + 1], *self.from_rgb[first - fading : first + 1]]
+
+    def check_batch_size(self, count: int) -> None:
+        """Raises ValueError for a batch that minibatch standard deviation cannot group."""
+        self.last.minibatch_std.check_batch_size(count)
+
+    def call(
+        self,
+        images: tf.Tensor,
+        resolution: int | None = None,
+        alpha: tf.Tensor | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        first = self.resolutions.index(resolution or self.resolutions[-1])
+        x = _leaky(self.from_rgb[first](images))
+        for i in range(first, 0, -1):
+            x = self.blocks[i](x)
+            if i == first and alpha is not None:
+                # Figure 2 (b): what the network without this block would see.
+                x = lerp(_leaky(self.from_rgb[i - 1](box(images, 2))), x, alpha)
+        return self.last(x, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **self.config}
+
+
+class DiscriminatorBlock(keras.layers.Layer):
+    """D at a resolution r: [N, r, r, F] -> [N, r/2, r/2, G]: two convolutions, then halved."""
+
+    def __init__(self, maps: int, maps_after: int, resolution: int) -> None:
+        super().__init__()
+        self.conv = _build(EqualizedConv2D(maps, 3), resolution, resolution, maps)
+        self.conv_down = _build(
+            EqualizedConv2D(maps_after, 3, resample="down"), resolution, resolution, maps
+        )
+        self.built = True
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return _leaky(self.conv_down(_leaky(self.conv(x))))
+
+
+class LastBlock(keras.layers.Layer):
+    """D at 4 px: [N, 4, 4, F] -> scores [N, 1]."""
+
+    def __init__(self, maps: int, units: int, group: int) -> None:
+        super().__init__()
+        self.minibatch_std = _build(MinibatchStd(group), 4, 4, maps)
+        self.conv = _build(EqualizedConv2D(maps, 3), 4, 4, maps + 1)
+        self.dense = _build(EqualizedDense(units), 16 * maps)
+        self.score = _build(EqualizedDense(1, gain=1.0), units)
+        self.built = True
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        x = _leaky(self.conv(self.minibatch_std(x, training=training)))
+        x = _leaky(self.dense(tf.reshape(x, [-1, self.dense.kernel.shape[0]])))
+        return self.score(x)
