@@ -1,0 +1,159 @@
+"""The conditional GAN: the game (Mirza & Osindero 2014, equation 2)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import losses
+from zoo.accumulation import in_parts
+from zoo.cgan import networks
+from zoo.cgan.optimizer import MirzaSGD
+from zoo.checks import integer
+from zoo.drawing import with_labels
+from zoo.gan import GAN
+from zoo.layers import random_draws
+
+L2 = 2.5e-5  # of the convolutional form's code
+
+
+class CGAN(GAN):
+    """Conditional GAN: both networks see the class.
+
+    Args:
+        resolution: Height and width of the images; "conv": a multiple of 4 from 8, made for 28
+            and 32.
+        channels: 1 (grey) or 3 (RGB).
+        num_classes: Of the labels.
+        latent_dim: Length of z.
+        architecture: "mlp", the paper's, or "conv", the convolutional form of DCGAN's code.
+        width: "mlp": units of G's joint layer, 1200 by default; the other layers keep the paper's
+            proportion to it. "conv": features at half the resolution, 64 by default.
+        dense_units: "conv" alone: units of the dense layer of each network, 1024 by default.
+        dropout: "mlp" alone: whether half of each hidden layer is dropped, in both networks.
+
+    Example:
+        gan = zoo.CGAN(architecture="conv")
+        gan.compile()
+        gan.fit(dataset)          # (images f32 [N, 28, 28, 1] in [-1, 1], labels int [N])
+        images = gan.generate(10, seed=0, labels=range(10))      # uint8 [10, 28, 28, 1]
+
+    Reference: Mirza & Osindero, "Conditional Generative Adversarial Nets", 2014 (arXiv:1411.1784).
+    """
+
+    family = "cgan"
+    interpolation = "lerp"  # z is uniform
+
+    def __init__(
+        self,
+        resolution: int = 28,
+        channels: int = 1,
+        num_classes: int = 10,
+        latent_dim: int = 100,
+        architecture: str = "mlp",
+        width: int | None = None,
+        dense_units: int | None = None,
+        dropout: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if architecture not in ("mlp", "conv"):
+            raise ValueError(f"architecture must be 'mlp' or 'conv'. Received: {architecture!r}.")
+        if architecture == "mlp" and dense_units is not None:
+            raise ValueError(
+                f"dense_units belongs to architecture='conv'. Received: {dense_units} for 'mlp'."
+            )
+        conv = architecture == "conv"
+        sizes = {
+            "resolution": resolution,
+            "channels": channels,
+            "num_classes": num_classes,
+            "latent_dim": latent_dim,
+            "width": (64 if conv else 1200) if width is None else width,
+        }
+        if conv:
+            sizes["dense_units"] = 1024 if dense_units is None else dense_units
+        sizes = {name: integer(name, size) for name, size in sizes.items()}
+        least = {"num_classes": 2, "width": 1 if conv else 24}
+        for name, size in sizes.items():
+            if size < least.get(name, 1):
+                raise ValueError(f"{name} must be at least {least.get(name, 1)}. Received: {size}.")
+        if conv and (resolution < 8 or resolution % 4):
+            raise ValueError(
+                "resolution must be a multiple of 4 from 8 for architecture='conv'. "
+                f"Received: {resolution}."
+            )
+        of_both = {name: sizes[name] for name in ("resolution", "channels", "num_classes", "width")}
+        z = {"latent_dim": sizes["latent_dim"]}
+        if conv:
+            of_both["dense_units"] = sizes["dense_units"]
+            generator = networks.conv_generator(**of_both, **z)
+            discriminator = networks.conv_discriminator(**of_both)
+        else:
+            generator = networks.mlp_generator(**of_both, **z, dropout=dropout)
+            discriminator = networks.mlp_discriminator(**of_both, dropout=dropout)
+        super().__init__(generator=generator, discriminator=discriminator, **kwargs)
+        self._config = {**sizes, "architecture": architecture, "dropout": dropout}
+        self._l2 = L2 if conv else 0.0
+
+    def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
+        """z uniform: "mlp" in the unit hypercube, as the paper says; "conv" in (-1, 1)."""
+        low = -1.0 if self._config["architecture"] == "conv" else 0.0
+        return tf.random.stateless_uniform(shape, seed, low, 1.0, alg="philox")
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Unless others are given, the paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5."""
+
+        def default() -> keras.optimizers.Optimizer:
+            conv = self._config["architecture"] == "conv"
+            return keras.optimizers.Adam(2e-4, beta_1=0.5) if conv else MirzaSGD()
+
+        super().compile(
+            generator_optimizer or default(), discriminator_optimizer or default(), **kwargs
+        )
+
+    @in_parts
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update of each network on one batch, both from the same forward pass.
+
+        Args:
+            batch: (images f32 [N, H, W, C] in [-1, 1], labels int [N]). The fakes are of the same
+                classes.
+        """
+        images, labels = self.check_batch(batch)
+        latent_seed, dropout_seed = self.step_seeds(2)
+        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
+
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(dropout_seed):
+            fakes = self.generator(with_labels(latents, labels), training=True)
+            real_logits = self.discriminator(with_labels(images, labels), training=True)
+            fake_logits = self.discriminator(with_labels(fakes, labels), training=True)
+            # Equation 2: -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]; G's -E[log D(G(z|y)|y)].
+            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
+            g_loss = losses.non_saturating_generator(fake_logits)
+            d_objective = d_loss + self._decay(self.discriminator)
+            g_objective = g_loss + self._decay(self.generator)
+
+        d_norm = self.minimize(
+            d_tape, d_objective, self.discriminator, self.discriminator_optimizer
+        )
+        g_norm = self.minimize(g_tape, g_objective, self.generator, self.generator_optimizer)
+        self.finish_step(images)
+        return self.track(
+            d_loss=d_loss,
+            g_loss=g_loss,
+            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            d_gradient_norm=d_norm,
+            g_gradient_norm=g_norm,
+        )
+
+    def _decay(self, network: keras.Model) -> tf.Tensor:
+        """L2 / 2 |w|^2 over all weights."""
+        if not self._l2:
+            return tf.constant(0.0)
+        return self._l2 * tf.add_n([tf.nn.l2_loss(v.value) for v in network.trainable_variables])
