@@ -1,11 +1,15 @@
 """An exported model against the live one."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from export.signatures import has_styles
 from zoo import GAN
+from zoo.checks import ANY_LABEL
+from zoo.drawing import with_labels
 from zoo.images import encode_png
 
 TOLERANCE = 1e-5
@@ -27,23 +31,27 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
         The largest difference of a float output, at most `TOLERANCE`.
 
     Raises:
-        ParityError: A larger difference, or PNG bytes that differ.
+        ParityError: A larger difference, PNG bytes that differ, or a signature of which the live
+            model knows nothing.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
-    seeds = tf.range(SEEDS, dtype=tf.int64)
-    latents = gan.latents_from_seeds(seeds)
-    images = gan(latents)
-
-    pairs = {
-        "serving_default": (signatures["serving_default"](latents=latents)["images"], images),
-        "generate": (signatures["generate"](seed=seeds)["images"], images),
-        "discriminate": (
-            signatures["discriminate"](images=images)["probability"],
-            gan.discriminate(images.numpy()),
-        ),
-    }
+    expected = _live(gan)
+    if set(signatures) != set(expected):
+        raise ParityError(
+            f"Every exported signature must have its twin in the live model: {sorted(expected)}. "
+            f"Received: {sorted(signatures)}. Nothing was exported."
+        )
     largest = 0.0
-    for name, (exported, live) in pairs.items():
+    for name, (inputs, live) in expected.items():
+        (exported,) = signatures[name](**inputs).values()
+        if exported.dtype == tf.string:
+            if exported.numpy().tolist() != live:
+                differ = sum(a != b for a, b in zip(exported.numpy(), live, strict=True))
+                raise ParityError(
+                    f"The exported signature {name!r} must give the model's own PNG bytes. "
+                    f"Received: {differ} of {SEEDS} images that differ. Nothing was exported."
+                )
+            continue
         difference = float(np.max(np.abs(np.asarray(exported) - np.asarray(live))))
         if not difference <= TOLERANCE:  # NaN too
             raise ParityError(
@@ -51,13 +59,53 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
                 f"Received: a difference of {difference:.3g}. Nothing was exported."
             )
         largest = max(largest, difference)
-
-    exported = signatures["generate_png"](seed=seeds)["image_bytes"].numpy().tolist()
-    live = [encode_png(image) for image in gan.generate(SEEDS, seed=0)]
-    if exported != live:
-        raise ParityError(
-            "The exported signature 'generate_png' must give the model's own PNG bytes. "
-            f"Received: {sum(a != b for a, b in zip(exported, live, strict=True))} of {SEEDS} "
-            "images that differ. Nothing was exported."
-        )
     return largest
+
+
+def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
+    """Signature -> (inputs, what the live model makes of them)."""
+    seeds = tf.range(SEEDS, dtype=tf.int64)
+    latents = gan.latents_from_seeds(seeds)
+    labels = tf.range(SEEDS) % gan.num_classes if gan.num_classes else None
+    # Every other row as given, the others left to the model.
+    some = tf.range(SEEDS) % 2 == 0
+    some_labels = None if labels is None else tf.where(some, labels, ANY_LABEL)
+    half = tf.fill([SEEDS], 0.5) if gan.truncates else None
+    some_half = tf.where(some, half, np.nan) if gan.truncates else None
+    images = gan(with_labels(latents, labels))
+    given = None if labels is None else labels.numpy()
+    pngs = gan.generate(
+        SEEDS, seed=0, labels=given, truncation=None if half is None else half.numpy()
+    )
+    live = {
+        "serving_default": (_inputs(latents=latents, labels=labels), images),
+        "generate": (
+            _inputs(seed=seeds, labels=some_labels, truncation=some_half),
+            gan.images_from_seeds(seeds, some_labels, some_half),
+        ),
+        "generate_png": (
+            _inputs(seed=seeds, labels=labels, truncation=half),
+            [encode_png(image) for image in pngs],
+        ),
+        "discriminate": (
+            _inputs(images=images, labels=labels),
+            gan.discriminate(images.numpy(), given),
+        ),
+    }
+    if has_styles(gan):
+        w = gan.map_latents(latents, labels, some_half)
+        others = seeds + SEEDS
+        cutoff = tf.range(SEEDS) % (w.shape[1] + 1)
+        live |= {
+            "map": (_inputs(latents=latents, labels=labels, truncation=some_half), w),
+            "synthesize": ({"w": w}, gan.synthesize_w(w)),
+            "mix": (
+                _inputs(seed_a=seeds, seed_b=others, cutoff=cutoff, labels=labels),
+                gan.mix_seeds(seeds, others, cutoff, labels),
+            ),
+        }
+    return live
+
+
+def _inputs(**tensors: tf.Tensor | None) -> dict[str, tf.Tensor]:
+    return {name: tensor for name, tensor in tensors.items() if tensor is not None}

@@ -62,8 +62,9 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         # Not a number: no server takes it for a version.
         fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=model_folder))
         fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
+        gan.generate(1, seed=0)  # settled, where it has to be
         signatures = noise_to_image(gan)
-        _save(gan, signatures, fresh)
+        _save(signatures, fresh)
         _write_warmup(signatures, name, fresh)
         difference = parity.check(gan, fresh)
         _write_manifest(fresh, name, source, difference)
@@ -103,12 +104,11 @@ def _publish(fresh: pathlib.Path, model_folder: pathlib.Path) -> pathlib.Path:
         return target
 
 
-def _save(gan: GAN, signatures: dict[str, Any], folder: pathlib.Path) -> None:
+def _save(signatures: dict[str, Any], folder: pathlib.Path) -> None:
     module = tf.Module()
     # What the signatures reach, and nothing else: no optimizers, no training graph.
-    module.variables_reached = [
-        v.value for network in (gan.ema_generator, gan.discriminator) for v in network.variables
-    ]
+    reached = [v for s in signatures.values() for v in s.get_concrete_function().graph.variables]
+    module.variables_reached = list({id(v): v for v in reached}.values())
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 

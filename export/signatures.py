@@ -1,17 +1,21 @@
 """What each kind of GAN offers to a client.
 
 Every input has a leading N, so that requests can be batched, and none is optional: the client
-fills in defaults.
+fills in defaults. Values that no model can draw are refused in the graph, with one line.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
-from zoo import GAN
+from zoo import GAN, checks
 from zoo import images as image_io
+from zoo.drawing import with_labels
 
 Signature = Callable[..., dict[str, tf.Tensor]]
+
+TRUNCATION_RULE = "truncation must be at least 0, or NaN for none."
 
 
 def noise_to_image(gan: GAN) -> dict[str, Signature]:
@@ -20,34 +24,136 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     serving_default: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]
     generate:        seed i64 [N]       -> images
     generate_png:    seed i64 [N]       -> image_bytes string [N], each a PNG
-    discriminate:    images             -> probability f32 [N] of being real
+    discriminate:    images             -> probability f32 [N] of being real; a critic's score
+
+    Of a conditional model each takes labels i32 [N] besides; where there is a seed, -1 has the
+    label drawn from it. Of one that truncates, those with a seed take truncation f32 [N], NaN for
+    none. `_styles` are added of a GAN with styles.
     """
     latents = tf.TensorSpec([None, gan.latent_dim], tf.float32, name="latents")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
     images = tf.TensorSpec([None, *gan.image_shape], tf.float32, name="images")
+    labels = _labels(gan)
+    drawing = [seed, *labels, *_truncation(gan)]
 
-    @tf.function(input_signature=[latents], autograph=False)
-    def serving_default(latents: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": gan(latents)}
+    def serving_default(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, Any]:
+        return {"images": gan(with_labels(latents, _checked_labels(labels, gan)))}
 
-    @tf.function(input_signature=[seed], autograph=False)
-    def generate(seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"images": gan.images_from_seeds(seed)}
+    def drawn(
+        seed: tf.Tensor, labels: tf.Tensor | None = None, truncation: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        labels = _checked_labels(labels, gan, least=checks.ANY_LABEL)
+        return gan.images_from_seeds(seed, labels, _checked_truncation(truncation))
 
-    @tf.function(input_signature=[seed], autograph=False)
-    def generate_png(seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image_bytes": _encode_png(image_io.to_uint8(gan.images_from_seeds(seed)))}
+    def generate(**given: tf.Tensor) -> dict[str, Any]:
+        return {"images": drawn(**given)}
 
-    @tf.function(input_signature=[images], autograph=False)
-    def discriminate(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"probability": gan.judge(images)}
+    def generate_png(**given: tf.Tensor) -> dict[str, Any]:
+        return {"image_bytes": _encode_png(image_io.to_uint8(drawn(**given)))}
+
+    def discriminate(images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, Any]:
+        output = "score" if gan.critic else "probability"
+        return {output: gan.judge(images, _checked_labels(labels, gan))}
 
     return {
-        "serving_default": serving_default,
-        "generate": generate,
-        "generate_png": generate_png,
-        "discriminate": discriminate,
+        "serving_default": _signature(serving_default, latents, *labels),
+        "generate": _signature(generate, *drawing),
+        "generate_png": _signature(generate_png, *drawing),
+        "discriminate": _signature(discriminate, images, *labels),
+        **(_styles(gan) if has_styles(gan) else {}),
     }
+
+
+def has_styles(gan: GAN) -> bool:
+    """Whether there is a w between latents and images, as in the StyleGANs."""
+    return hasattr(gan, "map_latents")
+
+
+def _styles(gan: GAN) -> dict[str, Signature]:
+    """Signatures of a GAN with styles, L of them in an image.
+
+    map:        latents (+ labels) (+ truncation)             -> w f32 [N, L, w]
+    synthesize: w                                             -> images
+    mix:        seed_a, seed_b i64 [N], cutoff i32 [N] (+ labels) -> images: the styles of seed_b
+                from layer `cutoff` on; a label of -1 is drawn from seed_a
+    """
+    latents = tf.TensorSpec([None, gan.latent_dim], tf.float32, name="latents")
+    cutoff = tf.TensorSpec([None], tf.int32, name="cutoff")
+    seeds = [tf.TensorSpec([None], tf.int64, name=name) for name in ("seed_a", "seed_b")]
+
+    def mapped(
+        latents: tf.Tensor, labels: tf.Tensor | None = None, truncation: tf.Tensor | None = None
+    ) -> dict[str, Any]:
+        labels, truncation = _checked_labels(labels, gan), _checked_truncation(truncation)
+        return {"w": gan.map_latents(latents, labels, truncation)}
+
+    map_ = _signature(mapped, latents, *_labels(gan), *_truncation(gan))
+    count, size = map_.get_concrete_function().structured_outputs["w"].shape[1:]
+    w = tf.TensorSpec([None, count, size], tf.float32, name="w")
+
+    def synthesize(w: tf.Tensor) -> dict[str, Any]:
+        return {"images": gan.synthesize_w(w)}
+
+    def mix(
+        seed_a: tf.Tensor, seed_b: tf.Tensor, cutoff: tf.Tensor, labels: tf.Tensor | None = None
+    ) -> dict[str, Any]:
+        cutoff = _in_range(
+            cutoff, 0, count, f"cutoff must be from 0 to {count}, the number of styles."
+        )
+        labels = _checked_labels(labels, gan, least=checks.ANY_LABEL)
+        if labels is not None:
+            labels = tf.where(labels < 0, gan.labels_from_seeds(seed_a), labels)
+        return {"images": gan.mix_seeds(seed_a, seed_b, cutoff, labels)}
+
+    return {
+        "map": map_,
+        "synthesize": _signature(synthesize, w),
+        "mix": _signature(mix, *seeds, cutoff, *_labels(gan)),
+    }
+
+
+def _signature(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -> Signature:
+    """`function`, which is given the inputs by name."""
+    names = [spec.name for spec in inputs]
+
+    def by_name(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
+        return function(**dict(zip(names, tensors, strict=True)))
+
+    return tf.function(by_name, input_signature=list(inputs), autograph=False)
+
+
+def _labels(gan: GAN) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec([None], tf.int32, name="labels")] if gan.num_classes else []
+
+
+def _truncation(gan: GAN) -> list[tf.TensorSpec]:
+    return [tf.TensorSpec([None], tf.float32, name="truncation")] if gan.truncates else []
+
+
+def _checked_labels(labels: tf.Tensor | None, gan: GAN, least: int = 0) -> tf.Tensor | None:
+    if labels is None:
+        return None
+    rule = checks.labels_rule(gan.num_classes)
+    if least == checks.ANY_LABEL:
+        rule += f" {least} stands for one drawn from the seed."
+    return _in_range(labels, least, gan.num_classes - 1, rule)
+
+
+def _checked_truncation(truncation: tf.Tensor | None) -> tf.Tensor | None:
+    if truncation is None:
+        return None
+    return _refuse(tf.boolean_mask(truncation, truncation < 0.0), TRUNCATION_RULE, truncation)
+
+
+def _in_range(values: tf.Tensor, least: int, most: int, rule: str) -> tf.Tensor:
+    return _refuse(tf.boolean_mask(values, (values < least) | (values > most)), rule, values)
+
+
+def _refuse(wrong: tf.Tensor, rule: str, values: tf.Tensor) -> tf.Tensor:
+    """`values`, or an error with the rule and those that are `wrong`."""
+    check = tf.debugging.Assert(tf.size(wrong) == 0, [f"{rule} Received:", wrong], summarize=3)
+    with tf.control_dependencies([check]):
+        return tf.identity(values)
 
 
 def _encode_png(images: tf.Tensor) -> tf.Tensor:

@@ -28,15 +28,25 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("k
 from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
 
 if TYPE_CHECKING:
+    from zoo.biggan import BigGAN
+    from zoo.cgan import CGAN
     from zoo.dcgan import DCGAN
     from zoo.gan import GAN
+    from zoo.progan import ProGAN
+    from zoo.stylegan import StyleGAN
+    from zoo.stylegan2 import StyleGAN2
     from zoo.vanilla import VanillaGAN
 
 __all__ = [
+    "BigGAN",
+    "CGAN",
     "DCGAN",
     "GAN",
     "Preset",
     "PresetError",
+    "ProGAN",
+    "StyleGAN",
+    "StyleGAN2",
     "VanillaGAN",
     "get_preset",
     "list_families",

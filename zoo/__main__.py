@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 import time
+from collections.abc import Sequence
 
 from zoo import list_presets, load, presets
 from zoo.cli import quiet_tensorflow, run
@@ -23,7 +24,12 @@ def _list(args: argparse.Namespace) -> None:
 
 def _show(args: argparse.Namespace) -> None:
     source = presets.resolve(args.name)
-    content = {"name": args.name, "family": source.family, "config": source.config}
+    content = {
+        "name": args.name,
+        "family": source.family,
+        "num_classes": source.config.get("num_classes", 0),
+        "config": source.config,
+    }
     if source.card is None:
         content |= {
             "parameters": presets.get_preset(args.name).parameters,
@@ -35,8 +41,18 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _sample(args: argparse.Namespace) -> None:
-    if args.n < 1:
-        raise ValueError(f"--n must be at least 1. Received: {args.n}.")
+    labels = _labels(args.labels)
+    n = args.n
+    if n is None:
+        n = len(labels) if labels and len(labels) > 1 else 16
+    if n < 1:
+        raise ValueError(f"--n must be at least 1. Received: {n}.")
+    if labels and len(labels) not in (1, n):
+        raise ValueError(
+            f"--labels must be one, or as many as --n. Received: {len(labels)} for --n={n}."
+        )
+    if labels and len(labels) == 1:
+        labels *= n
     path = pathlib.Path(args.out or f"{pathlib.Path(args.name).name}.png")
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out must end in .png. Received: {path}.")
@@ -48,18 +64,32 @@ def _sample(args: argparse.Namespace) -> None:
     gan = load(args.name)
     chunks = []
     begun = time.monotonic()
-    for at in range(0, args.n, CHUNK):
-        chunks.append(gan.generate(min(CHUNK, args.n - at), seed=args.seed + at))
-        done = at + len(chunks[-1])
-        if args.n > CHUNK:
-            left = (time.monotonic() - begun) / done * (args.n - done)
-            print(f"\r{done} of {args.n} images, {left:.0f} s left ", end="", file=sys.stderr)
-    if args.n > CHUNK:
+    for at in range(0, n, CHUNK):
+        count = min(CHUNK, n - at)
+        some = None if labels is None else labels[at : at + count]
+        chunks.append(
+            gan.generate(count, seed=args.seed + at, labels=some, truncation=args.truncation)
+        )
+        done = at + count
+        if n > CHUNK:
+            left = (time.monotonic() - begun) / done * (n - done)
+            print(f"\r{done} of {n} images, {left:.0f} s left ", end="", file=sys.stderr)
+    if n > CHUNK:
         print(file=sys.stderr)
     sheet = images.grid(np.concatenate(chunks))
     images.write_png(path, sheet)
-    count = "1 image" if args.n == 1 else f"{args.n} images"
+    count = "1 image" if n == 1 else f"{n} images"
     print(f"Wrote {path}: {count}, {sheet.shape[1]}x{sheet.shape[0]} px")
+
+
+def _labels(text: str | None) -> list[int] | None:
+    """ "0,1,2" -> [0, 1, 2]."""
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(
+            f"--labels must be integers with commas between them, as 0,1,2. Received: {text!r}."
+        ) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,16 +106,22 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("sample", help="draw images into one PNG")
     command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
-    command.add_argument("--n", type=int, default=16, help="how many images [16]")
+    command.add_argument("--n", type=int, help="how many images [16, or one for each of --labels]")
     command.add_argument("--seed", type=int, default=0, help="image i is made from seed + i [0]")
+    command.add_argument(
+        "--labels", help="classes: one for all, or --n of them as 0,1,2 [drawn from the seeds]"
+    )
+    command.add_argument(
+        "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
+    )
     command.add_argument("--out", help="the PNG [NAME.png]")
     command.set_defaults(command=_sample)
     return parser
 
 
-def main() -> None:
-    """Console entry point."""
-    args = _parser().parse_args()
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
     run(lambda: args.command(args))
 
 

@@ -22,6 +22,11 @@ from typing import Any
 FAMILIES = {
     "vanilla": "VanillaGAN",
     "dcgan": "DCGAN",
+    "cgan": "CGAN",
+    "progan": "ProGAN",
+    "stylegan": "StyleGAN",
+    "stylegan2": "StyleGAN2",
+    "biggan": "BigGAN",
 }
 
 CONFIG_FILE = "config.json"

@@ -1,7 +1,7 @@
 """The asyncio twin of the client."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -47,11 +47,14 @@ class AsyncClient:
         n: int = 1,
         *,
         seed: int | None = 0,
+        labels: int | Sequence[int] | None = None,
+        truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
         """As `Client.generate`."""
-        return await self._drive(self._core.generate(model, n, seed, version, timeout))
+        steps = self._core.generate(model, n, seed, labels, truncation, version, timeout)
+        return await self._drive(steps)
 
     async def generate_png(
         self,
@@ -59,22 +62,27 @@ class AsyncClient:
         n: int = 1,
         *,
         seed: int | None = 0,
+        labels: int | Sequence[int] | None = None,
+        truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:
         """As `Client.generate_png`."""
-        return await self._drive(self._core.generate_png(model, n, seed, version, timeout))
+        steps = self._core.generate_png(model, n, seed, labels, truncation, version, timeout)
+        return await self._drive(steps)
 
     async def discriminate(
         self,
         model: str,
         images: np.ndarray,
         *,
+        labels: int | Sequence[int] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
         """As `Client.discriminate`."""
-        return await self._drive(self._core.discriminate(model, images, version, timeout))
+        steps = self._core.discriminate(model, images, labels, version, timeout)
+        return await self._drive(steps)
 
     async def predict(
         self,

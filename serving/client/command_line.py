@@ -1,6 +1,7 @@
 """The client on the command line.
 
 python -m serving.client generate MODEL --server=localhost:8500 --n=16 --seed=0 --out=DIR
+python -m serving.client generate MODEL --labels=0,1,2 --truncation=.7
 python -m serving.client status MODEL
 python -m serving.client metadata MODEL
 """
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
-from serving.errors import ServingError
+from serving.errors import InvalidRequest, ServingError
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,9 +38,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     generate = _command(commands, "generate", _generate, "write n generated images as PNG files")
-    generate.add_argument("--n", type=int, default=1, help="how many images (default: 1)")
+    generate.add_argument(
+        "--n", type=int, help="how many images (default: 1, or one for each of --labels)"
+    )
     generate.add_argument(
         "--seed", type=int, default=0, help="image i is made from seed + i (default: 0)"
+    )
+    generate.add_argument(
+        "--labels", help="classes: one for all, or --n of them as 0,1,2 (default: from the seeds)"
+    )
+    generate.add_argument(
+        "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
     )
     generate.add_argument("--out", type=Path, default=Path("."), help="folder (default: this one)")
     _command(commands, "status", _status, "show the state of each version of a model")
@@ -67,12 +76,26 @@ def _command(commands, name, run, text) -> argparse.ArgumentParser:
 
 
 def _generate(client: Client, args: argparse.Namespace) -> None:
-    n, seed = seed_range(args.n, args.seed)
+    labels = _labels(args.labels)
+    n, seed = seed_range(len(labels or [None]) if args.n is None else args.n, args.seed)
+    if labels and len(labels) not in (1, n):
+        raise InvalidRequest(
+            f"--labels must be one, or as many as --n. Received: {len(labels)} for --n={n}"
+        )
+    if labels and len(labels) == 1:
+        labels *= n
     begun = time.monotonic()
     version = client.metadata(args.model).version  # all of one, as `Client.generate_png` does
     for at in range(0, n, CHUNK_ROWS):
         rows = min(CHUNK_ROWS, n - at)
-        files = client.generate_png(args.model, rows, seed=seed + at, version=version)
+        files = client.generate_png(
+            args.model,
+            rows,
+            seed=seed + at,
+            labels=None if labels is None else labels[at : at + rows],
+            truncation=args.truncation,
+            version=version,
+        )
         args.out.mkdir(parents=True, exist_ok=True)
         for index, data in enumerate(files, at):
             (args.out / _file_name(index)).write_bytes(data)
@@ -85,6 +108,16 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
     first = args.out / _file_name(0)
     names = f"1 image: {first}" if n == 1 else f"{n} images: {first} ... {_file_name(n - 1)}"
     print(f"Wrote {names}")
+
+
+def _labels(text: str | None) -> list[int] | None:
+    """ "0,1,2" -> [0, 1, 2]."""
+    try:
+        return None if text is None else [int(part) for part in text.split(",")]
+    except ValueError:
+        raise InvalidRequest(
+            f"--labels must be integers with commas between them, as 0,1,2. Received: {text!r}"
+        ) from None
 
 
 def _file_name(index: int) -> str:

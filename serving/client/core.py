@@ -6,12 +6,13 @@ checks, deadlines and retries stand here once, and `Client` and `AsyncClient` ar
 """
 
 import dataclasses
+import functools
 import operator
 import random
 import re
 import secrets
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -19,7 +20,15 @@ import numpy as np
 from google.protobuf.message import Message
 
 from serving import wire
-from serving.client.specs import VersionStatus, fit, read_metadata, read_outputs, to_uint8
+from serving.client.specs import (
+    Metadata,
+    VersionStatus,
+    fit,
+    fit_rows,
+    read_metadata,
+    read_outputs,
+    to_uint8,
+)
 from serving.errors import (
     DeadlineExceeded,
     InvalidRequest,
@@ -125,24 +134,38 @@ class Core:
         self._metadata: dict[tuple[str, int | None], Any] = {}
 
     def generate(
-        self, model: str, n: int, seed: int | None, version: int | None, timeout: float | None
+        self,
+        model: str,
+        n: int,
+        seed: int | None,
+        labels: Any,
+        truncation: Any,
+        version: int | None,
+        timeout: float | None,
     ) -> Steps:
-        chunks = _seed_chunks(n, seed)
+        chunks = _drawing_chunks(n, seed, labels, truncation)
         images = yield from self._in_chunks(model, "generate", chunks, "images", version, timeout)
         return to_uint8(images)
 
     def generate_png(
-        self, model: str, n: int, seed: int | None, version: int | None, timeout: float | None
+        self,
+        model: str,
+        n: int,
+        seed: int | None,
+        labels: Any,
+        truncation: Any,
+        version: int | None,
+        timeout: float | None,
     ) -> Steps:
-        chunks = _seed_chunks(n, seed)
+        chunks = _drawing_chunks(n, seed, labels, truncation)
         signature, output = "generate_png", "image_bytes"
         files = yield from self._in_chunks(model, signature, chunks, output, version, timeout)
         return files.tolist()
 
     def discriminate(
-        self, model: str, images: Any, version: int | None, timeout: float | None
+        self, model: str, images: Any, labels: Any, version: int | None, timeout: float | None
     ) -> Steps:
-        chunks = _image_chunks(images)
+        chunks = _image_chunks(images, labels)
         # None: `probability`, or `score` where the discriminator is a critic.
         return self._in_chunks(model, "discriminate", chunks, None, version, timeout)
 
@@ -162,7 +185,8 @@ class Core:
             )
         outputs = list(outputs or ())
         deadline = self._deadline(timeout)
-        answer = yield from self._predict(model, inputs, signature, version, outputs, deadline)
+        fitted = functools.partial(fit, signature=signature, inputs=inputs, outputs=outputs)
+        answer = yield from self._predict(model, fitted, signature, version, outputs, deadline)
         return read_outputs(answer)
 
     def metadata(self, model: str, version: int | None, timeout: float | None) -> Steps:
@@ -207,7 +231,8 @@ class Core:
         pieces = []
         deadline = self._deadline(timeout)
         for inputs in chunks:
-            answer = yield from self._predict(model, inputs, signature, version, [], deadline)
+            fitted = functools.partial(fit_rows, signature=signature, inputs=inputs)
+            answer = yield from self._predict(model, fitted, signature, version, [], deadline)
             # All rows from one version, even if the server takes up a new one meanwhile.
             version = answer.model_spec.version.value
             arrays = read_outputs(answer)
@@ -224,7 +249,7 @@ class Core:
     def _predict(
         self,
         model: str,
-        inputs: Mapping[str, Any],
+        fitted: Callable[[Metadata], dict[str, np.ndarray]],
         signature: str,
         version: int | None,
         outputs: list[str],
@@ -232,12 +257,12 @@ class Core:
     ) -> Steps:
         metadata = yield from self._known_metadata(model, version, deadline)
         try:
-            arrays = fit(metadata, signature, inputs, outputs)
+            arrays = fitted(metadata)
         except InvalidRequest:
             # The model may have been replaced since: look again before refusing.
             self._metadata.pop((model, version), None)
             metadata = yield from self._known_metadata(model, version, deadline)
-            arrays = fit(metadata, signature, inputs, outputs)
+            arrays = fitted(metadata)
         request = wire.PredictRequest(output_filter=outputs)
         _fill_spec(request.model_spec, model, version)
         request.model_spec.signature_name = signature
@@ -348,16 +373,52 @@ def _integer(name: str, value: Any) -> int:
         raise InvalidRequest(f"{name} must be an integer. Received: {name}={value!r}") from None
 
 
-def _seed_chunks(n: int, seed: int | None) -> Iterator[dict[str, np.ndarray]]:
+def _drawing_chunks(
+    n: int, seed: int | None, labels: Any, truncation: Any
+) -> Iterator[dict[str, np.ndarray]]:
     n, seed = seed_range(n, seed)
-    seeds = (
-        np.arange(min(CHUNK_ROWS, n - at), dtype=np.int64) + np.int64(seed + at)
-        for at in range(0, n, CHUNK_ROWS)
-    )
-    return ({"seed": chunk} for chunk in seeds)
+    seeds = range(seed, seed + n)
+    return _chunks(n, seed=seeds, labels=_labels(labels, n), truncation=_truncation(truncation, n))
 
 
-def _image_chunks(images: Any) -> Iterator[dict[str, np.ndarray]]:
+def _chunks(n: int, **rows: Sequence | None) -> Iterator[dict[str, np.ndarray]]:
+    """The inputs of each request: so many of n rows, of what is not None."""
+    given = {name: values for name, values in rows.items() if values is not None}
+    for at in range(0, n, CHUNK_ROWS):
+        yield {name: np.asarray(values[at : at + CHUNK_ROWS]) for name, values in given.items()}
+
+
+def _labels(labels: Any, n: int) -> np.ndarray | None:
+    if labels is None:
+        return None
+    array = np.asarray(labels)
+    of_n = array.dtype.kind in "iu" and array.shape in ((), (n,))
+    if not of_n or not np.all((array >= 0) & (array < 2**31)):
+        raise InvalidRequest(
+            "labels must be an integer of at least 0, or one for each image."
+            f" Received: {_shown(labels, array)} for {n} image(s)"
+        )
+    return np.broadcast_to(array, n).astype(np.int32)
+
+
+def _truncation(truncation: Any, n: int) -> np.ndarray | None:
+    if truncation is None:
+        return None
+    array = np.asarray(truncation)
+    of_n = array.dtype.kind in "iuf" and array.shape in ((), (n,))
+    if not of_n or not np.all(array >= 0):  # false of NaN
+        raise InvalidRequest(
+            "truncation must be a number of at least 0, or one for each image."
+            f" Received: {_shown(truncation, array)} for {n} image(s)"
+        )
+    return np.broadcast_to(array, n).astype(np.float32)
+
+
+def _shown(value: Any, array: np.ndarray) -> str:
+    return repr(value) if array.size < 10 else f"{array.dtype} {list(array.shape)}"
+
+
+def _image_chunks(images: Any, labels: Any) -> Iterator[dict[str, np.ndarray]]:
     images = np.asarray(images)
     if images.ndim != 4 or not len(images):
         raise InvalidRequest(
@@ -375,7 +436,7 @@ def _image_chunks(images: Any) -> Iterator[dict[str, np.ndarray]]:
             "images must be uint8, or floats in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
             f" Received: from {images.min()} to {images.max()}"
         )
-    return ({"images": images[at : at + CHUNK_ROWS]} for at in range(0, len(images), CHUNK_ROWS))
+    return _chunks(len(images), images=images, labels=_labels(labels, len(images)))
 
 
 def _fill_spec(spec: Message, model: str, version: int | None) -> None:

@@ -103,6 +103,28 @@ def read_outputs(answer: Message) -> dict[str, np.ndarray]:
     return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
 
 
+# What a caller may leave out where a model takes it, and what then stands for "as you like".
+DEFAULTS = {"labels": -1, "truncation": np.nan}
+
+
+def fit_rows(
+    metadata: Metadata, signature: str, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """`fit` of rows to draw or to judge; where they have seeds, `DEFAULTS` may be left out."""
+    if signature in metadata.signatures:
+        taken = metadata.signatures[signature].inputs
+        for name in DEFAULTS.keys() & inputs.keys() - taken.keys():
+            raise InvalidRequest(
+                f"{name} must be left out for signature {signature!r} of {metadata.model!r} version"
+                f" {metadata.version}, which takes {sorted(taken)}. Received: {name}"
+            )
+        if "seed" in inputs:
+            rows, missing = len(inputs["seed"]), DEFAULTS.keys() & taken.keys() - inputs.keys()
+            filled = {name: np.full(rows, DEFAULTS[name], taken[name].dtype) for name in missing}
+            inputs = {**inputs, **filled}
+    return fit(metadata, signature, inputs, None)
+
+
 def fit(
     metadata: Metadata,
     signature: str,

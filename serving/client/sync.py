@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -64,14 +64,26 @@ class Client:
         n: int = 1,
         *,
         seed: int | None = 0,
+        labels: int | Sequence[int] | None = None,
+        truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
         """Returns `n` images, uint8 [n, H, W, C]; row i is made from seed `seed + i`.
 
-        A seed of None draws a fresh one.
+        Args:
+            model: the model's name.
+            n: how many.
+            seed: None draws a fresh one.
+            labels: of a conditional model: one class for all, or n of them; None has row i's drawn
+                from seed + i.
+            truncation: of a model that has it: how far to give up variety for likeness, at least 0;
+                one for all, or n of them; None for the untouched samples.
+            version: a version number; the latest by default.
+            timeout: seconds.
         """
-        return self._drive(self._core.generate(model, n, seed, version, timeout))
+        steps = self._core.generate(model, n, seed, labels, truncation, version, timeout)
+        return self._drive(steps)
 
     def generate_png(
         self,
@@ -79,17 +91,21 @@ class Client:
         n: int = 1,
         *,
         seed: int | None = 0,
+        labels: int | Sequence[int] | None = None,
+        truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:
         """Returns the images of `generate` as `n` PNG files."""
-        return self._drive(self._core.generate_png(model, n, seed, version, timeout))
+        steps = self._core.generate_png(model, n, seed, labels, truncation, version, timeout)
+        return self._drive(steps)
 
     def discriminate(
         self,
         model: str,
         images: np.ndarray,
         *,
+        labels: int | Sequence[int] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
@@ -98,10 +114,11 @@ class Client:
         Args:
             model: the model's name.
             images: [N, H, W, C], uint8, or float in [-1, 1].
+            labels: of a conditional model: one class for all, or N of them.
             version: a version number; the latest by default.
             timeout: seconds.
         """
-        return self._drive(self._core.discriminate(model, images, version, timeout))
+        return self._drive(self._core.discriminate(model, images, labels, version, timeout))
 
     def predict(
         self,

@@ -40,4 +40,107 @@ CASES = {
             (28, 28, 1),
         ),
     ],
+    "cgan": [
+        Case(
+            dict(resolution=8, num_classes=3, latent_dim=8, width=240),
+            (8, 8, 1),
+            quiet=dict(dropout=False),
+            rate=5.0,
+        ),
+        Case(
+            dict(
+                architecture="conv",
+                resolution=12,
+                channels=3,
+                num_classes=3,
+                latent_dim=8,
+                width=8,
+                dense_units=16,
+            ),
+            (12, 12, 3),
+        ),
+    ],
+    "progan": [
+        # Fading in for three steps, whole for two.
+        Case(
+            dict(
+                resolution=8,
+                channels=3,
+                latent_dim=8,
+                fmap_base=32,
+                stable_kimg=0.0,
+                fade_kimg=0.024,
+            ),
+            (8, 8, 3),
+            quiet=dict(penalty_weight=0.0),
+        ),
+    ],
+    "biggan": [
+        Case(
+            dict(
+                resolution=32,
+                channels=1,
+                num_classes=3,
+                width=4,
+                latent_dim=8,
+                shared_dim=4,
+                attention=0,
+                ema_start=2,
+            ),
+            (32, 32, 1),
+            rate=0.02,
+        ),
+    ],
+    "stylegan2": [
+        Case(
+            dict(
+                resolution=8,
+                channels=3,
+                latent_dim=8,
+                fmap_base=32,
+                fmap_max=12,
+                mapping_layers=2,
+                group=2,
+                r1_interval=2,
+                path_length_interval=2,
+            ),
+            (8, 8, 3),
+            quiet=dict(noise=False, mixing=0.0, path_length=0.0),
+        ),
+        Case(
+            dict(
+                resolution=16,
+                channels=1,
+                latent_dim=8,
+                num_classes=3,
+                fmap_base=64,
+                fmap_max=12,
+                mapping_layers=2,
+                augment="ada",
+                path_length=0.0,
+                ema_ramp=0.05,
+            ),
+            (16, 16, 1),
+            quiet=dict(noise=False, mixing=0.0, augment=None),
+        ),
+    ],
+    "stylegan": [
+        # Fading in for three steps, whole for two.
+        Case(
+            dict(
+                resolution=8,
+                channels=3,
+                latent_dim=8,
+                num_classes=3,
+                fmap_base=32,
+                mapping_layers=2,
+                first_resolution=4,
+                stable_kimg=0.0,
+                fade_kimg=0.024,
+            ),
+            (8, 8, 3),
+            quiet=dict(noise=False, mixing=0.0),
+            rate=0.005,
+        ),
+    ],
 }

@@ -12,11 +12,12 @@ import tensorflow as tf
 
 import zoo
 from export import saved_model
-from serving import Client
+from serving import Client, InvalidRequest
 from tests.battery.cases import CASES, Case
 from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
+from zoo.drawing import with_labels
 from zoo.presets import FAMILIES, get_preset, list_presets
 
 ALL = [
@@ -25,6 +26,12 @@ ALL = [
     for i, case in enumerate(CASES[family])
 ]
 every_family = pytest.mark.parametrize(("family", "case"), ALL)
+every_conditional_family = pytest.mark.parametrize(
+    ("family", "case"), [p for p in ALL if "num_classes" in p.values[1].config]
+)
+every_truncating_family = pytest.mark.parametrize(
+    ("family", "case"), [p for p in ALL if getattr(zoo, FAMILIES[p.values[0]]).truncates]
+)
 
 STEPS = 5
 BATCH = 8
@@ -44,8 +51,18 @@ def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
     return (ramp + noise).astype(np.float32)
 
 
+def some_labels(case: Case, count: int) -> np.ndarray | None:
+    """int32 [count], every class in turn; None where the case takes no labels."""
+    classes = case.config.get("num_classes", 0)
+    return np.arange(count, dtype=np.int32) % classes if classes else None
+
+
 def dataset(case: Case) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices(real_images(case)).batch(BATCH, drop_remainder=True)
+    """Batches of images, or of (images, labels)."""
+    images = real_images(case)
+    labels = some_labels(case, len(images))
+    rows = images if labels is None else (images, labels)
+    return tf.data.Dataset.from_tensor_slices(rows).batch(BATCH, drop_remainder=True)
 
 
 def weights(gan: zoo.GAN) -> list[np.ndarray]:
@@ -69,9 +86,9 @@ def test_shapes(family: str, case: Case) -> None:
     images = gan.generate(3, seed=0)
     assert images.shape == (3, *case.image_shape)
     assert images.dtype == np.uint8
-    probability = gan.discriminate(images)
+    probability = gan.discriminate(images, some_labels(case, 3))
     assert probability.shape == (3,)
-    assert ((probability > 0) & (probability < 1)).all()
+    assert gan.critic or ((probability > 0) & (probability < 1)).all()
 
 
 @every_family
@@ -80,12 +97,74 @@ def test_images_depend_on_their_seed_alone(family: str, case: Case) -> None:
     together = gan.generate(70, seed=7)  # more than one chunk
     alone = np.concatenate([gan.generate(1, seed=7 + i) for i in range(70)])
     assert np.abs(together.astype(int) - alone).max() <= 1
-    assert len(np.unique(together.reshape(70, -1), axis=0)) == 70
+    # At first images may differ by less than a grey level.
+    seeds = tf.range(7, 77, dtype=tf.int64)
+    images = gan.images_from_seeds(seeds).numpy()
+    assert len(np.unique(images.reshape(70, -1), axis=0)) == 70
+    spread = images.std(axis=0).max()
+    for i in (0, 69):
+        alone = gan.images_from_seeds(seeds[i : i + 1])[0]
+        np.testing.assert_allclose(images[i], alone, atol=min(1e-5, spread / 10))
     seeds = tf.range(7, 15, dtype=tf.int64)
     np.testing.assert_array_equal(
         gan.latents_from_seeds(seeds),
         np.concatenate([gan.latents_from_seeds(seeds[i : i + 1]) for i in range(8)]),
     )
+
+
+@every_conditional_family
+def test_labels_count_and_each_row_has_its_own(family: str, case: Case) -> None:
+    gan = build(family, case)
+    gan.compile()
+    gan.fit(dataset(case), verbose=0)  # some families see no class before they have learnt
+    labels = some_labels(case, 6)
+    together = gan.generate(6, seed=7, labels=labels)
+    alone = [gan.generate(1, seed=7 + i, labels=int(c))[0] for i, c in enumerate(labels)]
+    assert np.abs(together.astype(int) - alone).max() <= 1
+    drawn = gan.labels_from_seeds(tf.range(7, 13, dtype=tf.int64)).numpy()
+    np.testing.assert_array_equal(gan.generate(6, seed=7), gan.generate(6, seed=7, labels=drawn))
+    latents = tf.tile(gan.latents_from_seeds(tf.constant([7], tf.int64)), [2, 1])
+    first, second = gan((latents, tf.constant([0, 1]))).numpy()
+    assert np.abs(first - second).max() > 1e-4  # the same z of two classes
+    for wrong in (case.config["num_classes"], -1, 0.5, [0, 1]):
+        with pytest.raises(ValueError, match="Labels must be integers from 0 to .* Received: "):
+            gan.generate(3, labels=wrong)
+    images = gan.generate(2, seed=0)
+    with pytest.raises(ValueError, match="Labels must be integers from 0 to .* Received: None"):
+        gan.discriminate(images)
+    with pytest.raises(ValueError, match="trains on .images, labels.* Received: one tensor"):
+        gan.fit(dataset(case).map(lambda images, labels: images), verbose=0)
+
+
+@every_truncating_family
+def test_truncation_gives_up_variety(family: str, case: Case) -> None:
+    gan = build(family, case)
+    gan.compile()
+    gan.fit(dataset(case), verbose=0)
+    label = 0 if gan.num_classes else None
+
+    def draw(**truncation) -> np.ndarray:
+        return gan.generate(16, seed=7, labels=label, **truncation).astype(int)
+
+    untouched, half, none = draw(), draw(truncation=0.5), draw(truncation=0.0)
+    assert np.abs(none - none[0]).max() <= 1
+    assert none.std(axis=0).mean() < half.std(axis=0).mean() < untouched.std(axis=0).mean()
+    mixed = draw(truncation=[0.5] * 8 + [0.0] * 8)
+    assert np.abs(mixed[:8] - half[:8]).max() <= 1
+    assert np.abs(mixed[8:] - none[8:]).max() <= 1
+    with pytest.raises(ValueError, match="truncation must be .* at least 0.* Received: -0.1"):
+        gan.generate(1, truncation=-0.1)
+
+
+@every_family
+def test_labels_and_truncation_of_a_model_without_are_refused(family: str, case: Case) -> None:
+    gan = build(family, case)
+    if not gan.num_classes:
+        with pytest.raises(ValueError, match="has no labels here .* leave them out. Received: 0"):
+            gan.generate(1, labels=0)
+    if not gan.truncates:
+        with pytest.raises(ValueError, match="has no truncation: leave it out. Received: trunc"):
+            gan.generate(1, truncation=0.5)
 
 
 @every_family
@@ -106,17 +185,24 @@ def test_one_step_moves_both_networks_and_the_average(family: str, case: Case) -
 
 
 class Injected:
-    """A GAN whose latents are given: row i of step s is `table[s, i]`, on whatever replica."""
+    """A GAN whose draws are given: row i of step s is `table[s, i]`, on whatever replica."""
 
     def __init__(self, gan: zoo.GAN, scaled: bool = True) -> None:
         rng = np.random.default_rng(1)
-        table = tf.constant(rng.uniform(-1, 1, (STEPS, BATCH, gan.latent_dim)).astype(np.float32))
+        latents = rng.uniform(-1, 1, (STEPS, BATCH, gan.latent_dim)).astype(np.float32)
+        labels = rng.integers(0, gan.num_classes or 1, (STEPS, BATCH)).astype(np.int32)
 
-        def draw_latents(shape, seed):
-            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-            return table[gan.steps.value][replica * shape[0] :][: shape[0]]
+        def given(table):
+            table = tf.constant(table)
 
-        gan.draw_latents = draw_latents
+            def draw(shape, seed):
+                replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+                return table[gan.steps.value][replica * shape[0] :][: shape[0]]
+
+            return draw
+
+        gan.draw_latents = given(latents)
+        gan.draw_labels = given(labels)
         if not scaled:
 
             def minimize(tape, loss, network, optimizer):
@@ -190,8 +276,10 @@ def test_weights_survive_save_and_load(family: str, case: Case, tmp_path: pathli
     assert type(loaded) is type(gan)
     assert loaded.get_config() == gan.get_config()
     np.testing.assert_array_equal(loaded.generate(8, seed=7), gan.generate(8, seed=7))
-    images = gan.generate(4, seed=0)
-    np.testing.assert_array_equal(loaded.discriminate(images), gan.discriminate(images))
+    images, labels = gan.generate(4, seed=0), some_labels(case, 4)
+    np.testing.assert_array_equal(
+        loaded.discriminate(images, labels), gan.discriminate(images, labels)
+    )
     for network in (loaded.generator, loaded.ema_generator):
         for a, b in zip(network.get_weights(), gan.ema_generator.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -275,7 +363,8 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     for old, network in zip(before, networks, strict=True):
         # Not every weight: what is small may round to nothing.
         assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
-    assert gan.generator(tf.zeros([1, gan.latent_dim])).dtype == policy.removeprefix("mixed_")
+    latents = with_labels(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
+    assert gan.generator(latents).dtype == policy.removeprefix("mixed_")
     assert {w.dtype for w in weights(gan)} == {np.dtype(np.float32)}
     assert gan.generate(2, seed=0).dtype == np.uint8
 
@@ -290,18 +379,38 @@ def test_export_is_served_through_the_client(
     version = saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
     assert version == tmp_path / "models" / family / "1"
     server = Server(tmp_path / "models")
+    seeds = tf.range(7, 15, dtype=tf.int64)
+    inputs = {"latents": gan.latents_from_seeds(seeds).numpy()}
+    labels = some_labels(case, 8)
+    live_raw = gan(with_labels(inputs["latents"], labels))
+    if labels is not None:
+        inputs["labels"] = labels
     try:
         with Client(server.address) as client:
             served = client.generate(family, n=8, seed=7)
             ones = np.concatenate([client.generate(family, n=1, seed=7 + i) for i in range(8)])
-            latents = gan.latents_from_seeds(tf.range(7, 15, dtype=tf.int64)).numpy()
-            raw = client.predict(family, {"latents": latents})["images"]
-            probability = client.discriminate(family, served)
+            raw = client.predict(family, inputs)["images"]
+            probability = client.discriminate(family, served, labels=labels)
+            if labels is not None:
+                asked = client.generate(family, n=8, seed=7, labels=labels)
+                for wrong in (case.config["num_classes"], -2):
+                    with pytest.raises(InvalidRequest, match="Labels must be integers from 0 to"):
+                        client.predict(family, {**inputs, "labels": np.full(8, wrong, np.int32)})
+                with pytest.raises(InvalidRequest, match="Labels must be integers from 0 to"):
+                    client.generate(family, labels=case.config["num_classes"])
+            if gan.truncates:
+                truncated = client.generate(family, n=8, seed=7, labels=labels, truncation=0.5)
     finally:
         exit_code, *_ = server.stop()
     live = gan.generate(8, seed=7)
     assert np.abs(served.astype(int) - live).max() <= 1
     assert np.abs(ones.astype(int) - live).max() <= 1
-    np.testing.assert_allclose(raw, gan(latents), atol=1e-5)
-    np.testing.assert_allclose(probability, gan.discriminate(served), atol=1e-5)
+    np.testing.assert_allclose(raw, live_raw, atol=1e-5)
+    np.testing.assert_allclose(probability, gan.discriminate(served, labels), atol=1e-5)
+    if labels is not None:
+        live = gan.generate(8, seed=7, labels=labels)
+        assert np.abs(asked.astype(int) - live).max() <= 1
+    if gan.truncates:
+        live = gan.generate(8, seed=7, labels=labels, truncation=0.5)
+        assert np.abs(truncated.astype(int) - live).max() <= 1
     assert exit_code == 0

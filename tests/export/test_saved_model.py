@@ -107,6 +107,132 @@ def test_versions_count_up(gan: zoo.DCGAN, tmp_path: pathlib.Path) -> None:
     assert sorted(os.listdir(tmp_path / "small")) == ["00000007", "8", "9", "notes"]
 
 
+# ---- labels, truncation, critics, styles
+
+
+class Styled(zoo.CGAN):
+    """A conditional GAN with truncation and styles of a kind: w is three scaled copies of z."""
+
+    truncates = True
+    critic = True
+
+    def map_latents(self, latents, labels=None, truncation=None):
+        psi = 1.0 if truncation is None else tf.where(tf.math.is_nan(truncation), 1.0, truncation)
+        kinds = tf.cast(labels, tf.float32)[:, None, None] + tf.range(1.0, 4.0)[None, :, None]
+        return (
+            latents[:, None, :] * tf.reshape(psi * tf.ones_like(latents[:, 0]), [-1, 1, 1]) * kinds
+        )
+
+    def synthesize_w(self, w):
+        return self.images_from(w[:, 0], tf.zeros(tf.shape(w)[:1], tf.int32))
+
+    def images_from(self, latents, labels=None, truncation=None):
+        if truncation is not None:
+            latents *= tf.where(tf.math.is_nan(truncation), 1.0, truncation)[:, None]
+        return super().images_from(latents, labels)
+
+    def mix_seeds(self, seed_a, seed_b, cutoff, labels=None):
+        a, b = (
+            self.map_latents(self.latents_from_seeds(seeds), labels) for seeds in (seed_a, seed_b)
+        )
+        from_b = tf.range(3)[None, :, None] >= cutoff[:, None, None]
+        return self.synthesize_w(tf.where(from_b, b, a))
+
+
+@pytest.fixture(scope="module")
+def styled() -> Styled:
+    return Styled(resolution=8, num_classes=3, latent_dim=4, width=48)
+
+
+@pytest.fixture(scope="module")
+def styled_signatures(styled: Styled, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    folder = saved_model.export(styled, tmp_path_factory.mktemp("styled"), "s", source="a test")
+    manifest = json.loads((folder / saved_model.MANIFEST).read_text())["signatures"]
+    taken = {name: sorted(one["inputs"]) for name, one in manifest.items()}
+    assert taken == {
+        "serving_default": ["labels", "latents"],
+        "generate": ["labels", "seed", "truncation"],
+        "generate_png": ["labels", "seed", "truncation"],
+        "discriminate": ["images", "labels"],
+        "map": ["labels", "latents", "truncation"],
+        "synthesize": ["w"],
+        "mix": ["cutoff", "labels", "seed_a", "seed_b"],
+    }
+    assert manifest["generate"]["inputs"]["labels"] == {"dtype": "int32", "shape": [None]}
+    assert manifest["generate"]["inputs"]["truncation"] == {"dtype": "float32", "shape": [None]}
+    assert manifest["map"]["outputs"]["w"]["shape"] == [None, 3, 4]
+    assert list(manifest["discriminate"]["outputs"]) == ["score"]
+    return tf.saved_model.load(str(folder)).signatures
+
+
+def test_labels_and_truncation_are_the_live_models(styled: Styled, styled_signatures: dict) -> None:
+    seeds = np.arange(7, 13)
+    labels = np.array([2, -1, 0, -1, 1, 1], np.int32)
+    drawn = styled.labels_from_seeds(tf.constant(seeds)).numpy()
+    truncation = np.array([np.nan, 0.5, 0, 1, np.nan, 2], np.float32)
+    inputs = [tf.constant(x) for x in (labels, seeds, truncation)]
+    images = styled_signatures["generate"](
+        **dict(zip(["labels", "seed", "truncation"], inputs, strict=True))
+    )["images"].numpy()
+    for i, (label, psi) in enumerate(zip(labels, truncation, strict=True)):
+        latents = styled.latents_from_seeds(tf.constant(seeds[i : i + 1]))
+        latents *= 1.0 if np.isnan(psi) else psi
+        kind = [drawn[i] if label < 0 else label]
+        expected = styled.ema_generator([latents, tf.constant(kind)], training=False)
+        np.testing.assert_allclose(images[i], expected[0], atol=1e-5)
+
+
+def test_what_no_model_can_draw_is_refused_in_the_graph(
+    styled: Styled, styled_signatures: dict
+) -> None:
+    two = {
+        "latents": tf.zeros([2, 4]),
+        "seed": tf.constant([0, 1], tf.int64),
+        "seed_a": tf.constant([0, 1], tf.int64),
+        "seed_b": tf.constant([0, 1], tf.int64),
+        "images": tf.zeros([2, 8, 8, 1]),
+        "labels": tf.constant([0, 2]),
+        "truncation": tf.constant([0.5, np.nan]),
+        "cutoff": tf.constant([0, 3]),
+        "w": tf.zeros([2, 3, 4]),
+    }
+    labels_rule = r"Labels must be integers from 0 to 2, one for each image\."
+    for signature in styled_signatures.values():
+        taken = signature.structured_input_signature[1]
+        good = {key: two[key] for key in taken}
+        signature(**good)
+        wrong = {"labels": [([0, 3], labels_rule, "3"), ([-2, 0], labels_rule, "-2")]}
+        if "seed" not in taken and "seed_a" not in taken:
+            wrong["labels"].append(([-1, 0], labels_rule, "-1"))
+        wrong["truncation"] = [([0.5, -0.5], "truncation must be at least 0, or NaN", "-0.5")]
+        rule = "cutoff must be from 0 to 3, the number of styles"
+        wrong["cutoff"] = [([0, 4], rule, "4"), ([-1, 0], rule, "-1")]
+        for key in taken.keys() & wrong.keys():
+            for values, rule, received in wrong[key]:
+                bad = {**good, key: tf.constant(values)}
+                with pytest.raises(
+                    tf.errors.InvalidArgumentError,
+                    match=rf"{rule}.* Received:\] \[{received}\]",
+                ):
+                    signature(**bad)
+
+
+def test_a_signature_without_a_twin_is_refused(
+    tmp_path: pathlib.Path, gan: zoo.DCGAN, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signatures = saved_model.noise_to_image
+    monkeypatch.setattr(
+        saved_model,
+        "noise_to_image",
+        lambda gan: {**signatures(gan), "other": signatures(gan)["generate"]},
+    )
+    with pytest.raises(
+        parity.ParityError, match=r"its twin in the live model: .* Received: .*other"
+    ):
+        saved_model.export(gan, tmp_path, "small", source="t")
+    assert list(tmp_path.iterdir()) == []
+
+
 # ---- bad input
 
 

@@ -105,6 +105,34 @@ class Toy(tf.Module):
 TOY_SIGNATURES = [name for name, value in vars(Toy).items() if hasattr(value, "input_signature")]
 
 
+class Labelled(tf.Module):
+    """Draws what it was asked for: seed, label and truncation, an eighth of each in [-1, 1]."""
+
+    @tf.function(
+        input_signature=[
+            _spec("seed", tf.int64, None),
+            _spec("labels", tf.int32, None),
+            _spec("truncation", tf.float32, None),
+        ]
+    )
+    def generate(self, seed, labels, truncation):
+        truncation = tf.where(tf.math.is_nan(truncation), -1.0, truncation)
+        asked = [tf.cast(seed, tf.float32), tf.cast(labels, tf.float32), truncation]
+        return {"images": tf.reshape(tf.stack(asked, axis=1) / 8, [-1, 1, 3, 1])}
+
+    @tf.function(input_signature=generate.input_signature)
+    def generate_png(self, seed, labels, truncation):
+        images = self.generate(seed, labels, truncation)["images"]
+        pixels = tf.cast(tf.math.rint((images + 1) * 127.5), tf.uint8)
+        return {"image_bytes": _rows(tf.io.encode_png, pixels, tf.string)}
+
+    @tf.function(
+        input_signature=[_spec("images", tf.float32, None, *SHAPE), _spec("labels", tf.int32, None)]
+    )
+    def discriminate(self, images, labels):
+        return {"score": tf.reduce_mean(images, [1, 2, 3]) + 10 * tf.cast(labels, tf.float32)}
+
+
 class Scale(tf.Module):
     def __init__(self, factor):
         super().__init__()
@@ -152,6 +180,7 @@ def write_warmup(folder: Path, *, count: int, **inputs) -> None:
 def build(root: Path) -> Path:
     """Writes the models that the tests' server serves."""
     save(Toy(), root / "toy" / "3", *TOY_SIGNATURES)
+    save(Labelled(), root / "labelled" / "1", "generate", "generate_png", "discriminate")
     save(Scale(2), root / "scale" / "2")
     save(Scale(10), root / "scale" / "00000010")
     (root / "scale" / "tmp-11").mkdir()

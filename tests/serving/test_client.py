@@ -108,6 +108,39 @@ def test_discriminate(client):
         np.testing.assert_allclose(probability, expected, atol=1e-6)
 
 
+def _drawn(images) -> list[list[float]]:
+    """What the labelled model was asked for: [seed, label, truncation] of each image."""
+    return np.round((images.reshape(-1, 3) / 127.5 - 1) * 8, 1).tolist()
+
+
+def test_labels_and_truncation(client):
+    images = client.generate("labelled", 2, seed=3, labels=[5, 0], truncation=0.5)
+    np.testing.assert_allclose(_drawn(images), [[3, 5, 0.5], [4, 0, 0.5]], atol=0.04)
+    images = client.generate("labelled", 2, seed=3, labels=np.int64(7), truncation=[1, 0])
+    np.testing.assert_allclose(_drawn(images), [[3, 7, 1], [4, 7, 0]], atol=0.04)
+
+
+def test_labels_and_truncation_may_be_left_out(client):
+    # The wire then has -1, "drawn from the seed", and NaN, "none", which this model draws as -1.
+    np.testing.assert_allclose(_drawn(client.generate("labelled")), [[0, -1, -1]], atol=0.04)
+    (png,) = client.generate_png("labelled", labels=4)
+    np.testing.assert_allclose(_drawn(tf.io.decode_png(png).numpy()), [[0, 4, -1]], atol=0.04)
+
+
+def test_many_labels_are_asked_for_in_pieces(client):
+    labels = np.arange(70) % 8
+    files = client.generate_png("labelled", 70, seed=-8, labels=labels, truncation=labels / 8)
+    pixels = np.stack([tf.io.decode_png(data).numpy() for data in files])
+    drawn = np.array(_drawn(pixels))[:16]  # further on the seeds are off the scale
+    expected = np.stack([np.arange(-8, 8), labels[:16], labels[:16] / 8], axis=1)
+    np.testing.assert_allclose(drawn, expected, atol=0.09)
+    np.testing.assert_array_equal(pixels[:, 0, 1:], pixels[np.arange(70) % 8, 0, 1:])
+    images = np.zeros((70, *models.SHAPE), np.float32)
+    np.testing.assert_allclose(
+        client.discriminate("labelled", images, labels=labels), 10 * labels, atol=1e-6
+    )
+
+
 def test_predict(client):
     latents = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
     images = client.predict("toy", {"latents": latents})["images"]
@@ -228,6 +261,57 @@ REFUSALS = {
     "seed": (
         lambda c: c.generate("toy", 2, seed=2**63 - 1),
         r"must be 64-bit integers. Received: seed=9223372036854775807, n=2",
+    ),
+    "labels of a model without": (
+        lambda c: c.generate("toy", labels=3),
+        r"labels must be left out for signature 'generate' of 'toy' version 3, which takes"
+        r" \['seed'\]. Received: labels",
+    ),
+    "truncation of a model without": (
+        lambda c: c.generate_png("toy", truncation=0.5),
+        r"truncation must be left out for signature 'generate_png' .* Received: truncation",
+    ),
+    "labels to judge, of a model without": (
+        lambda c: c.discriminate("toy", np.zeros((1, 2, 3, 1), np.uint8), labels=0),
+        r"labels must be left out for signature 'discriminate' .* Received: labels",
+    ),
+    "no labels to judge": (
+        lambda c: c.discriminate("labelled", np.zeros((1, 2, 3, 1), np.uint8)),
+        r"inputs must be \['images', 'labels'\] for .* Received: \['images'\]",
+    ),
+    "a negative label": (
+        lambda c: c.generate("labelled", labels=-1),
+        r"labels must be an integer of at least 0, or one for each image."
+        r" Received: -1 for 1 image\(s\)",
+    ),
+    "half a label": (
+        lambda c: c.generate("labelled", labels=0.5),
+        r"labels must be an integer .* Received: 0.5 for 1",
+    ),
+    "a label beyond 32 bits": (
+        lambda c: c.generate("labelled", labels=2**31),
+        r"labels must be an integer .* Received: 2147483648 for 1",
+    ),
+    "too few labels": (
+        lambda c: c.generate("labelled", 3, labels=[0, 1]),
+        r"labels must be .* one for each image. Received: \[0, 1\] for 3 image",
+    ),
+    "too many labels": (
+        lambda c: c.generate("labelled", 3, labels=np.arange(40)),
+        r"labels must be .* Received: int64 \[40\] for 3 image",
+    ),
+    "negative truncation": (
+        lambda c: c.generate("labelled", 2, truncation=[1, -0.5]),
+        r"truncation must be a number of at least 0, or one for each image."
+        r" Received: \[1, -0.5\] for 2 image",
+    ),
+    "truncation that is no number": (
+        lambda c: c.generate("labelled", truncation=float("nan")),
+        r"truncation must be a number of at least 0.* Received: nan for 1",
+    ),
+    "truncation in letters": (
+        lambda c: c.generate("labelled", truncation="0.5"),
+        r"truncation must be a number of at least 0.* Received: '0.5' for 1",
     ),
     "timeout": (
         lambda c: c.generate("toy", timeout=0),

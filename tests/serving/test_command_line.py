@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -53,6 +54,23 @@ def test_many_images_are_written_as_they_come(tmp_path, server, capsys):
     assert (output, errors) == (f"Wrote 1 image: {tmp_path}/00000.png\n", "")
 
 
+def test_labels_and_truncation(tmp_path, server, capsys):
+    """One for all, or one for each; --n follows from them."""
+    toy = models.Labelled()
+    for arguments, seeds, labels, truncation in [
+        (["--labels=3", "--truncation=.5"], [0], [3], [0.5]),
+        (["--labels=2,0", "--seed=1"], [1, 2], [2, 0], [np.nan] * 2),
+        (["--labels=4", "--n=3"], [0, 1, 2], [4] * 3, [np.nan] * 3),
+    ]:
+        out = tmp_path / str(len(seeds))
+        command = ["generate", "labelled", f"--server={server.address}", f"--out={out}"]
+        code, _, _ = _run(capsys, *command, *arguments)
+        assert code == 0
+        inputs = tf.constant(seeds, tf.int64), tf.constant(labels), tf.constant(truncation)
+        expected = toy.generate_png(*inputs)["image_bytes"].numpy().tolist()
+        assert [file.read_bytes() for file in sorted(out.iterdir())] == expected
+
+
 def test_ctrl_c_is_one_word(tmp_path, capsys, monkeypatch):
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
@@ -80,6 +98,11 @@ def test_status_and_metadata(server, capsys):
         (["generate", "scale"], "Received: 'generate_png'"),
         (["generate", "toy", "--n=2", f"--seed={2**63 - 1}"], "must be 64-bit integers. Received"),
         (["generate", "toy", "--n=0"], "n must be at least 1. Received: n=0"),
+        (["generate", "toy", "--labels=1"], "labels must be left out for signature 'generate_png'"),
+        (["generate", "labelled", "--labels=1,x"], "as 0,1,2. Received: '1,x'"),
+        (["generate", "labelled", "--labels=1,2", "--n=3"], "Received: 2 for --n=3"),
+        (["generate", "labelled", "--labels=-1"], "at least 0, or one for each image. Received"),
+        (["generate", "labelled", "--truncation=-1"], "truncation must be a number of at least 0"),
     ],
 )
 def test_errors_are_one_line(server, capsys, tmp_path, arguments, message):
@@ -116,5 +139,12 @@ def test_as_a_process():
 def test_help(capsys):
     code, output, _ = _run(capsys, "generate", "--help")
     assert code == 0
-    for text in ("--server HOST:PORT", "localhost:8500", "--n N", "--seed", "--out", "--timeout"):
+    for text in (
+        "--server HOST:PORT",
+        "localhost:8500",
+        "--n N",
+        "--seed",
+        "--labels",
+        "--truncation",
+    ):
         assert text in output

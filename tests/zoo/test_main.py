@@ -55,8 +55,7 @@ def test_many_images_show_how_far_they_are(
 ) -> None:
     def sample(*arguments: str) -> tuple[np.ndarray, str, str]:
         out = tmp_path / "sheet.png"
-        monkeypatch.setattr(sys, "argv", ["zoo", "sample", NAME, f"--out={out}", *arguments])
-        zoo_main.main()
+        zoo_main.main(["sample", NAME, f"--out={out}", *arguments])
         printed = capsys.readouterr()
         return np.asarray(Image.open(out)), printed.out, printed.err
 
@@ -68,6 +67,40 @@ def test_many_images_show_how_far_they_are(
     parts = [line.split(",")[0] for line in progress.split("\r")[1:]]
     assert parts == ["2 of 5 images", "4 of 5 images", "5 of 5 images"]
     assert ": 1 image, 32x32 px\n" in sample("--n=1")[1]
+
+
+def test_sample_of_a_class(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
+    gan = zoo.CGAN(resolution=4, num_classes=3, latent_dim=2, width=48)
+    gan.save_to_preset(tmp_path / "mine")
+
+    def sample(*arguments: str) -> tuple[np.ndarray, str]:
+        out = tmp_path / "sheet.png"
+        zoo_main.main(["sample", str(tmp_path / "mine"), f"--out={out}", *arguments])
+        return np.asarray(Image.open(out)), capsys.readouterr().out
+
+    for arguments, n, labels in [
+        (["--labels=2"], 16, 2),
+        (["--labels=2,0,1"], 3, [2, 0, 1]),
+        (["--labels=1", "--n=5"], 5, 1),
+        (["--n=2"], 2, None),
+    ]:
+        drawn, printed = sample(*arguments)
+        assert f": {n} images, " in printed
+        expected = grid(gan.generate(n, seed=0, labels=labels))[..., 0]
+        assert np.abs(drawn.astype(int) - expected).max() <= 1
+    for arguments, message in [
+        (["--labels=3"], "Labels must be integers from 0 to 2"),
+        (["--labels=a,1"], "as 0,1,2. Received: 'a,1'"),
+        (["--labels=0,1", "--n=3"], "one, or as many as --n. Received: 2 for --n=3"),
+        (["--truncation=.5"], "CGAN has no truncation: leave it out."),
+    ]:
+        with pytest.raises(SystemExit):
+            zoo_main.main(["sample", str(tmp_path / "mine"), f"--out={tmp_path}/x.png", *arguments])
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert message in error
+    zoo_main.main(["show", str(tmp_path / "mine")])
+    assert json.loads(capsys.readouterr().out)["num_classes"] == 3
 
 
 def test_ctrl_c_without_a_message_is_one_word(capsys: pytest.CaptureFixture) -> None:
@@ -92,7 +125,7 @@ def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
         (("sample", "nonsense"), "Received: 'nonsense'"),
         (("sample", "dcgan_fashion_mnist", "--out=one.jpg"), "must end in .png. Received: one.jpg"),
         (("sample", "dcgan_fashion_mnist", "--n=0"), "--n must be at least 1. Received: 0"),
-        (("list", "--family=gan"), "Received: 'gan'. Did you mean 'dcgan"),
+        (("list", "--family=dcga"), "Received: 'dcga'. Did you mean 'dcgan"),
     ]:
         done = command("zoo", *arguments, cwd=tmp_path)
         assert done.returncode == 1

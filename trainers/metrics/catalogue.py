@@ -47,7 +47,7 @@ METRICS = {
     "coverage": _metric("Coverage", _BALLS, "features"),
     "ppl": _metric("PPL", 2, "generator"),
     "class_accuracy": _metric("Class accuracy", 1, "generator", "training", "labels"),
-    "class_balance": _metric("Class balance", 1, "features", "training", "labels"),
+    "class_balance": _metric("Class balance", 1, "training", "labels"),
     "nearest": _metric("Nearest training images", 1, "features", "training"),
 }
 SYNONYMS = {"frechet_distance": "fid"}

