@@ -22,7 +22,8 @@
     class_balance    are classes missing? 0 to 1, lower is better. Labelled sets
     nearest          is it copying its training images? Well below 1 tells of copies
 
-All of them look through a network trained on ImageNet, and figures of different networks do not
+Classes are those that a small classifier sees, which is trained on the real training images first.
+All others look through a network trained on ImageNet, and figures of different networks do not
 compare: InceptionV3 if Keras has its weights on this machine already (--network=inception_v3
 downloads them, 92 MB), else the bundled MobileNetV2. A model is never measured on the split that it
 was trained on.

@@ -99,8 +99,12 @@ def main() -> None:
             def rows(share: tuple[int, int], case: Case = case) -> tf.data.Dataset:
                 index, count = share
                 each = battery.BATCH // count
+                mine = slice(index * each, (index + 1) * each)
+                # Each element is `images` or `(images, labels)`.
                 return battery.dataset(case).map(
-                    lambda images: images[index * each : (index + 1) * each]
+                    lambda images, *labels: (
+                        (images[mine], labels[0][mine]) if labels else images[mine]
+                    )
                 )
 
             with strategy.scope():
