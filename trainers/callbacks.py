@@ -8,6 +8,7 @@ import math
 import pathlib
 import sys
 import time
+from collections.abc import Hashable
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ import tensorflow as tf
 from trainers.checkpoint import Checkpoints
 from trainers.diagnosis import variety
 from trainers.journal import HISTORY, SAMPLES, Journal
+from trainers.stages import Part, part_at
 from zoo import images as image_io
 
 
@@ -25,9 +27,11 @@ class TrainingDiverged(ValueError):
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that is told the step of the run.
+    """A callback that is told the step of the run, whose parts are a `fit` each.
 
     Attributes:
+        step: The last one so far.
+        compiled: Whether TensorFlow compiled during that step: no measure of what one takes.
         telling: Whether it only tells of the run: when it fails, a full disk say, the run goes on
             with a warning.
     """
@@ -38,17 +42,23 @@ class StepCallback(keras.callbacks.Callback):
         super().__init__()
         self.start = start
         self.steps = steps
+        self.step = start
+        self.compiled = False
+        self._phases: set[Hashable] = set()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = self.start + batch + 1
+        self.step += 1
+        phase = self.model.current_phase
+        self.compiled = batch == 0 or phase not in self._phases
+        self._phases.add(phase)
         try:
             self.on_step(
-                step, {name: float(np.mean(value)) for name, value in (logs or {}).items()}
+                self.step, {name: float(np.mean(value)) for name, value in (logs or {}).items()}
             )
         except (OSError, tf.errors.OpError) as error:
             if not self.telling:
                 raise
-            print(f"\nwarning: {type(self).__name__} at step {step}: {error}", file=sys.stderr)
+            print(f"\nwarning: {type(self).__name__} at step {self.step}: {error}", file=sys.stderr)
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         """After each step; `logs` are running means since the last `Log`."""
@@ -106,7 +116,7 @@ class SampleGrids(StepCallback):
         self.writer = writer
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if self.start == 0:
+        if self.step == 0:
             with contextlib.suppress(OSError, tf.errors.OpError):
                 self.draw(0)
 
@@ -131,8 +141,8 @@ class SampleGrids(StepCallback):
 class Log(StepCallback):
     """Scalars to history.jsonl and TensorBoard every `every` steps; starts their means afresh.
 
-    The speed is that of training: steps without what other callbacks do after them, and without
-    the first, which compiles.
+    Also where a part of the run ends. The speed is that of training: steps without what other
+    callbacks do after them, and without those that compile.
     """
 
     telling = True
@@ -142,13 +152,13 @@ class Log(StepCallback):
         start: int,
         steps: int,
         every: int,
-        batch_size: int,
+        parts: list[Part],
         journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         super().__init__(start, steps)
         self.every = every
-        self.batch_size = batch_size
+        self.parts = parts
         self.journal = journal
         self.writer = writer
         self._begun = 0.0
@@ -158,13 +168,14 @@ class Log(StepCallback):
         self._begun = time.perf_counter()
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
-        if step > self.start + 1:
+        if not self.compiled:
             self._seconds.append(time.perf_counter() - self._begun)
-        if not self.is_due(step, self.every):
+        part = part_at(self.parts, step)
+        if not self.is_due(step, self.every) and step != part.end:
             return
         scalars = {**logs, "kimg": int(self.model.images_seen.numpy()) / 1000}
         if self._seconds:
-            speed = len(self._seconds) * self.batch_size / sum(self._seconds)
+            speed = len(self._seconds) * part.batch_size / sum(self._seconds)
             scalars["images_per_second"] = speed
         self._seconds = []
         self.model.reset_metrics()
@@ -204,31 +215,57 @@ class Profile(StepCallback):
             tf.profiler.experimental.stop()
 
 
+class Stages(StepCallback):
+    """Notes in the journal where a GAN that grows has come to another stage."""
+
+    telling = True
+
+    def __init__(self, start: int, steps: int, journal: Journal) -> None:
+        super().__init__(start, steps)
+        self.journal = journal
+        self._stage: Hashable = None
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._stage = self.model.structure()
+
+    def on_step(self, step: int, logs: dict[str, float]) -> None:
+        stage = self.model.structure()
+        if stage != self._stage:
+            self._stage = stage
+            self.journal.event(step, "stage", self.model.stage())
+
+
 class Progress(StepCallback):
     """One line on a terminal, rewritten; on a file or a pipe a line now and then."""
 
-    def __init__(self, start: int, steps: int, batch_size: int) -> None:
+    def __init__(self, start: int, steps: int, parts: list[Part]) -> None:
         super().__init__(start, steps)
-        self.batch_size = batch_size
+        self.parts = parts
         self.terminal = sys.stdout.isatty()
         self.pause = 0.5 if self.terminal else 15.0
-        self._begun: float | None = None
+        self._begun = 0.0
+        self._counted = 0  # steps of this part since then
         self._shown = 0.0
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
-        if self._begun is None:  # the first step compiles: no measure of what is left
-            self._begun = now
+        part = part_at(self.parts, step)
+        if self.compiled:  # no measure of what is left
+            self._begun, self._counted = now, 0
             return
+        self._counted += 1
         if now - self._shown < self.pause and step != self.steps:
             return
         self._shown = now
-        seconds = (now - self._begun) / (step - self.start - 1)
-        values = "  ".join(f"{name} {logs[name]:.3f}" for name in self._names(logs))
-        line = (
-            f"step {step}/{self.steps}  {values}  {self.batch_size / seconds:.0f} images/s  "
-            f"{readable(seconds * (self.steps - step))} left"
-        )
+        seconds = (now - self._begun) / self._counted
+        values = [f"{name} {logs[name]:.3f}" for name in self._names(logs)]
+        left = f"{readable(seconds * (part.end - step))} left"
+        if part.resolution is not None:
+            values.insert(0, self.model.stage())
+        if part.end < self.steps:  # the other parts take another time
+            left += f" at {part.resolution} px"
+        speed = f"{part.batch_size / seconds:.0f} images/s"
+        line = "  ".join([f"step {step}/{self.steps}", *values, speed, left])
         print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
         sys.stdout.flush()
 

@@ -10,6 +10,8 @@ from trainers import data
 from trainers.callbacks import readable
 from trainers.checkpoint import state_of
 from trainers.fit import Run, prepare
+from trainers.stages import Part
+from zoo import GAN
 from zoo.weights import trainable_parameters
 
 STEPS = 5
@@ -18,28 +20,40 @@ STEPS = 5
 def dry_run(run: Run) -> None:
     """Prints parameters, memory, speed and time to finish, from a few steps on the real data.
 
+    Of a GAN that grows, from a few steps at each resolution, as its layers begin to fade in.
+
     Raises:
         ValueError: Anything about the run or its data that does not fit.
     """
     run.check()
-    gan, images, strategy = prepare(run)
-    labels = gan.num_classes > 0
-    batches = data.batches(images, run.batch_size, seed=run.seed, labels=labels)
-    clock = _Clock()
+    gan, images, strategy, parts = prepare(run)
     print(f"{run.preset} on {images.count} images of {run.dataset}: a few steps", flush=True)
-    gan.fit(batches, steps_per_epoch=1 + STEPS, shuffle=False, verbose=0, callbacks=[clock])
+    clocks = [_measure(gan, images, part, run.seed) for part in parts]
 
     for network in (gan.generator, gan.discriminator):
         print(f"{network.name}: {trainable_parameters(network):,} parameters")
     state = sum(v.value.shape.num_elements() * v.value.dtype.size for v in state_of(gan).values())
     print(f"state (a checkpoint): {state / 1e6:,.0f} MB")
     print(f"memory: {_peak_bytes() / 1e9:.1f} GB at its peak")
-    seconds = sum(clock.seconds[1:]) / STEPS  # the first step compiles
-    print(
-        f"speed: {run.batch_size / seconds:,.0f} images/s on {strategy.num_replicas_in_sync} "
-        f"replica(s), batch {run.batch_size}"
-    )
-    print(f"time: {run.steps:,} steps in {readable(seconds * run.steps)}. Nothing was written.")
+    total = 0.0
+    for part, clock in zip(parts, clocks, strict=True):
+        seconds = sum(clock.seconds[1:]) / STEPS  # the first step compiles
+        total += (part.end - part.start) * seconds
+        at = "" if part.resolution is None else f" at {part.resolution} px"
+        print(
+            f"speed{at}: {part.batch_size / seconds:,.0f} images/s on "
+            f"{strategy.num_replicas_in_sync} replica(s), batch {part.batch_size}"
+        )
+    print(f"time: {run.steps:,} steps in {readable(total)}. Nothing was written.")
+
+
+def _measure(gan: GAN, images: data.ImageSet, part: Part, seed: int) -> "_Clock":
+    batches = data.batches(images, part.batch_size, seed=seed, labels=gan.num_classes > 0)
+    if part.resolution is not None:
+        gan.begin_at(part.shown)
+    clock = _Clock()
+    gan.fit(batches, steps_per_epoch=1 + STEPS, shuffle=False, verbose=0, callbacks=[clock])
+    return clock
 
 
 class _Clock(keras.callbacks.Callback):

@@ -6,6 +6,7 @@ import functools
 import pathlib
 import re
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -23,6 +24,7 @@ from trainers.metrics.evaluator import Evaluator
 from trainers.report import write_report
 from trainers.saving import SaveCheckpoints
 from trainers.signals import StopRequest
+from trainers.stages import Part, parts_of
 from trainers.strategy import (
     WORKER_TIMEOUT_S,
     agree,
@@ -61,6 +63,7 @@ class Run:
         workdir: Checkpoints, preset, samples, report and logs; a run is resumed from it.
         steps: Generator updates in all, earlier ones counted in.
         batch_size: Of all replicas together.
+        batch_sizes: Likewise for resolutions of a GAN that grows: {4: 128, 8: 64}.
         seed: Of initial weights, data order and every draw.
         accumulate: Parts into which a replica's batch is cut, for batches larger than its memory.
         mixed_precision: "float16", "bfloat16", or None for float32 throughout.
@@ -84,6 +87,7 @@ class Run:
     workdir: str
     steps: int
     batch_size: int = 128
+    batch_sizes: Mapping[int, int] | None = None
     seed: int = 0
     accumulate: int = 1
     mixed_precision: str | None = None
@@ -116,6 +120,8 @@ class Run:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
+        if any(size < 1 for size in (self.batch_sizes or {}).values()):
+            raise ValueError(f"batch_sizes must be at least 1. Received: {self.batch_sizes}.")
         if self.evaluate_every < 0:
             raise ValueError(f"evaluate_every must be 0 or more. Received: {self.evaluate_every}.")
         if not self.checkpoint_minutes > 0:
@@ -161,10 +167,12 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     run.check()
     workdir = pathlib.Path(run.workdir)
     identity = {name: getattr(run, name) for name in IDENTITY}
+    if run.batch_sizes:  # as JSON has it
+        identity["batch_sizes"] = {str(key): size for key, size in run.batch_sizes.items()}
     changes = check_same_run(workdir, identity, accept_changes=accept_changes)
-    gan, images, strategy = prepare(run)
+    gan, images, strategy, parts = prepare(run)
     try:
-        _train(run, gan, images, strategy, changes, accept_changes, profile)
+        _train(run, gan, images, strategy, parts, changes, accept_changes, profile)
     except tf.errors.OpError as error:
         lost = lost_worker(strategy, error)
         if not lost:
@@ -178,16 +186,26 @@ def _train(
     gan: zoo.GAN,
     images: data.ImageSet,
     strategy: tf.distribute.Strategy,
+    parts: list[Part],
     changes: list[str],
     accept_changes: bool,
     profile: int,
 ) -> None:
     """Everything from the loaded data on."""
     workdir = pathlib.Path(run.workdir)
-    make_batches = functools.partial(
-        data.batches, images, run.batch_size, seed=run.seed, labels=gan.num_classes > 0
-    )
-    make_batches()  # raises here what it has to object to, before anything is written
+
+    def batches_of(part: Part, step: int, share: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        return data.batches(
+            images,
+            part.batch_size,
+            seed=run.seed,
+            labels=gan.num_classes > 0,
+            start_step=part.batch_of(step),
+            share=share,
+        )
+
+    for part in parts:
+        batches_of(part, part.start)  # raises here what it objects to, before anything is written
     chief = is_chief(strategy)
     evaluator = _evaluator(run, gan, images) if run.evaluate_every and chief else None
     with contextlib.ExitStack() as stack:
@@ -220,24 +238,35 @@ def _train(
             write_json(workdir / ABOUT, about)
         print(
             f"{run.preset} on {images.count} images of {run.dataset} in {workdir}, "
-            f"step {start} to {run.steps}, batch {run.batch_size}, "
+            f"step {start} to {run.steps}, batch {', '.join(map(_size_of, parts))}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
         )
         if start == 0:
             pixels = images.images.batch(256).map(lambda image, _: tf.cast(image, tf.float32))
             gan.adapt(pixels.map(lambda image: image / 127.5 - 1.0))
-        batches = distribute(strategy, lambda share: make_batches(start_step=start, share=share))
-        _fit(run, gan, images, evaluator, batches, strategy, checkpoints, start, profile)
+
+        def batches(part: Part) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+            step = max(part.start, start)
+            return distribute(strategy, lambda share: batches_of(part, step, share))
+
+        _fit(run, gan, images, evaluator, batches, strategy, checkpoints, parts, start, profile)
 
 
-def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
-    """Builds the compiled model under its strategy and loads the data; writes nothing."""
+def _size_of(part: Part) -> str:
+    if part.resolution is None:
+        return str(part.batch_size)
+    return f"{part.batch_size} at {part.resolution} px from step {part.start}"
+
+
+def prepare(
+    run: Run,
+) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy, list[Part]]:
+    """Builds the compiled model under its strategy and loads the data; writes nothing.
+
+    Also returned are the parts of the run.
+    """
     strategy = make_strategy(run.strategy, worker_timeout_s=run.worker_timeout)
-    if run.batch_size % (strategy.num_replicas_in_sync * run.accumulate):
-        raise ValueError(
-            f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas "
-            f"times accumulate={run.accumulate}. Received: {run.batch_size}."
-        )
+    shares = strategy.num_replicas_in_sync * run.accumulate
     if run.mixed_precision and not tf.config.list_physical_devices("GPU"):
         print("warning: a CPU computes in float32 faster than in half precision", file=sys.stderr)
     if run.deterministic:
@@ -246,6 +275,15 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
     with strategy.scope(), _dtype_policy(run.mixed_precision):
         gan = zoo.load(run.preset, load_weights=False)
         gan.compile(seed=run.seed, accumulate=run.accumulate, jit_compile=JIT[run.jit_compile])
+    parts = parts_of(run.steps, run.batch_size, run.batch_sizes, getattr(gan, "schedule", None))
+    for part in parts:
+        if part.batch_size % shares:
+            raise ValueError(
+                f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas "
+                f"times accumulate={run.accumulate}. Received: {part.batch_size}."
+            )
+        if hasattr(gan, "check_batch_size"):
+            gan.check_batch_size(part.batch_size // shares)
     height, _, channels = gan.image_shape
     images = data.load(
         run.dataset, split="train", resolution=height, channels=channels, data_dir=run.data_dir
@@ -256,7 +294,7 @@ def prepare(run: Run) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy]:
             f"{run.dataset!r}, which has {images.num_classes or 'no labels'}. Choose another data "
             f"set, or train zoo.{type(gan).__name__}(num_classes=...) with gan.fit."
         )
-    return gan, images, strategy
+    return gan, images, strategy, parts
 
 
 def _evaluator(run: Run, gan: zoo.GAN, images: data.ImageSet) -> Evaluator:
@@ -305,9 +343,10 @@ def _fit(
     gan: zoo.GAN,
     images: data.ImageSet,
     evaluator: Evaluator | None,
-    batches: tf.data.Dataset,
+    batches: Callable[[Part], tf.data.Dataset | tf.distribute.DistributedDataset],
     strategy: tf.distribute.Strategy,
     checkpoints: Checkpoints,
+    parts: list[Part],
     start: int,
     profile: int,
 ) -> None:
@@ -347,10 +386,12 @@ def _fit(
         closing.callback(_close, writer)
         first = [
             callbacks.StopOnNaN(start, run.steps, checkpoints),
-            callbacks.Log(start, run.steps, run.log_every, run.batch_size, journal, writer),
+            callbacks.Log(start, run.steps, run.log_every, parts, journal, writer),
         ]
+        if parts[0].resolution is not None:
+            first.append(callbacks.Stages(start, run.steps, journal))
         chiefs = (
-            _chiefs_callbacks(run, images, journal, writer, start, profile, closing)
+            _chiefs_callbacks(run, images, journal, writer, parts, start, profile, closing)
             if chief
             else []
         )
@@ -370,13 +411,15 @@ def _fit(
             )
         try:
             with stop:
-                gan.fit(
-                    batches,
-                    steps_per_epoch=run.steps - start,
-                    shuffle=False,  # the batches are shuffled already
-                    verbose=0,
-                    callbacks=[*first, *chiefs, saver],
-                )
+                for part in parts:
+                    if part.end > start:
+                        gan.fit(
+                            batches(part),
+                            steps_per_epoch=part.end - max(part.start, start),
+                            shuffle=False,  # the batches are shuffled already
+                            verbose=0,
+                            callbacks=[*first, *chiefs, saver],
+                        )
         except (callbacks.TrainingDiverged, KeyboardInterrupt) as end:
             diverged = isinstance(end, callbacks.TrainingDiverged)
             journal.event(
@@ -405,6 +448,7 @@ def _chiefs_callbacks(
     images: data.ImageSet,
     journal: Journal,
     writer: tf.summary.SummaryWriter,
+    parts: list[Part],
     start: int,
     profile: int,
     closing: contextlib.ExitStack,
@@ -414,7 +458,7 @@ def _chiefs_callbacks(
         for name in (CONFIG, ABOUT):
             content = (journal.workdir / name).read_text(encoding="utf-8")
             tf.summary.text(name, f"```\n{content}\n```")
-    progress = callbacks.Progress(start, run.steps, run.batch_size)
+    progress = callbacks.Progress(start, run.steps, parts)
     closing.callback(progress.close)
     real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
     chiefs = [

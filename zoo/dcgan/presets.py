@@ -17,4 +17,11 @@ PRESETS = [
         description="The small networks on Fashion-MNIST, 28x28 grey.",
         parameters={"generator": 2_305_472, "discriminator": 212_865},
     ),
+    Preset(
+        name="dcgan_mnist",
+        family="dcgan",
+        config={"resolution": 28, "channels": 1, "latent_dim": 100, "architecture": "small"},
+        description="The small networks on MNIST's handwritten digits, 28x28 grey.",
+        parameters={"generator": 2_305_472, "discriminator": 212_865},
+    ),
 ]

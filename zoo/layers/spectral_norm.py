@@ -12,11 +12,14 @@ weights, so they agree. u and v are constants to the gradient.
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.layers.orthogonal import Orthogonal
 
 EPSILON = 1e-6  # of the two norms; BigGAN's
+# Three taps, and the same three one place on, summed: [4, 3].
+SHIFTED = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
 
 
 class _SpectralNorm(keras.layers.Layer):
@@ -50,12 +53,13 @@ class _SpectralNorm(keras.layers.Layer):
         """W / sigma(W) in the layer's compute type; in training u moves on."""
         kernel = tf.convert_to_tensor(self.kernel.value)
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
-        constant = tf.stop_gradient(matrix)
-        v = _unit(tf.linalg.matvec(constant, tf.convert_to_tensor(self.u.value)))
-        u = _unit(tf.linalg.matvec(constant, v, transpose_a=True))
+        u = tf.convert_to_tensor(self.u.value)[None]  # rows: [1, outputs]
+        v = tf.stop_gradient(_unit(tf.matmul(u, matrix, transpose_b=True)))
+        stretched = tf.matmul(v, matrix)  # v^T W
+        u = tf.stop_gradient(_unit(stretched))
         if training:
-            self.u.assign(u)
-        sigma = tf.reduce_sum(v * tf.linalg.matvec(matrix, u))
+            self.u.assign(u[0])
+        sigma = tf.matmul(stretched, u, transpose_b=True)[0, 0]
         return tf.cast(kernel / sigma, self.compute_dtype)
 
     def _add_bias(self, outputs: tf.Tensor) -> tf.Tensor:
@@ -68,7 +72,7 @@ class _SpectralNorm(keras.layers.Layer):
 
 
 def _unit(x: tf.Tensor) -> tf.Tensor:
-    return x / tf.maximum(tf.norm(x), EPSILON)
+    return tf.math.l2_normalize(x, epsilon=EPSILON**2)
 
 
 @keras.saving.register_keras_serializable("gan_zoo")
@@ -136,12 +140,12 @@ class SpectralNormConv2D(_SpectralNorm):
         kernel = self.normalized_kernel(training)
         if self.resample == "up":
             # Transposed: taps run backwards, [4, 4, out, in].
-            kernel = tf.transpose(_four_shifted(tf.reverse(kernel, [0, 1])), [0, 1, 3, 2])
+            kernel = tf.transpose(_four_shifted(kernel, SHIFTED[:, ::-1]), [0, 1, 3, 2])
             count, height, width = tf.unstack(tf.shape(inputs)[:3])
             shape = [count, 2 * height, 2 * width, self.filters]
             outputs = tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "SAME")
         elif self.resample == "down":
-            outputs = tf.nn.conv2d(inputs, _four_shifted(kernel) / 4.0, 2, "SAME")
+            outputs = tf.nn.conv2d(inputs, _four_shifted(kernel, SHIFTED / 2.0), 2, "SAME")
         else:
             outputs = tf.nn.conv2d(inputs, kernel, 1, "SAME")
         return self._add_bias(outputs)
@@ -160,7 +164,8 @@ class SpectralNormConv2D(_SpectralNorm):
         }
 
 
-def _four_shifted(kernel: tf.Tensor) -> tf.Tensor:
-    """[3, 3, a, b] -> [4, 4, a, b]: the kernel's sum with itself shifted right, down and both."""
-    padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-    return padded[1:, 1:] + padded[1:, :-1] + padded[:-1, 1:] + padded[:-1, :-1]
+def _four_shifted(kernel: tf.Tensor, shifted: np.ndarray) -> tf.Tensor:
+    """[3, 3, a, b] -> [4, 4, a, b]: `shifted` applied to rows and to columns."""
+    shifted = tf.constant(shifted, kernel.dtype)
+    rows = tf.einsum("ip,pqab->iqab", shifted, kernel)
+    return tf.einsum("jq,iqab->ijab", shifted, rows)

@@ -32,11 +32,13 @@ def resolutions(last: int) -> list[int]:
     return [FIRST << i for i in range((last // FIRST).bit_length())]
 
 
-def _leaky(x: tf.Tensor) -> tf.Tensor:
+def leaky(x: tf.Tensor) -> tf.Tensor:
+    """The paper's LReLU."""
     return tf.nn.leaky_relu(x, 0.2)
 
 
-def _build(layer: keras.layers.Layer, *shape: int) -> keras.layers.Layer:
+def ready(layer: keras.layers.Layer, *shape: int) -> keras.layers.Layer:
+    """The layer, built for inputs [N, *shape]: stages that come later are not called at first."""
     layer.build((None, *shape))
     return layer
 
@@ -83,7 +85,7 @@ class Generator(GrowingNetwork):
             GeneratorBlock(maps[i - 1], maps[i], self.resolutions[i]) for i in range(1, len(maps))
         ]
         self.to_rgb = [
-            _build(EqualizedConv2D(channels, 1, gain=1.0), r, r, m)
+            ready(EqualizedConv2D(channels, 1, gain=1.0), r, r, m)
             for r, m in zip(self.resolutions, maps, strict=True)
         ]
         self.built = True
@@ -121,16 +123,16 @@ class FirstBlock(keras.layers.Layer):
         self.maps = maps
         # The 4x4 convolution of one pixel is a dense layer; its bias is the features'. The gain is
         # that of the paper's code.
-        self.dense = _build(EqualizedDense(16 * maps, 2.0**0.5 / 4, use_bias=False), latent_dim)
+        self.dense = ready(EqualizedDense(16 * maps, 2.0**0.5 / 4, use_bias=False), latent_dim)
         self.bias = self.add_weight(shape=(maps,), initializer="zeros", name="bias")
-        self.conv = _build(EqualizedConv2D(maps, 3), 4, 4, maps)
+        self.conv = ready(EqualizedConv2D(maps, 3), 4, 4, maps)
         self.pixel_norm = PixelNorm()
         self.built = True
 
     def call(self, latents: tf.Tensor) -> tf.Tensor:
         x = tf.reshape(self.dense(latents), [-1, 4, 4, self.maps])
-        x = self.pixel_norm(_leaky(tf.nn.bias_add(x, tf.convert_to_tensor(self.bias))))
-        return self.pixel_norm(_leaky(self.conv(x)))
+        x = self.pixel_norm(leaky(tf.nn.bias_add(x, tf.convert_to_tensor(self.bias))))
+        return self.pixel_norm(leaky(self.conv(x)))
 
 
 class GeneratorBlock(keras.layers.Layer):
@@ -139,14 +141,14 @@ class GeneratorBlock(keras.layers.Layer):
     def __init__(self, maps_before: int, maps: int, resolution: int) -> None:
         super().__init__()
         half = resolution // 2
-        self.conv_up = _build(EqualizedConv2D(maps, 3, resample="up"), half, half, maps_before)
-        self.conv = _build(EqualizedConv2D(maps, 3), resolution, resolution, maps)
+        self.conv_up = ready(EqualizedConv2D(maps, 3, resample="up"), half, half, maps_before)
+        self.conv = ready(EqualizedConv2D(maps, 3), resolution, resolution, maps)
         self.pixel_norm = PixelNorm()
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        x = self.pixel_norm(_leaky(self.conv_up(x)))
-        return self.pixel_norm(_leaky(self.conv(x)))
+        x = self.pixel_norm(leaky(self.conv_up(x)))
+        return self.pixel_norm(leaky(self.conv(x)))
 
 
 @keras.saving.register_keras_serializable("gan_zoo")
@@ -178,7 +180,7 @@ class Discriminator(GrowingNetwork):
         self.resolutions = resolutions(resolution)
         maps = [features(r, fmap_base, fmap_max) for r in self.resolutions]
         self.from_rgb = [
-            _build(EqualizedConv2D(m, 1), r, r, channels)
+            ready(EqualizedConv2D(m, 1), r, r, channels)
             for r, m in zip(self.resolutions, maps, strict=True)
         ]
         self.last = LastBlock(maps[0], features(FIRST // 2, fmap_base, fmap_max), group)
@@ -204,12 +206,12 @@ class Discriminator(GrowingNetwork):
         training: bool = False,
     ) -> tf.Tensor:
         first = self.resolutions.index(resolution or self.resolutions[-1])
-        x = _leaky(self.from_rgb[first](images))
+        x = leaky(self.from_rgb[first](images))
         for i in range(first, 0, -1):
             x = self.blocks[i](x)
             if i == first and alpha is not None:
                 # Figure 2 (b): what the network without this block would see.
-                x = lerp(_leaky(self.from_rgb[i - 1](box(images, 2))), x, alpha)
+                x = lerp(leaky(self.from_rgb[i - 1](box(images, 2))), x, alpha)
         return self.last(x, training=training)
 
     def get_config(self) -> dict[str, Any]:
@@ -221,28 +223,28 @@ class DiscriminatorBlock(keras.layers.Layer):
 
     def __init__(self, maps: int, maps_after: int, resolution: int) -> None:
         super().__init__()
-        self.conv = _build(EqualizedConv2D(maps, 3), resolution, resolution, maps)
-        self.conv_down = _build(
+        self.conv = ready(EqualizedConv2D(maps, 3), resolution, resolution, maps)
+        self.conv_down = ready(
             EqualizedConv2D(maps_after, 3, resample="down"), resolution, resolution, maps
         )
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return _leaky(self.conv_down(_leaky(self.conv(x))))
+        return leaky(self.conv_down(leaky(self.conv(x))))
 
 
 class LastBlock(keras.layers.Layer):
-    """D at 4 px: [N, 4, 4, F] -> scores [N, 1]."""
+    """D at 4 px: [N, 4, 4, F] -> scores [N, outputs]."""
 
-    def __init__(self, maps: int, units: int, group: int) -> None:
+    def __init__(self, maps: int, units: int, group: int, outputs: int = 1) -> None:
         super().__init__()
-        self.minibatch_std = _build(MinibatchStd(group), 4, 4, maps)
-        self.conv = _build(EqualizedConv2D(maps, 3), 4, 4, maps + 1)
-        self.dense = _build(EqualizedDense(units), 16 * maps)
-        self.score = _build(EqualizedDense(1, gain=1.0), units)
+        self.minibatch_std = ready(MinibatchStd(group), 4, 4, maps)
+        self.conv = ready(EqualizedConv2D(maps, 3), 4, 4, maps + 1)
+        self.dense = ready(EqualizedDense(units), 16 * maps)
+        self.score = ready(EqualizedDense(outputs, gain=1.0), units)
         self.built = True
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        x = _leaky(self.conv(self.minibatch_std(x, training=training)))
-        x = _leaky(self.dense(tf.reshape(x, [-1, self.dense.kernel.shape[0]])))
+        x = leaky(self.conv(self.minibatch_std(x, training=training)))
+        x = leaky(self.dense(tf.reshape(x, [-1, self.dense.kernel.shape[0]])))
         return self.score(x)

@@ -10,4 +10,19 @@ PRESETS = [
         description="The paper's networks for 1024x1024 RGB (CelebA-HQ). Untrained.",
         parameters={"generator": 23_079_115, "discriminator": 23_087_249},
     ),
+    Preset(
+        name="progan_fashion_mnist",
+        family="progan",
+        config={
+            "resolution": 32,
+            "channels": 1,
+            "latent_dim": 128,
+            "fmap_base": 384,
+            "fmap_max": 128,
+            "stable_kimg": 40,
+            "fade_kimg": 40,
+        },
+        description="Narrow networks on Fashion-MNIST, 32x32 grey.",
+        parameters={"generator": 681_788, "discriminator": 683_465},
+    ),
 ]

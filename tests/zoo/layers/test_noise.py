@@ -26,6 +26,17 @@ def test_constant_noise_is_the_same_of_every_image_and_feature(layer: Noise) -> 
     with without_noise():
         np.testing.assert_array_equal(layer(x), x)
     assert not np.allclose(layer(x), x)
+    again, other = Noise(gain=2.0), Noise(gain=2.0, seed=1)
+    for noise in (again, other):
+        noise.build((None, 32, 32, 3))
+        noise.strength.assign(0.5)
+    np.testing.assert_array_equal(again(x), layer(x))  # in every process
+    assert (
+        abs(
+            np.corrcoef((other(x) - x)[0, :, :, 0].numpy().ravel(), added[0, :, :, 0].ravel())[0, 1]
+        )
+        < 0.1
+    )
 
 
 def test_training_noise_is_drawn_for_every_image_from_the_step(layer: Noise) -> None:
