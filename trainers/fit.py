@@ -167,8 +167,8 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     run.check()
     workdir = pathlib.Path(run.workdir)
     identity = {name: getattr(run, name) for name in IDENTITY}
-    if run.batch_sizes:  # as JSON has it
-        identity["batch_sizes"] = {str(key): size for key, size in run.batch_sizes.items()}
+    if run.batch_sizes:
+        identity["batch_sizes"] = _as_json(run.batch_sizes)
     changes = check_same_run(workdir, identity, accept_changes=accept_changes)
     gan, images, strategy, parts = prepare(run)
     try:
@@ -250,6 +250,10 @@ def _train(
             return distribute(strategy, lambda share: batches_of(part, step, share))
 
         _fit(run, gan, images, evaluator, batches, strategy, checkpoints, parts, start, profile)
+
+
+def _as_json(batch_sizes: Mapping[int, int]) -> dict[str, int]:
+    return {str(resolution): size for resolution, size in batch_sizes.items()}
 
 
 def _size_of(part: Part) -> str:
@@ -549,6 +553,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             "recipe": run.recipe,
             "steps": step,
             "batch_size": run.batch_size,
+            **({"batch_sizes": _as_json(run.batch_sizes)} if run.batch_sizes else {}),
             "seed": run.seed,
         },
         "versions": {

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from zoo.vanilla import VanillaGAN
 
 __all__ = [
-    "BigGAN",
     "CGAN",
     "DCGAN",
     "GAN",
+    "BigGAN",
     "Preset",
     "PresetError",
     "ProGAN",

@@ -88,7 +88,7 @@ CASES = {
                 ema_start=2,
             ),
             (32, 32, 1),
-            rate=0.02,
+            rate=0.001,
         ),
     ],
     "stylegan2": [

@@ -237,12 +237,19 @@ def test_layers_of_other_stages_stand_still() -> None:
         assert moved == (variable.path in used), variable.path
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3, 4])
-def test_a_resumed_run_is_the_same_to_the_bit(stop: int, tmp_path: pathlib.Path) -> None:
-    """Before, at and after the steps at which stages change."""
-    whole = build(resolution=8, stable=8, fade=16)
-    whole.fit(batches(5, 8), verbose=0, shuffle=False)
+@pytest.fixture(scope="module")
+def unbroken() -> dict[str, np.ndarray]:
+    """State after one step at 4 px, two of a fade and two at 8 px."""
+    gan = build(resolution=8, stable=8, fade=16)
+    gan.fit(batches(5, 8), verbose=0, shuffle=False)
+    return {name: variable.numpy() for name, variable in state_of(gan).items()}
 
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_resumed_run_is_the_same_to_the_bit(
+    stop: int, unbroken: dict[str, np.ndarray], tmp_path: pathlib.Path
+) -> None:
+    """As a fade begins, in its middle, and as it ends."""
     broken = build(resolution=8, stable=8, fade=16)
     broken.fit(batches(5, 8).take(stop), verbose=0, shuffle=False)
     checkpoints = Checkpoints(tmp_path, broken)
@@ -253,10 +260,11 @@ def test_a_resumed_run_is_the_same_to_the_bit(stop: int, tmp_path: pathlib.Path)
     resumed.compile(seed=3)
     assert Checkpoints(tmp_path, resumed).restore() == stop
     resumed.fit(batches(5, 8).skip(stop), verbose=0, shuffle=False)
-    ours, theirs = state_of(resumed), state_of(whole)
+    ours = state_of(resumed)
+    assert ours.keys() == unbroken.keys()
     for name in ours:
         if not name.startswith("metrics"):
-            np.testing.assert_array_equal(ours[name].numpy(), theirs[name].numpy(), err_msg=name)
+            np.testing.assert_array_equal(ours[name].numpy(), unbroken[name], err_msg=name)
 
 
 def test_bad_arguments_are_one_line() -> None:

@@ -1,0 +1,13 @@
+"""Families trained in PyTorch as here, for comparison: the same networks, step and optimizers.
+
+Each module has, of our side:
+
+    build() -> the compiled model
+    reference(gan) -> {name: array}: weights, inputs, outputs and first gradients, to be met
+    BATCH, SIZE, CHANNELS, CYCLE: the step's batch, the images, and after how many steps they repeat
+
+and of PyTorch's:
+
+    check(reference) -> the largest difference of the twin's outputs and gradients
+    Twin(layout, batch).step(real): one step, real [N, C, H, W] in that memory format
+"""

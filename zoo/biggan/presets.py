@@ -1,0 +1,31 @@
+"""BigGAN's presets: pure data."""
+
+from zoo.presets import Preset
+
+PRESETS = [
+    Preset(
+        name="biggan_imagenet_128",
+        family="biggan",
+        config={"resolution": 128, "channels": 3, "num_classes": 1000, "width": 96},
+        description="The paper's networks for ImageNet, 128x128 RGB. Untrained.",
+        parameters={"generator": 70_433_988, "discriminator": 87_982_370},
+    ),
+    Preset(
+        name="biggan_fashion_mnist",
+        family="biggan",
+        config={
+            "resolution": 32,
+            "channels": 1,
+            "num_classes": 10,
+            "width": 16,
+            "shared_dim": 32,
+            "d_steps": 1,
+            "generator_rate": 2e-4,
+            "discriminator_rate": 4e-4,
+            "ema_decay": 0.999,
+            "ema_start": 1000,
+        },
+        description="Networks of a quarter of the usual width on Fashion-MNIST, 32x32 grey.",
+        parameters={"generator": 296_513, "discriminator": 264_129},
+    ),
+]

@@ -1,0 +1,317 @@
+"""StyleGAN2: the game (Karras et al. 2020), on few images with ADA (Karras et al. 2020a)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import losses, regularizers
+from zoo.accumulation import in_parts
+from zoo.augment import AdaptiveStrength, ada, diff_augment
+from zoo.checks import integer, power_of_two
+from zoo.drawing import with_labels
+from zoo.layers import random_draws
+from zoo.stylegan2 import networks
+from zoo.styles import StyleBased
+
+AUGMENTS = (None, "ada", "diffaugment")
+
+
+class StyleGAN2(StyleBased):
+    """Style-based GAN with weight demodulation, a skip generator and a residual discriminator.
+
+    The defaults are config F at 1024 px.
+
+    Args:
+        resolution: Height and width of the images: a power of two from 8.
+        channels: 1 (grey) or 3 (RGB).
+        latent_dim: Length of z and of w.
+        num_classes: Of labels, which then condition both networks; 0 for none.
+        fmap_base: Feature maps at R px are 2 fmap_base / R, in both networks,
+        fmap_max: and at most this many.
+        mapping_layers: Dense layers from z to w.
+        group: Images over which D's minibatch standard deviation is taken.
+        noise: Whether G adds noise to its features.
+        mixing: Share of training images made with the styles of two latents.
+        r1: gamma of R1.
+        r1_interval: Steps from one R1 to the next.
+        path_length: Weight of path length regularization; 0 leaves it out.
+        path_length_interval: Steps from one to the next.
+        augment: What D sees images through: None, "ada" or "diffaugment".
+        learning_rate: Of Adam, in both networks.
+        ema_images: Half-life of the generator's average, in images.
+        ema_ramp: If given, the half-life is at most this share of the images seen so far.
+
+    Example:
+        gan = zoo.StyleGAN2(resolution=32, channels=1, fmap_base=512, fmap_max=128)
+        gan.compile()
+        gan.fit(dataset)                      # images f32 [N, 32, 32, 1] in [-1, 1]
+        images = gan.generate(16, seed=0, truncation=0.7)
+        mixed = gan.mix(3, 4, cutoff=2)       # coarse styles of seed 3, the others of seed 4
+
+    References:
+        Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", CVPR 2020.
+        Karras et al., "Training Generative Adversarial Networks with Limited Data", NeurIPS 2020.
+    """
+
+    family = "stylegan2"
+
+    def __init__(
+        self,
+        resolution: int = 1024,
+        channels: int = 3,
+        latent_dim: int = 512,
+        num_classes: int = 0,
+        fmap_base: int = 16384,
+        fmap_max: int = 512,
+        mapping_layers: int = 8,
+        group: int = 4,
+        noise: bool = True,
+        mixing: float = 0.9,
+        r1: float = 10.0,
+        r1_interval: int = 16,
+        path_length: float = 2.0,
+        path_length_interval: int = 4,
+        augment: str | None = None,
+        learning_rate: float = 0.002,
+        ema_images: float = 10_000.0,
+        ema_ramp: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        resolution = power_of_two("resolution", resolution, 8)
+        counts = {
+            "channels": channels,
+            "latent_dim": latent_dim,
+            "fmap_base": fmap_base,
+            "fmap_max": fmap_max,
+            "mapping_layers": mapping_layers,
+            "group": group,
+            "r1_interval": r1_interval,
+            "path_length_interval": path_length_interval,
+        }
+        counts = {name: integer(name, count) for name, count in counts.items()}
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"{name} must be at least 1. Received: {count}.")
+        num_classes = integer("num_classes", num_classes)
+        factors = {
+            "num_classes": num_classes,
+            "r1": r1,
+            "path_length": path_length,
+            "ema_images": ema_images,
+        }
+        for name, factor in factors.items():
+            if not factor >= 0:
+                raise ValueError(f"{name} must be at least 0. Received: {factor}.")
+        if not 0.0 <= mixing <= 1.0:
+            raise ValueError(f"mixing must be in [0, 1]. Received: {mixing}.")
+        if augment not in AUGMENTS:
+            raise ValueError(f"augment must be one of {AUGMENTS}. Received: {augment!r}.")
+        maps = (fmap_base, fmap_max)
+        super().__init__(
+            generator=networks.generator(
+                networks.mapping_network(latent_dim, mapping_layers, num_classes),
+                networks.synthesis_network(resolution, channels, latent_dim, *maps, noise),
+            ),
+            discriminator=networks.discriminator(resolution, channels, num_classes, *maps, group),
+            **kwargs,
+        )
+        self._config = {
+            "resolution": resolution,
+            **counts,
+            **factors,
+            "noise": noise,
+            "mixing": mixing,
+            "augment": augment,
+            "learning_rate": learning_rate,
+            "ema_ramp": ema_ramp,
+        }
+        self.group = group
+        self.mixing = mixing
+        self.r1, self.r1_interval = r1, r1_interval
+        self.path_length, self.path_length_interval = path_length, path_length_interval
+        self.augment = augment
+        self.learning_rate = learning_rate
+        self.ema_images, self.ema_ramp = ema_images, ema_ramp
+        if r1:
+            self.tracked = (*self.tracked, "r1_penalty")
+        if path_length:
+            self.tracked = (*self.tracked, "path_length_penalty")
+            self.mean_path_length = self.add_weight(
+                shape=(),
+                initializer="zeros",
+                trainable=False,
+                aggregation="mean",
+                dtype="float32",
+                name="mean_path_length",
+            )
+        if augment == "ada":
+            self.tracked = (*self.tracked, "ada_p")
+            self.ada = AdaptiveStrength()
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(self._config)
+
+    def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
+        """z from N(0, 1)."""
+        return tf.random.stateless_normal(shape, seed, alg="philox")
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """The paper's Adam (0, .99), slowed down for lazy regularizers, unless another is given.
+
+        With a regularizer every k steps there are k + 1 updates in place of k (appendix B,
+        "Lazy regularization"): lr' = c lr, beta' = beta^c for c = k / (k + 1).
+        """
+        super().compile(
+            generator_optimizer or self._adam(self.path_length, self.path_length_interval),
+            discriminator_optimizer or self._adam(self.r1, self.r1_interval),
+            **kwargs,
+        )
+
+    def _adam(self, weight: float, interval: int) -> keras.optimizers.Optimizer:
+        c = interval / (interval + 1) if weight else 1.0
+        return keras.optimizers.Adam(
+            c * self.learning_rate, beta_1=0.0, beta_2=0.99**c, epsilon=1e-8
+        )
+
+    def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
+        """(1 / 2)^(images / half-life)."""
+        half_life = tf.constant(self.ema_images, tf.float32)
+        if self.ema_ramp is not None:
+            before = tf.cast(self.images_seen.value - images, tf.float32)
+            half_life = tf.minimum(half_life, before * self.ema_ramp)
+        return 0.5 ** (tf.cast(images, tf.float32) / tf.maximum(half_life, 1e-8))
+
+    # ---- a step
+
+    def phase(self) -> tuple[bool, bool]:
+        """Whether the next step ends with path length regularization, and whether with R1."""
+        step = int(self.steps.numpy())
+        return (
+            self.path_length > 0 and step % self.path_length_interval == 0,
+            self.r1 > 0 and step % self.r1_interval == 0,
+        )
+
+    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
+        """One update of each network on one batch, and one more for each regularizer that is due.
+
+        Args:
+            batch: images f32 [N, H, W, C] in [-1, 1], or (images, labels int [N]). The fakes are
+                of the same classes.
+        """
+        self._play(batch)
+        path_length_due, r1_due = self.current_phase
+        if path_length_due:
+            self._regularize_generator(batch)
+        if r1_due:
+            self._regularize_discriminator(batch)
+        self.finish_step(tf.nest.flatten(batch)[0])
+        if self.augment == "ada":
+            self.ada.adjust(self.steps.value)
+            return self.track(ada_p=self.ada.p.value)
+        return self.track()
+
+    @in_parts
+    def _play(self, batch: Any) -> None:
+        """The game itself, both updates from the same forward pass."""
+        images, labels = self.check_batch(batch)
+        w_seed, noise_seed, real_seed, fake_seed, *_ = self._seeds()
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(noise_seed):
+            w = self._draw_w(tf.shape(images)[0], labels, w_seed)
+            fakes = self._synthesize(w)
+            real_logits = self._discriminate(images, labels, real_seed)
+            fake_logits = self._discriminate(fakes, labels, fake_seed)
+            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
+            g_loss = losses.non_saturating_generator(fake_logits)
+        if self.augment == "ada":
+            self.ada.observe(real_logits)
+        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
+        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
+        self.track(
+            d_loss=d_loss,
+            g_loss=g_loss,
+            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            d_gradient_norm=d_norm,
+            g_gradient_norm=g_norm,
+        )
+
+    @in_parts
+    def _regularize_generator(self, batch: Any) -> None:
+        """Path length regularization (section 3.2), on half as many images."""
+        images, labels = self.check_batch(batch)
+        _, _, _, _, w_seed, noise_seed, y_seed, _ = self._seeds()
+        count = (tf.shape(images)[0] + 1) // 2
+        with tf.GradientTape() as tape, random_draws(noise_seed):
+            w = self._draw_w(count, None if labels is None else labels[:count], w_seed)
+            penalty, mean = regularizers.path_length_penalty(
+                self._synthesize, w, self.mean_path_length.value, y_seed, decay=0.01
+            )
+            loss = self.path_length_interval * self.path_length * penalty
+            loss += _nothing_of(self.generator)
+        self.mean_path_length.assign(mean)
+        self.minimize(tape, loss, self.generator, self.generator_optimizer)
+        self.track(path_length_penalty=penalty)
+
+    @in_parts
+    def _regularize_discriminator(self, batch: Any) -> None:
+        """R1, on real images as D sees them: gamma / 2 E[|grad D(x)|^2]."""
+        images, labels = self.check_batch(batch)
+        *_, augment_seed = self._seeds()
+        with tf.GradientTape() as tape:
+            penalty, _ = regularizers.r1_penalty(
+                lambda x: self._discriminate(x, labels, augment_seed), images
+            )
+            loss = self.r1_interval * self.r1 / 2.0 * penalty
+            loss += _nothing_of(self.discriminator)
+        self.minimize(tape, loss, self.discriminator, self.discriminator_optimizer)
+        self.track(r1_penalty=penalty)
+
+    def _seeds(self) -> list[tf.Tensor]:
+        """All seeds of a step: four for the game, three for path lengths, one for R1."""
+        return self.step_seeds(8)
+
+    def _draw_w(self, count: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
+        """Styles f32 [count, L, W]; a share `mixing` takes another latent's from a layer on."""
+        latent_seed, other_seed, mixed_seed, cutoff_seed = tf.unstack(tf.random.split(seed, 4))
+        mapping = self.generator.get_layer("mapping")
+        latents = self.draw_latents([count, self.latent_dim], latent_seed)
+        if not self.mixing:
+            w = tf.cast(mapping(with_labels(latents, labels), training=True), tf.float32)
+            return tf.repeat(w[:, None], self.num_layers, axis=1)
+        others = self.draw_latents([count, self.latent_dim], other_seed)
+        labels = None if labels is None else tf.concat([labels, labels], axis=0)
+        w = mapping(with_labels(tf.concat([latents, others], axis=0), labels), training=True)
+        w, other = tf.split(tf.cast(w, tf.float32)[:, None], 2)
+        mixed = tf.random.stateless_uniform([count], mixed_seed, alg="philox") < self.mixing
+        cutoff = tf.random.stateless_uniform(
+            [count], cutoff_seed, 1, self.num_layers, tf.int32, alg="philox"
+        )
+        cutoff = tf.where(mixed, cutoff, self.num_layers)
+        return tf.where(tf.range(self.num_layers)[None, :, None] < cutoff[:, None, None], w, other)
+
+    def _synthesize(self, w: tf.Tensor) -> tf.Tensor:
+        return self.generator.get_layer("synthesis")(w, training=True)
+
+    def _discriminate(
+        self, images: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor
+    ) -> tf.Tensor:
+        """D's logits [N, 1] of augmented images."""
+        if self.augment == "ada":
+            images = ada(images, self.ada.p.value, seed)
+        elif self.augment == "diffaugment":
+            images = diff_augment(images, seed)
+        return self.discriminator(with_labels(images, labels), training=True)
+
+
+def _nothing_of(network: keras.Model) -> tf.Tensor:
+    """0, but a function of all weights: those that a penalty leaves out get a gradient of 0.
+
+    As in the paper's code. Adam then forgets their moments with those of the others.
+    """
+    return 0.0 * tf.add_n([tf.reduce_sum(v.value) for v in network.trainable_variables])

@@ -1,0 +1,203 @@
+"""StyleGAN2's networks, config F (Karras et al. 2020, figures 2c and 7; conditional: 2020a).
+
+    paper                            here
+    z in Z                           latents [N, z]
+    f, w = f(z)                      mapping
+    A, the style s = A(w)            _style
+    Mod, Conv, Demod                 ModulatedConv2D
+    B, noise                         Noise
+    tRGB, summed (7b, "skip")        _to_rgb and FIRUpsampling2D
+    fRGB, residual D (7c)            discriminator
+
+2020a is "Training Generative Adversarial Networks with Limited Data", whose code adds labels.
+Every LeakyReLU(.2) is followed by a factor of sqrt 2 in the reference. As
+sqrt 2 lrelu(x + b) = lrelu(sqrt 2 x + sqrt 2 b), that factor stands in the gain of what comes
+before: a pass over the features less.
+"""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from zoo.layers import (
+    DownsamplingConv2D,
+    EqualizedConv2D,
+    EqualizedDense,
+    FIRDownsampling2D,
+    FIRUpsampling2D,
+    MinibatchStd,
+    ModulatedConv2D,
+    Noise,
+    PixelNorm,
+)
+from zoo.styles import MeanStyle
+
+ROOT2 = math.sqrt(2.0)
+MAPPING_RATE = 0.01  # of the learning rate, in mapping networks
+LABEL_LAYERS = 8  # of D's mapping of labels, whatever G has
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class Bias(layers.Layer):
+    """x + gain * b, b one number for each feature (last axis); it begins at 0."""
+
+    def __init__(self, gain: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gain = gain
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.bias = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="bias")
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.nn.bias_add(inputs, self.bias * self.gain)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gain": self.gain}
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class Constant(layers.Layer):
+    """The learned 4x4 input, for as many images as there are styles: [N, L, W] -> [N, 4, 4, C]."""
+
+    def __init__(self, features: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.features = features
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.constant = self.add_weight(
+            shape=(1, 4, 4, self.features),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            name="constant",
+        )
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.repeat(tf.convert_to_tensor(self.constant), tf.shape(inputs)[0], axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "features": self.features}
+
+
+def features_at(resolution: int, fmap_base: int, fmap_max: int) -> int:
+    """Feature maps at a resolution: fmap_base / 2^(log2 resolution - 1), at most fmap_max."""
+    return max(1, min(2 * fmap_base // resolution, fmap_max))
+
+
+def _biased_lrelu(x: Any, gain: float = ROOT2) -> Any:
+    return layers.LeakyReLU(0.2)(Bias(gain)(x))
+
+
+def _dense_lrelu(x: Any, units: int, rate: float = 1.0) -> Any:
+    x = EqualizedDense(units, gain=ROOT2, lr_multiplier=rate, use_bias=False)(x)
+    return _biased_lrelu(x, ROOT2 * rate)
+
+
+def _embedding(labels: Any, num_classes: int, units: int) -> Any:
+    """One normalised vector for each class."""
+    one_hot = layers.CategoryEncoding(num_classes, "one_hot")(labels)
+    return PixelNorm()(EqualizedDense(units, gain=1.0)(one_hot))
+
+
+# ---- G
+
+
+def mapping_network(latent_dim: int, num_layers: int, num_classes: int) -> keras.Model:
+    """f: latents [N, z] (and labels int [N]) -> w [N, z]."""
+    inputs = latents = keras.Input((latent_dim,))
+    x = PixelNorm()(latents)
+    if num_classes:
+        labels = keras.Input((), dtype="int32")
+        inputs = [latents, labels]
+        x = layers.Concatenate()([x, _embedding(labels, num_classes, latent_dim)])
+    for _ in range(num_layers):
+        x = _dense_lrelu(x, latent_dim, MAPPING_RATE)
+    mean_style = MeanStyle(num_classes, name="mean_style")
+    x = mean_style([x, labels] if num_classes else x)
+    return keras.Model(inputs, x, name="mapping")
+
+
+def _style(w: Any, features: int) -> Any:
+    """A: the style of one layer, around 1: [N, W] -> [N, features]."""
+    return layers.Rescaling(1.0, 1.0)(EqualizedDense(features, gain=1.0)(w))
+
+
+def _styled_conv(x: Any, w: Any, features: int, noise: int | None, upsample: bool = False) -> Any:
+    """One style block of figure 2c; `noise` is the seed of its constant noise."""
+    x = ModulatedConv2D(features, 3, upsample, gain=ROOT2)([x, _style(w, x.shape[-1])])
+    if noise is not None:
+        x = Noise(gain=ROOT2, seed=noise)(x)
+    return _biased_lrelu(x)
+
+
+def _to_rgb(x: Any, w: Any, channels: int) -> Any:
+    return Bias()(ModulatedConv2D(channels, 1, demodulate=False)([x, _style(w, x.shape[-1])]))
+
+
+def synthesis_network(
+    resolution: int, channels: int, latent_dim: int, fmap_base: int, fmap_max: int, noise: bool
+) -> keras.Model:
+    """g: w [N, L, W], L = 2 log2 R - 2 -> images [N, R, R, C], about in [-1, 1].
+
+    Layer i of L takes w[:, i]; a block's tRGB shares its style with the next block's first
+    convolution.
+    """
+    num_layers = 2 * int(math.log2(resolution)) - 2
+    w = keras.Input((num_layers, latent_dim))
+    ws = keras.ops.unstack(w, num_layers, axis=1)
+    x = Constant(features_at(4, fmap_base, fmap_max))(w)
+    x = _styled_conv(x, ws[0], x.shape[-1], 0 if noise else None)
+    images = _to_rgb(x, ws[1], channels)
+    for i in range(1, num_layers - 1, 2):
+        features = features_at(2 * x.shape[1], fmap_base, fmap_max)
+        seeds = (i, i + 1) if noise else (None, None)
+        x = _styled_conv(x, ws[i], features, seeds[0], upsample=True)
+        x = _styled_conv(x, ws[i + 1], features, seeds[1])
+        images = layers.Add()([FIRUpsampling2D()(images), _to_rgb(x, ws[i + 2], channels)])
+    return keras.Model(w, images, name="synthesis")
+
+
+def generator(mapping: keras.Model, synthesis: keras.Model) -> keras.Model:
+    """g(f(z)): latents [N, z] (and labels int [N]) -> images [N, R, R, C]."""
+    w = layers.RepeatVector(synthesis.input_shape[1])(mapping(mapping.input))
+    return keras.Model(mapping.input, synthesis(w), name="generator")
+
+
+# ---- D
+
+
+def discriminator(
+    resolution: int, channels: int, num_classes: int, fmap_base: int, fmap_max: int, group: int
+) -> keras.Model:
+    """Images [N, R, R, C] (and labels int [N]) -> logits [N, 1]."""
+    inputs = x = images = keras.Input((resolution, resolution, channels))
+    features = features_at(resolution, fmap_base, fmap_max)
+    x = EqualizedConv2D(features, 1, gain=ROOT2, use_bias=False)(images)
+    x = _biased_lrelu(x)
+    while x.shape[1] > 4:
+        features = features_at(x.shape[1] // 2, fmap_base, fmap_max)
+        x = _residual_block(x, features)
+    x = MinibatchStd(group)(x)
+    x = EqualizedConv2D(features, 3, gain=ROOT2, use_bias=False)(x)
+    x = layers.Flatten()(_biased_lrelu(x))
+    x = _dense_lrelu(x, features)
+    if not num_classes:
+        return keras.Model(inputs, EqualizedDense(1, gain=1.0)(x), name="discriminator")
+    # Projection: the product with a vector of the class.
+    labels = keras.Input((), dtype="int32")
+    y = _embedding(labels, num_classes, features)
+    for _ in range(LABEL_LAYERS):
+        y = _dense_lrelu(y, features, MAPPING_RATE)
+    x = layers.Dot(-1)([EqualizedDense(features, gain=1.0)(x), y])
+    x = layers.Rescaling(1.0 / math.sqrt(features))(x)
+    return keras.Model([images, labels], x, name="discriminator")
+
+
+def _residual_block(x: Any, features: int) -> Any:
+    """(skip + convolutions) / sqrt 2, half the size: the factor is in the gains."""
+    skip = EqualizedConv2D(features, 1, gain=1.0 / ROOT2, use_bias=False)(FIRDownsampling2D()(x))
+    x = EqualizedConv2D(x.shape[-1], 3, gain=ROOT2, use_bias=False)(x)
+    x = _biased_lrelu(x)
+    x = DownsamplingConv2D(features, 3, gain=1.0, use_bias=False)(x)
+    return layers.Add()([skip, _biased_lrelu(x, gain=1.0)])

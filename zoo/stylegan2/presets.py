@@ -1,0 +1,33 @@
+"""StyleGAN2's presets: pure data."""
+
+from zoo.presets import Preset
+
+PRESETS = [
+    Preset(
+        name="stylegan2_ffhq_1024",
+        family="stylegan2",
+        config={"resolution": 1024, "channels": 3},
+        description="The paper's config F for 1024x1024 RGB (faces, FFHQ). Untrained.",
+        parameters={"generator": 30_370_060, "discriminator": 29_012_513},
+    ),
+    Preset(
+        name="stylegan2_fashion_mnist",
+        family="stylegan2",
+        config={
+            "resolution": 32,
+            "channels": 1,
+            "latent_dim": 128,
+            "fmap_base": 512,
+            "fmap_max": 128,
+            "mapping_layers": 2,
+            "mixing": 0.0,
+            "r1": 0.01,
+            "path_length": 0.0,
+            "learning_rate": 0.0025,
+            "ema_images": 500_000.0,
+            "ema_ramp": 0.05,
+        },
+        description="Narrow networks with the small-image settings on Fashion-MNIST, 32x32 grey.",
+        parameters={"generator": 748_715, "discriminator": 871_521},
+    ),
+]
