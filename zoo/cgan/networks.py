@@ -16,7 +16,7 @@ import tensorflow as tf
 from keras import layers
 
 from zoo.cgan.labelled import LabelledConv2D, LabelledConv2DTranspose, OneHot
-from zoo.layers import Dropout, Maxout
+from zoo.layers import BatchNormalization, Dropout, Maxout
 
 
 def _uniform(limit: float) -> keras.initializers.Initializer:
@@ -72,7 +72,7 @@ def _batch_norm() -> layers.Layer:
     # Without gain and bias, as in the code. Under replicas the statistics are those of the global
     # batch; one device need not pay for that.
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return layers.BatchNormalization(
+    return BatchNormalization(
         momentum=0.9, epsilon=1e-5, center=False, scale=False, synchronized=replicas > 1
     )
 

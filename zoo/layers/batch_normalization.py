@@ -26,8 +26,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         rows = (
             tf.reshape(inputs, [-1, 1, 1, inputs.shape[-1]]) if inputs.shape.rank != 4 else inputs
         )
+        features = rows.shape[-1:]
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            rows, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=True
+            rows,
+            self.gamma.value if self.scale else tf.ones(features),
+            self.beta.value if self.center else tf.zeros(features),
+            epsilon=self.epsilon,
+            is_training=True,
         )
         # The kernel divides by n - 1 for the running variance, Keras by n.
         n = tf.cast(tf.size(rows) // rows.shape[-1], variance.dtype)

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.layers.batch_normalization import BatchNormalization
 from zoo.layers.orthogonal import Orthogonal
 from zoo.layers.spectral_norm import SpectralNormDense
 
@@ -38,11 +39,8 @@ def batch_statistics() -> Iterator[list[Statistics]]:
 
 
 @keras.saving.register_keras_serializable("gan_zoo")
-class StandingBatchNormalization(keras.layers.BatchNormalization):
-    """`keras.layers.BatchNormalization` of images [N, H, W, C], which `batch_statistics` asks.
-
-    In training it is fused, as `zoo.layers.BatchNormalization`, and also without center or scale.
-    """
+class StandingBatchNormalization(BatchNormalization):
+    """Batch norm of images [N, H, W, C], which `batch_statistics` asks."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         statistics = getattr(_current, "statistics", None)
@@ -55,22 +53,7 @@ class StandingBatchNormalization(keras.layers.BatchNormalization):
                 tf.cast(inputs, tf.float32), mean, variance, beta, gamma, self.epsilon
             )
             return tf.cast(outputs, inputs.dtype)
-        if not training or self.synchronized or self.compute_dtype != "float32":
-            return super().call(inputs, training=training)
-        features = inputs.shape[-1:]
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            inputs,
-            self.gamma.value if self.scale else tf.ones(features),
-            self.beta.value if self.center else tf.zeros(features),
-            epsilon=self.epsilon,
-            is_training=True,
-        )
-        # The kernel divides by n - 1 for the running variance, Keras by n.
-        n = tf.cast(tf.size(inputs) // inputs.shape[-1], variance.dtype)
-        variance *= (n - 1.0) / n
-        for running, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            running.assign(running * self.momentum + batch * (1.0 - self.momentum))
-        return outputs
+        return super().call(inputs, training=training)
 
 
 @keras.saving.register_keras_serializable("gan_zoo")

@@ -39,3 +39,12 @@ def test_outputs_gradients_and_inference_are_keras(shape: tuple[int, ...]) -> No
         results.append([*gradients, layer(x, training=False), *layer.get_weights()])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def test_gain_and_bias_may_be_left_out() -> None:
+    x = np.random.default_rng(0).normal(2.0, 3.0, (4, 3, 6, 5)).astype(np.float32)
+    layer = BatchNormalization(center=False, scale=False, epsilon=1e-2)
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    expected = (x - mean) / np.sqrt(variance + 1e-2)
+    np.testing.assert_allclose(layer(x, training=True), expected, atol=1e-5)
+    assert layer.trainable_variables == []
