@@ -359,13 +359,16 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     networks = (gan.generator, gan.discriminator)
     before = [network.get_weights() for network in networks]
     history = gan.fit(dataset(case), verbose=0)
-    assert all(np.isfinite(values).all() for values in history.history.values())
+    for name, values in history.history.items():
+        # A gradient's norm may overflow while the loss scale settles: that update is left out.
+        assert name.endswith("gradient_norm") or np.isfinite(values).all(), name
     for old, network in zip(before, networks, strict=True):
         # Not every weight: what is small may round to nothing.
         assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
     latents = with_labels(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
     assert gan.generator(latents).dtype == policy.removeprefix("mixed_")
-    assert {w.dtype for w in weights(gan)} == {np.dtype(np.float32)}
+    floats = {w.dtype for w in weights(gan) if w.dtype.kind == "f"}
+    assert floats == {np.dtype(np.float32)}
     assert gan.generate(2, seed=0).dtype == np.uint8
 
 
