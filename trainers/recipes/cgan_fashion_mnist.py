@@ -3,6 +3,8 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=cgan_fashion_mnist --workdir=runs/cgan_fashion_mnist
+Cost: about 40 minutes on two CPU cores (1.2 M images at 547 images/s, and five evaluations).
+Score: not measured yet.
 """
 
 RECIPE = {

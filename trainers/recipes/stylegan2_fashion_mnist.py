@@ -3,6 +3,8 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=stylegan2_fashion_mnist --workdir=runs/stylegan2_fashion_mnist
+Cost: not measured yet.
+Score: not measured yet.
 """
 
 RECIPE = {

@@ -3,6 +3,8 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=vanilla_fashion_mnist --workdir=runs/vanilla_fashion_mnist
+Cost: about 40 minutes on two CPU cores (8 M images at 3,700 images/s).
+Score: not measured yet.
 """
 
 RECIPE = {
