@@ -3,11 +3,12 @@
 Trains a family with `fit` and, in its own process on the same cores, the same networks, step,
 optimizers and batch in PyTorch (pip install -e '.[bench]'; the CPU build suffices; `twins/` has
 them). The twin is held to be the same first: from copied weights, outputs and gradients agree
-within 1e-4. The two take turns, in both of PyTorch's memory formats. A throughput is the batch over
-the median time of a step over all turns, so that a neighbour that takes the machine for some of
-them does not move it; where steps differ (regularizers that run every few steps), over the mean of
-the medians of each step of their cycle. The last line is JSON with the throughputs and `ratio`,
-ours over PyTorch's faster format.
+within the twin's tolerance. The two take turns, in both of PyTorch's memory formats.
+A throughput is the batch over the median time of a step over all turns,
+so that a neighbour that takes the machine for some of them does not move it; where steps differ
+(regularizers that run every few steps), over
+the mean of the medians of each step of their cycle. The last line is JSON with the throughputs and
+`ratio`, ours over PyTorch's faster format.
 """
 
 import argparse
@@ -26,7 +27,6 @@ import numpy as np
 
 FAMILIES = ("dcgan", "stylegan2")
 FORMATS = ("contiguous", "channels_last")
-TOLERANCE = 1e-4
 
 
 def batches(twin: Any, count: int, size: int) -> np.ndarray:
@@ -172,8 +172,10 @@ def main() -> None:
             workers[layout] = Worker(*sizes, "--worker", "torch", layout, reference)
             difference = float(workers[layout].line().split()[1])
             print(f"{layout}: outputs and gradients within {difference:.1e} of ours", flush=True)
-            if difference > TOLERANCE:
-                raise SystemExit("error: the twin must agree within 1e-4; it is not the same game")
+            if difference > twin.TOLERANCE:
+                raise SystemExit(
+                    f"error: the twin must agree within {twin.TOLERANCE}; it is another game"
+                )
         turns = {name: [] for name in workers}
         for turn in range(args.turns):
             speeds = []

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 BATCH, SIZE, CHANNELS, CYCLE = 256, 28, 1, 1
+TOLERANCE = 1e-4
 PRESET = "dcgan_fashion_mnist"
 
 
