@@ -1,7 +1,9 @@
 """What a run would cost: a few of its steps, and nothing written."""
 
 import resource
+import statistics
 import time
+from collections.abc import Hashable
 
 import keras
 import tensorflow as tf
@@ -14,7 +16,7 @@ from trainers.stages import Part
 from zoo import GAN
 from zoo.weights import trainable_parameters
 
-STEPS = 5
+STEPS = 5  # or as many as it takes until lazy regularizers come round again
 
 
 def dry_run(run: Run) -> None:
@@ -37,7 +39,7 @@ def dry_run(run: Run) -> None:
     print(f"memory: {_peak_bytes() / 1e9:.1f} GB at its peak")
     total = 0.0
     for part, clock in zip(parts, clocks, strict=True):
-        seconds = sum(clock.seconds[1:]) / STEPS  # the first step compiles
+        seconds = clock.mean()
         total += (part.end - part.start) * seconds
         at = "" if part.resolution is None else f" at {part.resolution} px"
         print(
@@ -52,17 +54,28 @@ def _measure(gan: GAN, images: data.ImageSet, part: Part, seed: int) -> "_Clock"
     if part.resolution is not None:
         gan.begin_at(part.shown)
     clock = _Clock()
-    gan.fit(batches, steps_per_epoch=1 + STEPS, shuffle=False, verbose=0, callbacks=[clock])
+    steps = 1 + max(STEPS, gan.phases_repeat_after)
+    gan.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[clock])
     return clock
 
 
 class _Clock(keras.callbacks.Callback):
-    """Seconds of every step."""
+    """Seconds of every step, beside its phase."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seconds: list[float] = []
+        self._steps: list[tuple[Hashable, float]] = []
         self._begun = 0.0
+
+    def mean(self) -> float:
+        """Of the steps after the first, leaving out what it takes to compile each phase."""
+        kept = {}
+        for i, (phase, seconds) in enumerate(self._steps):
+            if any(phase == before for before, _ in self._steps[:i]):
+                kept.setdefault(phase, []).append(seconds)
+        return statistics.mean(
+            statistics.mean(kept.get(phase, [seconds])) for phase, seconds in self._steps[1:]
+        )
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         self._begun = time.perf_counter()
@@ -70,7 +83,8 @@ class _Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         for value in (logs or {}).values():
             float(tf.reduce_mean(value))  # waits for the device
-        self.seconds.append(time.perf_counter() - self._begun)
+        seconds = time.perf_counter() - self._begun
+        self._steps.append((self.model.current_phase, seconds))
 
 
 def _peak_bytes() -> int:

@@ -50,6 +50,9 @@ class GAN(Saving):
         "g_gradient_norm",
     )
 
+    # Steps after which phases that come round, such as lazy regularizers, have all been there.
+    phases_repeat_after = 1
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # So that `keras.models.load_model` knows every family.
@@ -303,7 +306,13 @@ class GAN(Saving):
         if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             scale = optimizer.scale_loss(share)  # `apply` takes it out again
         variables = network.trainable_variables
-        gradients = tape.gradient(loss, variables, output_gradients=scale)
+        gradients = tape.gradient(
+            loss,
+            [variable.value for variable in variables],
+            output_gradients=scale,
+            # A penalty may leave weights out. Adam then forgets their moments with the others'.
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
         norm = tf.linalg.global_norm(gradients) / scale
         if tracing.part > 0:
             held = tracing.held[network.name]

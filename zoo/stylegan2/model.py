@@ -1,5 +1,6 @@
 """StyleGAN2: the game (Karras et al. 2020), on few images with ADA (Karras et al. 2020a)."""
 
+import math
 from typing import Any
 
 import keras
@@ -133,6 +134,7 @@ class StyleGAN2(StyleBased):
         self.augment = augment
         self.learning_rate = learning_rate
         self.ema_images, self.ema_ramp = ema_images, ema_ramp
+        self.phases_repeat_after = math.lcm(r1_interval, path_length_interval)
         if r1:
             self.tracked = (*self.tracked, "r1_penalty")
         if path_length:
@@ -253,7 +255,6 @@ class StyleGAN2(StyleBased):
                 self._synthesize, w, self.mean_path_length.value, y_seed, decay=0.01
             )
             loss = self.path_length_interval * self.path_length * penalty
-            loss += _nothing_of(self.generator)
         self.mean_path_length.assign(mean)
         self.minimize(tape, loss, self.generator, self.generator_optimizer)
         self.track(path_length_penalty=penalty)
@@ -268,7 +269,6 @@ class StyleGAN2(StyleBased):
                 lambda x: self._discriminate(x, labels, augment_seed), images
             )
             loss = self.r1_interval * self.r1 / 2.0 * penalty
-            loss += _nothing_of(self.discriminator)
         self.minimize(tape, loss, self.discriminator, self.discriminator_optimizer)
         self.track(r1_penalty=penalty)
 
@@ -307,11 +307,3 @@ class StyleGAN2(StyleBased):
         elif self.augment == "diffaugment":
             images = diff_augment(images, seed)
         return self.discriminator(with_labels(images, labels), training=True)
-
-
-def _nothing_of(network: keras.Model) -> tf.Tensor:
-    """0, but a function of all weights: those that a penalty leaves out get a gradient of 0.
-
-    As in the paper's code. Adam then forgets their moments with those of the others.
-    """
-    return 0.0 * tf.add_n([tf.reduce_sum(v.value) for v in network.trainable_variables])
