@@ -1,4 +1,4 @@
-"""python -m zoo list | show NAME | sample NAME: presets at the command line."""
+"""python -m zoo list | show NAME | sample NAME | mix NAME: presets at the command line."""
 
 import argparse
 import json
@@ -41,7 +41,7 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _sample(args: argparse.Namespace) -> None:
-    labels = _labels(args.labels)
+    labels = _integers("--labels", args.labels)
     n = args.n
     if n is None:
         n = len(labels) if labels and len(labels) > 1 else 16
@@ -53,9 +53,7 @@ def _sample(args: argparse.Namespace) -> None:
         )
     if labels and len(labels) == 1:
         labels *= n
-    path = pathlib.Path(args.out or f"{pathlib.Path(args.name).name}.png")
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"--out must end in .png. Received: {path}.")
+    path = _png(args.out, args.name)
     quiet_tensorflow()
     import numpy as np
 
@@ -82,13 +80,48 @@ def _sample(args: argparse.Namespace) -> None:
     print(f"Wrote {path}: {count}, {sheet.shape[1]}x{sheet.shape[0]} px")
 
 
-def _labels(text: str | None) -> list[int] | None:
+def _mix(args: argparse.Namespace) -> None:
+    seeds_a = _integers("--seeds_a", args.seeds_a)
+    seeds_b = _integers("--seeds_b", args.seeds_b)
+    path = _png(args.out, args.name)
+    quiet_tensorflow()
+    import numpy as np
+
+    from zoo import images
+
+    gan = load(args.name)
+    if not hasattr(gan, "mix"):
+        raise ValueError(
+            f"Styles are mixed by a StyleGAN. Received: {args.name!r} of family {gan.family!r}."
+        )
+    # The white corner, b's images, and for each a its image and its mixtures.
+    of_b = gan.mix(seeds_b, seeds_b, 0, labels=args.label)
+    rows = [np.full_like(of_b[:1], 255), of_b]
+    for seed_a in seeds_a:
+        rows.append(gan.mix(seed_a, seed_a, 0, labels=args.label))
+        rows.append(gan.mix(seed_a, seeds_b, args.cutoff, labels=args.label))
+    sheet = images.grid(np.concatenate(rows), columns=1 + len(seeds_b))
+    images.write_png(path, sheet)
+    print(
+        f"Wrote {path}: rows have the first {args.cutoff} of {gan.num_layers} styles of --seeds_a, "
+        "columns the others of --seeds_b"
+    )
+
+
+def _png(out: str | None, name: str) -> pathlib.Path:
+    path = pathlib.Path(out or f"{pathlib.Path(name).name}.png")
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"--out must end in .png. Received: {path}.")
+    return path
+
+
+def _integers(flag: str, text: str | None) -> list[int] | None:
     """ "0,1,2" -> [0, 1, 2]."""
     try:
         return None if text is None else [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(
-            f"--labels must be integers with commas between them, as 0,1,2. Received: {text!r}."
+            f"{flag} must be integers with commas between them, as 0,1,2. Received: {text!r}."
         ) from None
 
 
@@ -116,6 +149,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", help="the PNG [NAME.png]")
     command.set_defaults(command=_sample)
+
+    command = commands.add_parser("mix", help="mix styles of a StyleGAN into one PNG")
+    command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
+    command.add_argument("--seeds_a", default="0,1,2,3", help="a row each [0,1,2,3]")
+    command.add_argument("--seeds_b", default="4,5,6,7,8", help="a column each [4,5,6,7,8]")
+    command.add_argument("--cutoff", type=int, default=2, help="styles of b from this layer on [2]")
+    command.add_argument("--label", type=int, help="a class for all [drawn from the seeds]")
+    command.add_argument("--out", help="the PNG [NAME.png]")
+    command.set_defaults(command=_mix)
     return parser
 
 

@@ -133,3 +133,32 @@ def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
         assert message in done.stderr
         assert done.stderr.count("\n") == 1
         assert list(tmp_path.iterdir()) == []
+
+
+def test_mix_is_the_figure_of_the_paper(tmp_path: pathlib.Path) -> None:
+    """Rows have the coarse styles of a, columns the fine ones of b."""
+    gan = zoo.StyleGAN2(resolution=8, channels=1, latent_dim=8, fmap_base=32, fmap_max=8)
+    gan.save_to_preset(tmp_path / "styles")
+    out = tmp_path / "mixed.png"
+    arguments = ["--seeds_a=3", "--seeds_b=4,5", "--cutoff=2", f"--out={out}"]
+    zoo_main.main(["mix", str(tmp_path / "styles"), *arguments])
+    sheet = np.asarray(Image.open(out))
+    cells = [
+        [
+            sheet[2 + 10 * row : 10 + 10 * row, 2 + 10 * column : 10 + 10 * column]
+            for column in range(3)
+        ]
+        for row in range(2)
+    ]
+    assert np.all(cells[0][0] == 255)
+    for column, seed in ((1, 4), (2, 5)):
+        np.testing.assert_array_equal(cells[0][column], gan.generate(1, seed=seed)[0, ..., 0])
+        mixed = gan.mix(3, seed, 2)[0, ..., 0]
+        np.testing.assert_array_equal(cells[1][column], mixed)
+    np.testing.assert_array_equal(cells[1][0], gan.generate(1, seed=3)[0, ..., 0])
+
+
+def test_mix_wants_styles(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        zoo_main.main(["mix", "dcgan_fashion_mnist"])
+    assert "Styles are mixed by a StyleGAN. Received: 'dcgan_fashion" in capsys.readouterr().err
