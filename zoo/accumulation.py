@@ -52,8 +52,9 @@ def in_parts(step: Callable) -> Callable:
             for i in range(gan.accumulate):
                 tracing.part = i
                 part = tf.nest.pack_sequence_as(batch, [split[i] for split in splits])
-                # Else TensorFlow would run the parts at once, in the memory of the whole.
-                with tf.control_dependencies(tf.nest.flatten(tracing.held)):
+                # Else TensorFlow would run the parts at once, in the memory of the whole. (One
+                # operation to wait for: an edge from each gradient to all that follows is too much.)
+                with tf.control_dependencies([tf.group(tf.nest.flatten(tracing.held))]):
                     result = step(gan, part, *args)
         finally:
             tracing.part, tracing.parts = 0, 1
