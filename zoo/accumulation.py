@@ -53,7 +53,7 @@ def in_parts(step: Callable) -> Callable:
                 tracing.part = i
                 part = tf.nest.pack_sequence_as(batch, [split[i] for split in splits])
                 # Else TensorFlow would run the parts at once, in the memory of the whole. (One
-                # operation to wait for: an edge from each gradient to all that follows is too much.)
+                # operation to wait for: an edge from each gradient to all that follows is much.)
                 with tf.control_dependencies([tf.group(tf.nest.flatten(tracing.held))]):
                     result = step(gan, part, *args)
         finally:
