@@ -22,6 +22,23 @@ def integer(name: str, value: Any) -> int:
         raise ValueError(f"{name} must be an integer. Received: {value!r}.") from None
 
 
+def counts(values: dict[str, Any], least: dict[str, int] | None = None) -> dict[str, int]:
+    """Arguments by name, as ints of at least 1, or of what `least` says of a name."""
+    values = {name: integer(name, value) for name, value in values.items()}
+    for name, value in values.items():
+        smallest = (least or {}).get(name, 1)
+        if value < smallest:
+            raise ValueError(f"{name} must be at least {smallest}. Received: {value}.")
+    return values
+
+
+def check_not_negative(values: dict[str, float]) -> None:
+    """Raises ValueError for an argument, by name, that is below 0 or no number."""
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} must be at least 0. Received: {value}.")
+
+
 def power_of_two(name: str, value: Any, least: int) -> int:
     """`value` as an int, if it is a power of two of at least `least`."""
     value = integer(name, value)

@@ -5,11 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses, regularizers
+from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
 from zoo.biggan import networks
 from zoo.biggan.truncation import truncate
-from zoo.checks import integer
 from zoo.gan import GAN
 from zoo.layers import StandingBatchNormalization, batch_statistics
 
@@ -70,7 +69,7 @@ class BigGAN(GAN):
         ema_start: int = 20_000,
         **kwargs: Any,
     ) -> None:
-        resolution = integer("resolution", resolution)
+        resolution = checks.integer("resolution", resolution)
         if resolution not in networks.GENERATOR:
             raise ValueError(
                 f"resolution must be one of {', '.join(map(str, networks.GENERATOR))}. "
@@ -84,21 +83,16 @@ class BigGAN(GAN):
             "latent_dim": 20 * chunks if latent_dim is None else latent_dim,
             "d_steps": d_steps,
         }
-        sizes = {name: integer(name, size) for name, size in sizes.items()}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {size}.")
+        sizes = checks.counts(sizes)
         not_negative = {
-            "shared_dim": integer("shared_dim", shared_dim),
-            "attention": integer("attention", attention),
+            "shared_dim": checks.integer("shared_dim", shared_dim),
+            "attention": checks.integer("attention", attention),
             "orthogonal": orthogonal,
             "generator_rate": generator_rate,
             "discriminator_rate": discriminator_rate,
-            "ema_start": integer("ema_start", ema_start),
+            "ema_start": checks.integer("ema_start", ema_start),
         }
-        for name, value in not_negative.items():
-            if not value >= 0:
-                raise ValueError(f"{name} must be at least 0. Received: {value}.")
+        checks.check_not_negative(not_negative)
         if skip_z and sizes["latent_dim"] % chunks:
             raise ValueError(
                 f"latent_dim must be a multiple of {chunks} at {resolution} px, where skip_z cuts "

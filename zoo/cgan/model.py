@@ -5,11 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses
+from zoo import checks, losses
 from zoo.accumulation import in_parts
 from zoo.cgan import networks
 from zoo.cgan.optimizer import MirzaSGD
-from zoo.checks import integer
 from zoo.gan import GAN
 from zoo.layers import random_draws
 
@@ -71,11 +70,7 @@ class CGAN(GAN):
         }
         if conv:
             sizes["dense_units"] = 1024 if dense_units is None else dense_units
-        sizes = {name: integer(name, size) for name, size in sizes.items()}
-        least = {"num_classes": 2, "width": 1 if conv else 24}
-        for name, size in sizes.items():
-            if size < least.get(name, 1):
-                raise ValueError(f"{name} must be at least {least.get(name, 1)}. Received: {size}.")
+        sizes = checks.counts(sizes, {"num_classes": 2, "width": 1 if conv else 24})
         if conv and (resolution < 8 or resolution % 4):
             raise ValueError(
                 "resolution must be a multiple of 4 from 8 for architecture='conv'. "

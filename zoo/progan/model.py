@@ -6,9 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses, regularizers
+from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
-from zoo.checks import integer, power_of_two
 from zoo.growing import GrowingGAN
 from zoo.growth import Schedule
 from zoo.progan import networks
@@ -63,7 +62,7 @@ class ProGAN(GrowingGAN):
         drift_weight: float = 1e-3,
         **kwargs: Any,
     ) -> None:
-        resolution = power_of_two("resolution", resolution, networks.FIRST)
+        resolution = checks.power_of_two("resolution", resolution, networks.FIRST)
         sizes = {
             "channels": channels,
             "latent_dim": latent_dim,
@@ -71,19 +70,14 @@ class ProGAN(GrowingGAN):
             "fmap_max": fmap_max,
             "group": group,
         }
-        sizes = {name: integer(name, size) for name, size in sizes.items()}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {size}.")
+        sizes = checks.counts(sizes)
         amounts = {
             "stable_kimg": stable_kimg,
             "fade_kimg": fade_kimg,
             "penalty_weight": penalty_weight,
             "drift_weight": drift_weight,
         }
-        for name, amount in amounts.items():
-            if not amount >= 0:
-                raise ValueError(f"{name} must be at least 0. Received: {amount}.")
+        checks.check_not_negative(amounts)
         super().__init__(
             generator=networks.Generator(
                 resolution, channels, latent_dim, fmap_base, fmap_max, name="generator"

@@ -6,9 +6,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses, regularizers
+from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
-from zoo.checks import integer, power_of_two
 from zoo.drawing import with_labels
 from zoo.growing import GrowingGAN
 from zoo.growth import Schedule, Stage
@@ -74,8 +73,8 @@ class StyleGAN(StyleBased, GrowingGAN):
         ema_images: float = 10_000.0,
         **kwargs: Any,
     ) -> None:
-        resolution = power_of_two("resolution", resolution, 8)
-        first_resolution = power_of_two("first_resolution", first_resolution, FIRST)
+        resolution = checks.power_of_two("resolution", resolution, 8)
+        first_resolution = checks.power_of_two("first_resolution", first_resolution, FIRST)
         if first_resolution > resolution:
             raise ValueError(
                 f"first_resolution must be at most the resolution, {resolution}. "
@@ -89,19 +88,14 @@ class StyleGAN(StyleBased, GrowingGAN):
             "mapping_layers": mapping_layers,
             "group": group,
         }
-        counts = {name: integer(name, count) for name, count in counts.items()}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {count}.")
+        counts = checks.counts(counts)
         amounts = {
-            "num_classes": integer("num_classes", num_classes),
+            "num_classes": checks.integer("num_classes", num_classes),
             "r1": r1,
             "stable_kimg": stable_kimg,
             "fade_kimg": fade_kimg,
         }
-        for name, amount in amounts.items():
-            if not amount >= 0:
-                raise ValueError(f"{name} must be at least 0. Received: {amount}.")
+        checks.check_not_negative(amounts)
         if not 0.0 <= mixing <= 1.0:
             raise ValueError(f"mixing must be in [0, 1]. Received: {mixing}.")
         if not ema_images > 0:

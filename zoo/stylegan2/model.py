@@ -6,10 +6,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses, regularizers
+from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
 from zoo.augment import AdaptiveStrength, ada, diff_augment
-from zoo.checks import integer, power_of_two
 from zoo.drawing import with_labels
 from zoo.layers import random_draws
 from zoo.stylegan2 import networks
@@ -79,7 +78,7 @@ class StyleGAN2(StyleBased):
         ema_ramp: float | None = None,
         **kwargs: Any,
     ) -> None:
-        resolution = power_of_two("resolution", resolution, 8)
+        resolution = checks.power_of_two("resolution", resolution, 8)
         counts = {
             "channels": channels,
             "latent_dim": latent_dim,
@@ -90,20 +89,15 @@ class StyleGAN2(StyleBased):
             "r1_interval": r1_interval,
             "path_length_interval": path_length_interval,
         }
-        counts = {name: integer(name, count) for name, count in counts.items()}
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {count}.")
-        num_classes = integer("num_classes", num_classes)
+        counts = checks.counts(counts)
+        num_classes = checks.integer("num_classes", num_classes)
         factors = {
             "num_classes": num_classes,
             "r1": r1,
             "path_length": path_length,
             "ema_images": ema_images,
         }
-        for name, factor in factors.items():
-            if not factor >= 0:
-                raise ValueError(f"{name} must be at least 0. Received: {factor}.")
+        checks.check_not_negative(factors)
         if not 0.0 <= mixing <= 1.0:
             raise ValueError(f"mixing must be in [0, 1]. Received: {mixing}.")
         if augment not in AUGMENTS:

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo import losses
+from zoo import checks, losses
 from zoo.accumulation import in_parts
-from zoo.checks import integer
 from zoo.gan import GAN
 from zoo.layers import random_draws
 from zoo.vanilla import networks
@@ -62,10 +61,7 @@ class VanillaGAN(GAN):
             "discriminator_width": discriminator_width,
             "pieces": pieces,
         }
-        sizes = {name: integer(name, size) for name, size in sizes.items()}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1. Received: {size}.")
+        sizes = checks.counts(sizes)
         super().__init__(
             generator=networks.generator(resolution, channels, latent_dim, generator_width),
             discriminator=networks.discriminator(
