@@ -84,7 +84,6 @@ class GAN(Saving):
         self._trackers: dict[str, keras.metrics.Mean] = {}
         self.accumulate = 1
         self.current_phase: Hashable = None
-        # Keras would otherwise trace `call` with a batch of images before `fit`.
         self.built = True
 
     def _counter(self, name: str) -> keras.Variable:
@@ -216,6 +215,11 @@ class GAN(Saving):
         if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
             self.evaluate()  # raises
         return super().fit(*args, **kwargs)
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        # Keras would average the first batch over all workers, and fails where it is a tuple. There
+        # is nothing left to build.
+        pass
 
     def evaluate(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raises: see the message."""

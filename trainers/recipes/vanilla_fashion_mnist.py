@@ -11,8 +11,8 @@ RECIPE = {
     "preset": "vanilla_fashion_mnist",
     "dataset": "fashion_mnist",
     "batch_size": 100,  # the paper's
-    "steps": 80_000,  # 133 epochs
-    "evaluate_every": 20_000,
+    "steps": 30_000,  # 50 epochs
+    "evaluate_every": 10_000,
     "sample_every": 2_000,
     "checkpoint_every": 5_000,
 }

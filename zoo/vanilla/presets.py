@@ -13,7 +13,7 @@ PRESETS = [
     Preset(
         name="vanilla_fashion_mnist",
         family="vanilla",
-        config={"resolution": 28, "channels": 1, "latent_dim": 100},
+        config={"resolution": 28, "channels": 1, "latent_dim": 100, "ema_decay": 0.9998},
         description="The paper's networks trained on Fashion-MNIST, 28x28 grey.",
         parameters={"generator": 2_503_984, "discriminator": 1_231_441},
     ),
