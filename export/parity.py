@@ -9,8 +9,8 @@ import tensorflow as tf
 from export.signatures import has_styles
 from zoo import GAN
 from zoo.checks import ANY_LABEL
-from zoo.drawing import with_labels
 from zoo.images import encode_png
+from zoo.noise_to_image import with_labels
 
 TOLERANCE = 1e-5
 SEEDS = 8

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from zoo import GAN, checks
 from zoo import images as image_io
-from zoo.drawing import with_labels
+from zoo.noise_to_image import with_labels
 
 Signature = Callable[..., dict[str, tf.Tensor]]
 

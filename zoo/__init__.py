@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from zoo.cgan import CGAN
     from zoo.dcgan import DCGAN
     from zoo.gan import GAN
+    from zoo.pix2pix import Pix2Pix
     from zoo.progan import ProGAN
     from zoo.stylegan import StyleGAN
     from zoo.stylegan2 import StyleGAN2
@@ -42,6 +43,7 @@ __all__ = [
     "DCGAN",
     "GAN",
     "BigGAN",
+    "Pix2Pix",
     "Preset",
     "PresetError",
     "ProGAN",

@@ -15,15 +15,14 @@ from zoo.saving import Saving
 class GAN(Saving):
     """Base of all families: two networks and an averaged copy of the generator.
 
-    A family sets `family`, builds its networks, and writes `draw_latents`, `compile` (the paper's
-    optimizers) and `train_step` (the paper's algorithm) with the parts below. Its constructor's
-    arguments go into `_config`, `resolution`, `channels`, `latent_dim` and, of a conditional
-    family, `num_classes` among them.
+    A family sets `family`, builds its networks, and writes `compile` (the paper's optimizers) and
+    `train_step` (the paper's algorithm) with the parts below. Its constructor's arguments go into
+    `_config`, `resolution` and `channels` among them. `zoo.noise_to_image` says what is drawn from
+    latents.
 
     Args:
-        generator: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]. Both networks of a
-            conditional model take [x, labels] in place of x, labels int32 [N].
-        discriminator: images -> logits [N, 1].
+        generator: Makes images f32 [N, H, W, C] in [-1, 1].
+        discriminator: images -> logits.
         ema_decay: Decay of the generator's exponential moving average, which `generate`, samples,
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
@@ -39,6 +38,9 @@ class GAN(Saving):
         images_seen: int64 variable, real images shown so far, over all replicas.
         current_phase: `phase` of the step that is traced.
     """
+
+    # What a training batch holds: one of the kinds of `trainers.data`.
+    takes = "images"
 
     # Scalars that `train_step` returns, by name.
     tracked = (
@@ -95,32 +97,6 @@ class GAN(Saving):
             aggregation="only_first_replica",
             name=name,
         )
-
-    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Images f32 [N, H, W, C] and labels int32 [N] of a training batch, once checked.
-
-        Labels are None of an unconditional model. Use what it returns: a batch out of range then
-        fails before D has learnt from it. (XLA leaves checks of values out.)
-
-        Raises:
-            ValueError: Another type, shape or structure.
-            tf.errors.InvalidArgumentError: Values that are NaN or out of range.
-        """
-        owner = type(self).__name__
-        if not self.num_classes:
-            return checks.check_images(batch, owner, self.image_shape), None
-        if not isinstance(batch, tuple | list) or len(batch) != 2:
-            received = (
-                f"{type(batch).__name__} of {len(batch)}"
-                if isinstance(batch, tuple | list)
-                else "one tensor"
-            )
-            raise ValueError(
-                f"{owner} trains on (images, labels), labels int [N] from 0 to "
-                f"{self.num_classes - 1}. Received: {received}."
-            )
-        images = checks.check_images(batch[0], owner, self.image_shape)
-        return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
 
     # ---- the game
 

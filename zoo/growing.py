@@ -11,10 +11,9 @@ import tensorflow as tf
 
 from zoo import checks
 from zoo.accumulation import tracing
-from zoo.drawing import with_labels
-from zoo.gan import GAN
 from zoo.growth import Schedule, Stage
 from zoo.layers.resampling import box, nearest
+from zoo.noise_to_image import NoiseToImage, with_labels
 
 
 class GrowingNetwork(keras.Model):
@@ -44,7 +43,7 @@ class GrowingNetwork(keras.Model):
         raise NotImplementedError(f"{type(self).__name__} must name the layers of a stage.")
 
 
-class GrowingGAN(GAN):
+class GrowingGAN(NoiseToImage):
     """Base of GANs that grow while they train.
 
     Its networks are built whole. What `train_step` uses of them is `current_phase`, a

@@ -11,6 +11,24 @@ def to_uint8(images: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(tf.clip_by_value((images + 1.0) * 127.5, 0.0, 255.0)), tf.uint8)
 
 
+def from_uint8(images: tf.Tensor) -> tf.Tensor:
+    """uint8 -> f32 of the same shape in [-1, 1]."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def like(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """uint8 [h, w, c] -> uint8 [H, W, C] to stand beside others on a sheet.
+
+    A smaller image is enlarged without smoothing. Grey becomes colour; channels beyond the third
+    are left out.
+    """
+    height, width, channels = shape
+    image = image.repeat(height // image.shape[0], axis=0).repeat(width // image.shape[1], axis=1)
+    if image.shape[-1] < channels:
+        return np.broadcast_to(image[..., :1], shape)
+    return image[..., :channels]
+
+
 def grid(images: np.ndarray, columns: int | None = None, border: int = 2) -> np.ndarray:
     """Lays images out row by row on white.
 

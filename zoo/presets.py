@@ -27,6 +27,7 @@ FAMILIES = {
     "stylegan": "StyleGAN",
     "stylegan2": "StyleGAN2",
     "biggan": "BigGAN",
+    "pix2pix": "Pix2Pix",
 }
 
 CONFIG_FILE = "config.json"
@@ -258,7 +259,7 @@ def write(
     config: dict[str, Any],
     weights: pathlib.Path,
     card: dict[str, Any],
-    samples: bytes,
+    samples: bytes | None,
 ) -> None:
     """Writes a preset folder, whole or not at all.
 
@@ -268,7 +269,7 @@ def write(
         config: Constructor arguments.
         weights: A finished weights file, moved into the folder.
         card: Content of `card.json`; `sha256` is added here.
-        samples: A PNG.
+        samples: A PNG, or None.
 
     Raises:
         PresetError: `folder` holds something that is not a preset.
@@ -285,7 +286,8 @@ def write(
         fresh.chmod(0o755)  # mkdtemp makes it private
         shutil.move(weights, fresh / WEIGHTS_FILE)
         write_json(fresh / CONFIG_FILE, {"family": family, "config": config})
-        (fresh / SAMPLES_FILE).write_bytes(samples)
+        if samples is not None:
+            (fresh / SAMPLES_FILE).write_bytes(samples)
         hashes = {file: sha256(fresh / file) for file in (CONFIG_FILE, WEIGHTS_FILE)}
         write_json(card_path(fresh), {**card, "sha256": hashes})
         replace_folder(fresh, folder)

@@ -5,30 +5,72 @@ import importlib
 import os
 import pathlib
 import tempfile
+from collections.abc import Hashable
 from typing import Any, Self
 
 import keras
+import numpy as np
 
 from zoo import images as image_io
 from zoo import presets, weights
-from zoo.drawing import Drawing
 
 
-class Saving(Drawing):
+class Saving(keras.Model):
     """A GAN as far as it is loaded and saved. `zoo.gan.GAN` trains it.
 
     Attributes:
         family: Key of `presets.FAMILIES`.
         card: The `card.json` of the preset that this model was loaded from, or None.
         ema_decay: See `zoo.gan.GAN`.
+        steps: int64 variable, generator updates so far.
     """
 
     family: str
     ema_decay: float
+    steps: keras.Variable
+    generator: keras.Model
+    discriminator: keras.Model
+    ema_generator: keras.Model
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.card: dict[str, Any] | None = None
+        self._config: dict[str, Any] = {}
+        self._settled_at = 0
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        resolution = self._config["resolution"]
+        return resolution, resolution, self._config["channels"]
+
+    @property
+    def num_classes(self) -> int:
+        """Of the labels that the networks are given; 0 where they take none."""
+        return self._config.get("num_classes", 0)
+
+    def structure(self) -> Hashable:
+        """What the networks are now, as far as it changes while they train: growth.
+
+        Read on the host before images are drawn; each value is compiled once.
+        """
+        return None
+
+    def settle(self) -> None:
+        """Before images are shown: what the paper computes afresh for that. Mostly nothing."""
+
+    def _settle_once(self) -> None:
+        steps = int(self.steps.numpy())
+        if steps != self._settled_at:
+            self.settle()
+            self._settled_at = steps
+
+    def sample_sheet(self) -> tuple[np.ndarray, int] | None:
+        """Images for a person to look at: uint8 [n, H, W, C], and how many stand in a row.
+
+        None where there is nothing to show.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say what it shows.")
 
     def get_config(self) -> dict[str, Any]:
         """Constructor arguments: a preset's `config`."""
@@ -101,7 +143,7 @@ class Saving(Drawing):
             weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
             if dtype != "float32":
                 file = weights.cast(file, dtype)
-            sheet, columns = self.sample_sheet()
+            shown = self.sample_sheet()
             presets.write(
                 folder,
                 family=self.family,
@@ -117,7 +159,7 @@ class Saving(Drawing):
                         "discriminator": weights.trainable_parameters(self.discriminator),
                     },
                 },
-                samples=image_io.encode_png(image_io.grid(sheet, columns)),
+                samples=image_io.encode_png(image_io.grid(*shown)) if shown else None,
             )
 
     @functools.wraps(keras.Model.save)

@@ -18,10 +18,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import checks
-from zoo.drawing import with_labels
-from zoo.gan import GAN
 from zoo.images import to_uint8
 from zoo.layers import without_noise
+from zoo.noise_to_image import NoiseToImage, with_labels
 
 NOISES = ("constant", "none")
 
@@ -81,7 +80,7 @@ class MeanStyle(keras.layers.Layer):
         return {**super().get_config(), "num_classes": self.num_classes, "decay": self.decay}
 
 
-class StyleBased(GAN):
+class StyleBased(NoiseToImage):
     """Base of StyleGANs: generation by way of w, truncation and mixing."""
 
     truncates = True

@@ -18,7 +18,7 @@ from tests.battery.shared import folder_made_once
 from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
-from zoo.drawing import with_labels
+from zoo.noise_to_image import with_labels
 from zoo.presets import FAMILIES, get_preset, list_presets
 
 ALL = [

@@ -9,15 +9,15 @@ from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
 from zoo.biggan import networks
 from zoo.biggan.truncation import truncate
-from zoo.gan import GAN
 from zoo.layers import StandingBatchNormalization, batch_statistics
+from zoo.noise_to_image import NoiseToImage
 
 # Standing statistics are the mean over so many batches of so many images.
 STANDING_BATCHES = 32
 STANDING_BATCH = 64
 
 
-class BigGAN(GAN):
+class BigGAN(NoiseToImage):
     """Class-conditional GAN with residual networks, made for scale.
 
     Args:
@@ -49,7 +49,7 @@ class BigGAN(GAN):
 
     family = "biggan"
     truncates = True
-    tracked = (*GAN.tracked, "orthogonal_penalty")
+    tracked = (*NoiseToImage.tracked, "orthogonal_penalty")
 
     def __init__(
         self,

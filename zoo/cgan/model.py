@@ -9,13 +9,13 @@ from zoo import checks, losses
 from zoo.accumulation import in_parts
 from zoo.cgan import networks
 from zoo.cgan.optimizer import MirzaSGD
-from zoo.gan import GAN
 from zoo.layers import random_draws
+from zoo.noise_to_image import NoiseToImage
 
 L2 = 2.5e-5  # of the convolutional form's code
 
 
-class CGAN(GAN):
+class CGAN(NoiseToImage):
     """Conditional GAN: both networks see the class.
 
     Args:

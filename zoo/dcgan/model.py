@@ -9,10 +9,10 @@ from zoo import losses
 from zoo.accumulation import in_parts
 from zoo.checks import integer
 from zoo.dcgan import networks
-from zoo.gan import GAN
+from zoo.noise_to_image import NoiseToImage
 
 
-class DCGAN(GAN):
+class DCGAN(NoiseToImage):
     """Deep convolutional GAN.
 
     Args:

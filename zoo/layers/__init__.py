@@ -20,8 +20,9 @@ from zoo.layers.minibatch_std import MinibatchStd
 from zoo.layers.modulated import ModulatedConv2D
 from zoo.layers.noise import Noise, without_noise
 from zoo.layers.orthogonal import Orthogonal
+from zoo.layers.per_image import PerImageBatchNormalization
 from zoo.layers.pixel_norm import PixelNorm
-from zoo.layers.random import Dropout, next_seed, random_draws
+from zoo.layers.random import Dropout, NoiseDropout, next_seed, random_draws
 from zoo.layers.self_attention import SelfAttention
 from zoo.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
 
@@ -38,7 +39,9 @@ __all__ = [
     "MinibatchStd",
     "ModulatedConv2D",
     "Noise",
+    "NoiseDropout",
     "Orthogonal",
+    "PerImageBatchNormalization",
     "PixelNorm",
     "SelfAttention",
     "SpectralNormConv2D",

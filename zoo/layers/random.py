@@ -71,3 +71,12 @@ class Dropout(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class NoiseDropout(Dropout):
+    """Dropout that is a generator's noise: outside training too, where there is `random_draws`."""
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        drawing = getattr(_current, "draws", None) is not None
+        return super().call(inputs, training=training or drawing)

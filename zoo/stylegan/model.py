@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
-from zoo.drawing import with_labels
 from zoo.growing import GrowingGAN
 from zoo.growth import Schedule, Stage
 from zoo.layers import random_draws
+from zoo.noise_to_image import with_labels
 from zoo.progan.networks import FIRST
 from zoo.stylegan import networks
 from zoo.styles import StyleBased

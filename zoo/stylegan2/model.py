@@ -9,8 +9,8 @@ import tensorflow as tf
 from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
 from zoo.augment import AdaptiveStrength, ada, diff_augment
-from zoo.drawing import with_labels
 from zoo.layers import random_draws
+from zoo.noise_to_image import with_labels
 from zoo.stylegan2 import networks
 from zoo.styles import StyleBased
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from zoo import checks, losses
 from zoo.accumulation import in_parts
-from zoo.gan import GAN
 from zoo.layers import random_draws
+from zoo.noise_to_image import NoiseToImage
 from zoo.vanilla import networks
 from zoo.vanilla.optimizer import GoodfellowSGD
 
@@ -18,7 +18,7 @@ GENERATOR_LOSSES = {
 }
 
 
-class VanillaGAN(GAN):
+class VanillaGAN(NoiseToImage):
     """The GAN of multilayer perceptrons, with which it began.
 
     Args:

@@ -1,4 +1,4 @@
-"""How a GAN draws: latents, labels and truncation to images, and what D says of images."""
+"""GANs from noise to images: latents, labels and truncation to images, what D says of images."""
 
 import functools
 import secrets
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from zoo import checks
 from zoo import images as image_io
+from zoo.gan import GAN
 
 # Images generated at a time; the memory of `generate` does not grow with n.
 GENERATE_BATCH = 64
@@ -22,47 +23,57 @@ def with_labels(x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | list[tf.T
     return x if labels is None else [x, labels]
 
 
-class Drawing(keras.Model):
-    """A GAN as far as it draws. `zoo.gan.GAN` trains it.
+class NoiseToImage(GAN):
+    """Base of GANs that draw images from latents.
 
     A family says how its latents are drawn, and overrides `images_from` where it truncates.
+    `_config` holds `latent_dim` and, of a conditional family, `num_classes`; its networks then take
+    [x, labels] in place of x, labels int32 [N].
 
     Attributes:
         truncates: Whether `images_from` takes a truncation.
         critic: Whether D returns a score without bounds (WGAN) in place of logits.
         interpolation: How to walk between two latents within their distribution: "slerp", "lerp".
-        steps: int64 variable, generator updates so far.
     """
 
     truncates = False
     critic = False
     interpolation = "slerp"
-    steps: keras.Variable
-    generator: keras.Model
-    discriminator: keras.Model
-    ema_generator: keras.Model
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._config: dict[str, Any] = {}
-        self._settled_at = 0
         self._drawing: dict[Hashable, Any] = {}
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C)."""
-        resolution = self._config["resolution"]
-        return resolution, resolution, self._config["channels"]
 
     @property
     def latent_dim(self) -> int:
         """Length of z."""
         return self._config["latent_dim"]
 
-    @property
-    def num_classes(self) -> int:
-        """Of the labels that the networks are given; 0 where they take none."""
-        return self._config.get("num_classes", 0)
+    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Images f32 [N, H, W, C] and labels int32 [N] of a training batch, once checked.
+
+        Labels are None of an unconditional model. Use what it returns: a batch out of range then
+        fails before D has learnt from it. (XLA leaves checks of values out.)
+
+        Raises:
+            ValueError: Another type, shape or structure.
+            tf.errors.InvalidArgumentError: Values that are NaN or out of range.
+        """
+        owner = type(self).__name__
+        if not self.num_classes:
+            return checks.check_images(batch, owner, self.image_shape), None
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            received = (
+                f"{type(batch).__name__} of {len(batch)}"
+                if isinstance(batch, tuple | list)
+                else "one tensor"
+            )
+            raise ValueError(
+                f"{owner} trains on (images, labels), labels int [N] from 0 to "
+                f"{self.num_classes - 1}. Received: {received}."
+            )
+        images = checks.check_images(batch[0], owner, self.image_shape)
+        return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
@@ -71,13 +82,6 @@ class Drawing(keras.Model):
     def draw_labels(self, shape: Any, seed: Any) -> tf.Tensor:
         """Draws labels, int32 of `shape`, each class as likely as the others."""
         return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32, alg="philox")
-
-    def structure(self) -> Hashable:
-        """What the networks are now, as far as it changes while they train: growth.
-
-        Read on the host before images are drawn; each value is compiled once.
-        """
-        return None
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, to whose errors Keras adds all that it was given.
@@ -125,15 +129,6 @@ class Drawing(keras.Model):
         """
         images = self.ema_generator(with_labels(latents, labels), training=False)
         return tf.cast(images, tf.float32)
-
-    def settle(self) -> None:
-        """Before images are shown: what the paper computes afresh for that. Mostly nothing."""
-
-    def _settle_once(self) -> None:
-        steps = int(self.steps.numpy())
-        if steps != self._settled_at:
-            self.settle()
-            self._settled_at = steps
 
     def latents_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
         """int64 [N] -> latents f32 [N, z]; row i depends on seed i alone."""

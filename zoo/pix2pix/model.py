@@ -1,0 +1,152 @@
+"""Pix2Pix: the game (Isola et al. 2017, section 3.1)."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from zoo import checks, losses, patchgan
+from zoo.accumulation import in_parts
+from zoo.image_to_image import ImageToImage, padded_to
+from zoo.layers import random_draws
+from zoo.pix2pix import networks
+
+ADVERSARIAL = {
+    "bce": (losses.minimax_discriminator, losses.non_saturating_generator),
+    "least_squares": (losses.least_squares_discriminator, losses.least_squares_generator),
+}
+
+
+class Pix2Pix(ImageToImage):
+    """Image-to-image translation learnt from pairs.
+
+    Args:
+        resolution: Height and width of the images it is trained on: a power of two from 16.
+        source_channels: Of the images to translate.
+        channels: Of what it makes: 1 (grey) or 3 (RGB).
+        width: Features of the first layer of both networks; the others keep the paper's proportion.
+        patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142, or 286, which at
+            256 px is the whole image.
+        adversarial: "bce", the paper's, or "least_squares".
+        l1: Weight of the distance to the target, lambda.
+        dropout: Rate of the noise in the decoder; 0 for none.
+
+    Example:
+        gan = zoo.Pix2Pix(resolution=64, width=32)
+        gan.compile()
+        gan.fit(dataset)                      # (source, target) f32 [N, 64, 64, 3] in [-1, 1]
+        images = gan.translate(sources)       # uint8 [N, H, W, 3], of any size
+
+    Reference: Isola, Zhu, Zhou & Efros, "Image-to-Image Translation with Conditional Adversarial
+    Networks", CVPR 2017.
+    """
+
+    family = "pix2pix"
+    tracked = (*ImageToImage.tracked, "l1_loss")
+
+    def __init__(
+        self,
+        resolution: int = 256,
+        source_channels: int = 3,
+        channels: int = 3,
+        width: int = 64,
+        patch: int = 70,
+        adversarial: str = "bce",
+        l1: float = 100.0,
+        dropout: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        resolution = checks.power_of_two("resolution", resolution, 16)
+        sizes = checks.counts(
+            {"source_channels": source_channels, "channels": channels, "width": width}
+        )
+        if patch not in patchgan.PATCHES:
+            raise ValueError(
+                f"patch must be one of {', '.join(map(str, patchgan.PATCHES))}. Received: {patch}."
+            )
+        if resolution < patchgan.smallest_image(patch):
+            raise ValueError(
+                f"patch={patch} needs images of {patchgan.smallest_image(patch)} px at least: "
+                f"choose a smaller patch. Received: resolution={resolution}."
+            )
+        if adversarial not in ADVERSARIAL:
+            raise ValueError(
+                f"adversarial must be one of {', '.join(ADVERSARIAL)}. Received: {adversarial!r}."
+            )
+        checks.check_not_negative({"l1": l1})
+        if not 0.0 <= dropout < 1.0:
+            raise ValueError(f"dropout must be in [0, 1). Received: {dropout}.")
+        super().__init__(
+            generator=networks.generator(resolution, **sizes, dropout=dropout),
+            discriminator=networks.discriminator(resolution, **sizes, patch=patch),
+            **kwargs,
+        )
+        self._config = {
+            "resolution": resolution,
+            **sizes,
+            "patch": patch,
+            "adversarial": adversarial,
+            "l1": l1,
+            "dropout": dropout,
+        }
+        self.l1 = l1
+        self.discriminator_loss, self.generator_loss = ADVERSARIAL[adversarial]
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """The paper's Adam, 2e-4 with beta1 .5 (section 3.3), unless another is given."""
+        super().compile(
+            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
+            **kwargs,
+        )
+
+    @in_parts
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update of each network on one batch, both from the same forward pass.
+
+        G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G)  (equation 4). D's part is halved, "which
+        slows down the rate at which D learns relative to G".
+
+        Args:
+            batch: source f32 [N, H, W, C], target f32 [N, H, W, C'], both in [-1, 1].
+        """
+        source, target = self.check_batch(batch)
+        (noise_seed,) = self.step_seeds(1)
+        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
+            with random_draws(noise_seed):
+                made = self.generator(source, training=True)
+            real_logits = self.discriminator([source, target], training=True)
+            fake_logits = self.discriminator([source, made], training=True)
+            d_loss = 0.5 * self.discriminator_loss(real_logits, fake_logits)
+            g_loss = self.generator_loss(fake_logits)
+            l1_loss = tf.reduce_mean(tf.abs(tf.cast(made, tf.float32) - target))
+            total = g_loss + self.l1 * l1_loss
+
+        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
+        g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
+        self.finish_step(source)
+        return self.track(
+            d_loss=d_loss,
+            g_loss=g_loss,
+            l1_loss=l1_loss,
+            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
+            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            d_gradient_norm=d_norm,
+            g_gradient_norm=g_norm,
+        )
+
+    def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """As in `ImageToImage`; images are reflected up to multiples of `resolution`, then cut."""
+        size = tf.shape(images)[1:3]
+        padded = padded_to(images, self._config["resolution"])
+        if seed is None:
+            made = self.ema_generator(padded, training=False)
+        else:
+            with random_draws(seed):
+                made = self.ema_generator(padded, training=False)
+        return tf.cast(made[:, : size[0], : size[1]], tf.float32)
