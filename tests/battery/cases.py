@@ -11,16 +11,20 @@ class Case:
     Attributes:
         config: Constructor arguments; seconds to train, every kind of layer in it.
         image_shape: (H, W, C) that they declare.
+        source_shape: Likewise of what an image-to-image family is given; empty of others.
         quiet: Changes of `config` without draws of dropout and the like, which two replicas make
             otherwise than one.
         rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
             wrong scale of the gradient would not show.
+        first_updates: Of G and of D in the first step, regularizers' own among them.
     """
 
     config: dict[str, Any]
     image_shape: tuple[int, int, int]
     quiet: dict[str, Any] = dataclasses.field(default_factory=dict)
     rate: float = 0.05
+    source_shape: tuple[int, ...] = ()
+    first_updates: tuple[int, int] = (1, 1)
 
 
 # A family that is registered and not listed here fails the battery.
@@ -89,6 +93,7 @@ CASES = {
             ),
             (32, 32, 1),
             rate=0.001,
+            first_updates=(1, 2),
         ),
     ],
     "stylegan2": [
@@ -106,6 +111,7 @@ CASES = {
             ),
             (8, 8, 3),
             quiet=dict(noise=False, mixing=0.0, path_length=0.0),
+            first_updates=(2, 2),
         ),
         Case(
             dict(
@@ -122,6 +128,7 @@ CASES = {
             ),
             (16, 16, 1),
             quiet=dict(noise=False, mixing=0.0, augment=None),
+            first_updates=(1, 2),
         ),
     ],
     "stylegan": [
@@ -141,6 +148,14 @@ CASES = {
             (8, 8, 3),
             quiet=dict(noise=False, mixing=0.0),
             rate=0.005,
+        ),
+    ],
+    "pix2pix": [
+        Case(
+            dict(resolution=16, source_channels=1, width=4, patch=16),
+            (16, 16, 3),
+            source_shape=(16, 16, 1),
+            quiet=dict(dropout=0.0),
         ),
     ],
 }

@@ -84,7 +84,6 @@ class Workers:
 
 def main() -> None:
     """One worker: trains every case as `test_every_family` does and saves the weights."""
-    import keras
     import numpy as np
     import tensorflow as tf
 
@@ -100,20 +99,12 @@ def main() -> None:
                 index, count = share
                 each = battery.BATCH // count
                 mine = slice(index * each, (index + 1) * each)
-                # Each element is `images` or `(images, labels)`.
+                # Each element is a tensor or two.
                 return battery.dataset(case).map(
-                    lambda images, *labels: (
-                        (images[mine], labels[0][mine]) if labels else images[mine]
-                    )
+                    lambda first, *second: (first[mine], second[0][mine]) if second else first[mine]
                 )
 
-            with strategy.scope():
-                gan = battery.build(family, case, quiet=True)
-                gan.compile(
-                    generator_optimizer=keras.optimizers.SGD(case.rate),
-                    discriminator_optimizer=keras.optimizers.SGD(case.rate),
-                )
-            battery.Injected(gan)
+            gan = battery.compile_sgd(family, case, strategy)
             gan.fit(
                 strategies.distribute(strategy, rows),
                 steps_per_epoch=battery.STEPS,
