@@ -379,7 +379,8 @@ def test_a_killed_run_ends_as_an_unbroken_one(
 
 @every_family
 def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
-    with two_replicas().scope():
+    strategy = two_replicas()
+    with strategy.scope():
         gan = build(family, case)
         gan.compile(accumulate=2)
     before = weights(gan)
@@ -393,7 +394,7 @@ def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
         for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer)
     ]
     assert updates == list(case.first_updates)
-    with two_replicas().scope():
+    with strategy.scope():
         gan.compile(accumulate=3)
     with pytest.raises(ValueError, match=f"multiple of accumulate=3. Received: .{BATCH // 2}"):
         gan.fit(dataset(case).take(1), verbose=0)
