@@ -17,6 +17,12 @@ def _define_flags() -> None:
     flags.DEFINE_string(
         "dataset", None, "sample:fashion_mnist, a TFDS name, or a folder of images."
     )
+    flags.DEFINE_string(
+        "task",
+        None,
+        "For an image-to-image GAN, pairs made from any images: colorize, inpaint, denoise, derain, "
+        "deblur, edges_to_photo or super_resolve.",
+    )
     flags.DEFINE_string("workdir", None, "Where checkpoints, preset, report and logs go.")
     flags.DEFINE_integer("steps", None, "Generator updates in all.")
     flags.DEFINE_integer("batch_size", None, "Of all replicas together [128].")

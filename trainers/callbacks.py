@@ -93,7 +93,7 @@ class SampleGrids(StepCallback):
     Args:
         start, steps: Where this process begins and the run ends.
         every: In steps.
-        real: uint8 [N, H, W, C], real images to compare the variety with.
+        real: uint8 [N, H, W, C], real images to compare the variety with; None for no comparison.
         journal: Of the run.
         writer: TensorBoard's.
     """
@@ -105,7 +105,7 @@ class SampleGrids(StepCallback):
         start: int,
         steps: int,
         every: int,
-        real: np.ndarray,
+        real: np.ndarray | None,
         journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
@@ -129,7 +129,7 @@ class SampleGrids(StepCallback):
         samples, columns = self.model.sample_sheet()
         sheet = image_io.grid(samples, columns)
         image_io.write_png(self.journal.workdir / "samples" / f"{step:08d}.png", sheet)
-        varied = variety(samples, self.real)
+        varied = {} if self.real is None else variety(samples, self.real)
         self.journal.write(SAMPLES, step, **varied)
         with self.writer.as_default(step=step):
             tf.summary.image("samples", sheet[None])

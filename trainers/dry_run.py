@@ -11,7 +11,7 @@ import tensorflow as tf
 from trainers import data
 from trainers.callbacks import readable
 from trainers.checkpoint import state_of
-from trainers.fit import Run, prepare
+from trainers.fit import Run, labels_of, prepare
 from trainers.stages import Part
 from zoo import GAN
 from zoo.weights import trainable_parameters
@@ -50,7 +50,7 @@ def dry_run(run: Run) -> None:
 
 
 def _measure(gan: GAN, images: data.ImageSet, part: Part, seed: int) -> "_Clock":
-    batches = data.batches(images, part.batch_size, seed=seed, labels=gan.num_classes > 0)
+    batches = images.batches(part.batch_size, seed=seed, **labels_of(gan))
     if part.resolution is not None:
         gan.begin_at(part.shown)
     clock = _Clock()

@@ -44,6 +44,7 @@ from trainers.workdir import (
     locked,
 )
 from zoo import presets
+from zoo.image_to_image import SHEET_ROWS
 from zoo.presets import write_json
 from zoo.weights import trainable_parameters
 
@@ -59,7 +60,7 @@ class Run:
 
     Attributes:
         preset: Name of the architecture; trained from fresh weights.
-        dataset: What `trainers.data.load` reads.
+        dataset: What `trainers.data.load_training` reads of the kind that the model takes.
         workdir: Checkpoints, preset, samples, report and logs; a run is resumed from it.
         steps: Generator updates in all, earlier ones counted in.
         batch_size: Of all replicas together.
@@ -71,6 +72,8 @@ class Run:
         jit_compile: XLA: "on", "off", or "auto": with one GPU.
         strategy: One of `trainers.strategy.STRATEGIES`.
         worker_timeout: Seconds that several workers wait for each other at the start.
+        task: Makes the pairs of an image-to-image GAN from the images of `dataset`: one of
+            `trainers.data.tasks.TASKS`.
         recipe: The recipe that this came from, for the record.
         data_dir: Where TFDS keeps its sets; its own place by default.
         checkpoint_every, sample_every, log_every: In steps.
@@ -94,6 +97,7 @@ class Run:
     deterministic: bool = False
     jit_compile: str = "auto"
     strategy: str = "auto"
+    task: str | None = None
     recipe: str | None = None
     worker_timeout: float = WORKER_TIMEOUT_S
     data_dir: str | None = None
@@ -169,6 +173,8 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     identity = {name: getattr(run, name) for name in IDENTITY}
     if run.batch_sizes:
         identity["batch_sizes"] = _as_json(run.batch_sizes)
+    if run.task:
+        identity["task"] = run.task
     changes = check_same_run(workdir, identity, accept_changes=accept_changes)
     gan, images, strategy, parts = prepare(run)
     try:
@@ -195,13 +201,12 @@ def _train(
     workdir = pathlib.Path(run.workdir)
 
     def batches_of(part: Part, step: int, share: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        return data.batches(
-            images,
+        return images.batches(
             part.batch_size,
             seed=run.seed,
-            labels=gan.num_classes > 0,
             start_step=part.batch_of(step),
             share=share,
+            **labels_of(gan),
         )
 
     for part in parts:
@@ -241,7 +246,7 @@ def _train(
             f"step {start} to {run.steps}, batch {', '.join(map(_size_of, parts))}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
         )
-        if start == 0:
+        if start == 0 and gan.takes == "images":
             pixels = images.images.batch(256).map(lambda image, _: tf.cast(image, tf.float32))
             gan.adapt(pixels.map(lambda image: image / 127.5 - 1.0))
 
@@ -288,10 +293,14 @@ def prepare(
             )
         if hasattr(gan, "check_batch_size"):
             gan.check_batch_size(part.batch_size // shares)
-    height, _, channels = gan.image_shape
-    images = data.load(
-        run.dataset, split="train", resolution=height, channels=channels, data_dir=run.data_dir
-    )
+    images = data.load_for(gan, run.dataset, split="train", task=run.task, data_dir=run.data_dir)
+    if gan.takes != "images":
+        if run.evaluate_every:
+            raise ValueError(
+                "evaluate_every measures images drawn from noise: give evaluate_every=0 for "
+                f"{run.preset!r}, which makes images of images. Received: {run.evaluate_every}."
+            )
+        gan.examples = examples_of(images)
     if gan.num_classes and images.num_classes != gan.num_classes:
         raise ValueError(
             f"{run.preset!r} is trained on images of {gan.num_classes} classes. Received: "
@@ -299,6 +308,17 @@ def prepare(
             f"set, or train zoo.{type(gan).__name__}(num_classes=...) with gan.fit."
         )
     return gan, images, strategy, parts
+
+
+def labels_of(gan: zoo.GAN) -> dict[str, bool]:
+    """What `batches` of a set is asked for besides: labels where the model takes them."""
+    return {"labels": True} if gan.num_classes else {}
+
+
+def examples_of(images: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The first rows of a set of two images each, for an image-to-image GAN to show."""
+    first, second = zip(*images.images.take(SHEET_ROWS).as_numpy_iterator(), strict=True)
+    return np.stack(first), np.stack(second)
 
 
 def _evaluator(run: Run, gan: zoo.GAN, images: data.ImageSet) -> Evaluator:
@@ -369,6 +389,9 @@ def _fit(
         if best and best["step"] == step:
             preset.save_to_preset(workdir / "best", card=card)
 
+    beside = zoo.load(run.preset, load_weights=False) if chief else None
+    if chief and gan.takes != "images":
+        beside.examples = gan.examples
     saver = SaveCheckpoints(
         start,
         run.steps,
@@ -376,7 +399,7 @@ def _fit(
         and_every=run.evaluate_every,
         minutes=run.checkpoint_minutes,
         checkpoints=checkpoints,
-        preset=zoo.load(run.preset, load_weights=False) if chief else None,
+        preset=beside,
         save_preset=save_preset,
         report=functools.partial(write_report, workdir),
         stop=stop,
@@ -395,7 +418,7 @@ def _fit(
         if parts[0].resolution is not None:
             first.append(callbacks.Stages(start, run.steps, journal))
         chiefs = (
-            _chiefs_callbacks(run, images, journal, writer, parts, start, profile, closing)
+            _chiefs_callbacks(run, gan, images, journal, writer, parts, start, profile, closing)
             if chief
             else []
         )
@@ -449,6 +472,7 @@ def _fit(
 
 def _chiefs_callbacks(
     run: Run,
+    gan: zoo.GAN,
     images: data.ImageSet,
     journal: Journal,
     writer: tf.summary.SummaryWriter,
@@ -464,7 +488,9 @@ def _chiefs_callbacks(
             tf.summary.text(name, f"```\n{content}\n```")
     progress = callbacks.Progress(start, run.steps, parts)
     closing.callback(progress.close)
-    real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
+    real = None
+    if gan.takes == "images":
+        real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
     chiefs = [
         progress,
         callbacks.SampleGrids(start, run.steps, run.sample_every, real, journal, writer),
@@ -555,6 +581,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             "batch_size": run.batch_size,
             **({"batch_sizes": _as_json(run.batch_sizes)} if run.batch_sizes else {}),
             "seed": run.seed,
+            **({"task": run.task} if run.task else {}),
         },
         "versions": {
             "tensorflow": tf.__version__,
