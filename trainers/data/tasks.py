@@ -1,4 +1,4 @@
-"""Jobs for image-to-image networks that any set of images can teach: the source is a degraded target.
+"""Jobs that any set of images can teach an image-to-image network: undo what is done to it here.
 
 Every task is a pure function of (images uint8 [N, H, W, 3], seeds int64 [N, 2]): the same row and
 seed give the same source, whatever else is in the batch. Where nothing is drawn, the seed is not
@@ -26,8 +26,8 @@ class Task:
     """One way of degrading.
 
     Attributes:
-        degrade: (images uint8 [N, H, W, 3], seeds int64 [N, 2]) -> uint8 [N, H, W, source_channels].
-        source_channels: Of what `degrade` returns.
+        degrade: (images uint8 [N, H, W, 3], seeds int64 [N, 2]) -> uint8 [N, H, W, C].
+        source_channels: C.
     """
 
     degrade: Degrade
