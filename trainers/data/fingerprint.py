@@ -1,19 +1,25 @@
 """What a data set is, in one number."""
 
 import hashlib
+from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 
-from trainers.data.image_set import ImageSet
+
+class Contents(Protocol):
+    """Any set of `trainers.data`."""
+
+    def contents(self) -> Iterator[np.ndarray]:
+        """All that the set holds, array after array."""
 
 
-def fingerprint(image_set: ImageSet) -> str:
+def fingerprint(image_set: Contents) -> str:
     """sha256 of all decoded pixels and labels in their order, hex digits.
 
     Two runs with the same fingerprint have seen the same images, wherever they came from.
     """
     digest = hashlib.sha256()
-    for images, labels in image_set.images.batch(512).as_numpy_iterator():
-        digest.update(np.ascontiguousarray(images))
-        digest.update(np.ascontiguousarray(labels, np.int64))
+    for array in image_set.contents():
+        digest.update(np.ascontiguousarray(array))
     return digest.hexdigest()

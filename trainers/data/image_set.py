@@ -1,12 +1,13 @@
-"""What a loaded set is, and the training batches drawn from it."""
+"""What a loaded set of images is, and the training batches drawn from it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from trainers.data.errors import DataError
+from trainers.data.order import draw
 
 # Rows by index: int64 [N] -> (images uint8 [N, H, W, C], labels int64 [N]).
 Reader = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
@@ -41,112 +42,87 @@ class ImageSet:
     skipped: tuple[str, ...] = ()
     reader: Reader | None = dataclasses.field(default=None, repr=False, compare=False)
 
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        start_step: int = 0,
+        share: tuple[int, int] = (0, 1),
+        labels: bool = False,
+    ) -> tf.data.Dataset:
+        """Returns training batches without end, a function of `seed` alone.
 
-def make_reader(images: np.ndarray, labels: np.ndarray) -> Reader:
+        Args:
+            batch_size, seed, start_step, share: As in `trainers.data.order.draw`.
+            labels: Whether to yield labels as well.
+
+        Returns:
+            Batches of images float32 [N / count, H, W, C] in [-1, 1]; with `labels=True` of
+            (images, labels int64 [N / count]).
+
+        Raises:
+            DataError: as `draw`, or if labels are asked of a set that has none.
+        """
+        if labels and self.num_classes is None:
+            raise DataError(
+                f"'{self.spec}' has no labels: train a model without labels on it, or choose a "
+                "labelled set such as 'fashion_mnist'. Received: labels=True."
+            )
+        reader = self.reader or _in_memory(self)
+
+        def read(index: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
+            pixels, label = reader(index)
+            return (to_float(pixels), label) if labels else to_float(pixels)
+
+        return draw(self, batch_size, read, seed=seed, start_step=start_step, share=share)
+
+    def contents(self) -> Iterator[np.ndarray]:
+        """All that the set holds, array after array, for its fingerprint."""
+        for images, labels in self.images.batch(512).as_numpy_iterator():
+            yield images
+            yield labels
+
+
+def batches(image_set: ImageSet, batch_size: int, **kwargs) -> tf.data.Dataset:
+    """`image_set.batches(batch_size, ...)`; sets of every kind have that method."""
+    return image_set.batches(batch_size, **kwargs)
+
+
+def to_float(pixels: tf.Tensor) -> tf.Tensor:
+    """From uint8 to float32 in [-1, 1]."""
+    return tf.cast(pixels, tf.float32) / 127.5 - 1.0
+
+
+def make_reader(*arrays: np.ndarray) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     """Returns a function that reads rows by index inside a tf.data pipeline.
 
     Args:
-        images: uint8 [count, H, W, C]; an array, or a `np.memmap` for a set larger than memory.
-        labels: int64 [count].
+        arrays: As many rows in each: of an `ImageSet` images uint8 [count, H, W, C] and labels
+            int64 [count]. An array may be a `np.memmap`, for a set larger than memory.
     """
-    shape = images.shape[1:]
-    with tf.device("CPU:0"):
-        label_tensor = tf.constant(labels, tf.int64)
-        image_tensor = None if isinstance(images, np.memmap) else tf.constant(images, tf.uint8)
-
-    def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        if image_tensor is not None:
-            rows = tf.gather(image_tensor, index)
-        else:
-            rows = tf.numpy_function(lambda i: np.asarray(images[i]), [index], tf.uint8)
-        return tf.ensure_shape(rows, (index.shape[0], *shape)), tf.gather(label_tensor, index)
-
-    return read
+    readers = [_row_reader(array) for array in arrays]
+    return lambda index: tuple(read(index) for read in readers)
 
 
-def in_order(reader: Reader, count: int) -> tf.data.Dataset:
+def _row_reader(array: np.ndarray) -> Callable[[tf.Tensor], tf.Tensor]:
+    if isinstance(array, np.memmap):
+
+        def rows(index: tf.Tensor) -> tf.Tensor:
+            return tf.numpy_function(lambda i: np.asarray(array[i]), [index], array.dtype)
+    else:
+        with tf.device("CPU:0"):
+            tensor = tf.constant(array)
+
+        def rows(index: tf.Tensor) -> tf.Tensor:
+            return tf.gather(tensor, index)
+
+    return lambda index: tf.ensure_shape(rows(index), (index.shape[0], *array.shape[1:]))
+
+
+def in_order(reader: Callable, count: int) -> tf.data.Dataset:
     """Returns all `count` rows of `reader` one by one, in order."""
     return tf.data.Dataset.range(count).batch(256).map(reader).unbatch().prefetch(256)
-
-
-def batches(
-    image_set: ImageSet,
-    batch_size: int,
-    *,
-    seed: int,
-    start_step: int = 0,
-    labels: bool = False,
-    share: tuple[int, int] = (0, 1),
-) -> tf.data.Dataset:
-    """Returns training batches without end, a function of `seed` alone.
-
-    Every pass over the set has a fresh order drawn from (seed, pass) and drops the last
-    `count % batch_size` images of that order. Step k is the same batch whatever `start_step` the
-    run began with, and beginning late costs nothing: the steps before it are never read.
-
-    Args:
-        image_set: What `load` returned.
-        batch_size: Images a batch (N), over all replicas.
-        seed: Decides the order.
-        start_step: Number of batches to leave out at the beginning, for a run that resumes.
-        labels: Whether to yield labels as well.
-        share: (index, count): only the index-th of `count` equal parts of every batch, in order,
-            for one of `count` workers. No other rows are read.
-
-    Returns:
-        Batches of images float32 [N / count, H, W, C] in [-1, 1]; with `labels=True` of (images,
-        labels int64 [N / count]).
-
-    Raises:
-        DataError: if the set holds less than one batch, if `batch_size`, `start_step` or `share` is
-            out of range, or if labels are asked of a set that has none.
-    """
-    if batch_size < 1 or start_step < 0:
-        raise DataError(
-            "batch_size must be at least 1 and start_step at least 0. "
-            f"Received: batch_size={batch_size}, start_step={start_step}."
-        )
-    part, parts = share
-    if not 0 <= part < parts or batch_size % parts:
-        raise DataError(
-            "A share is one of as many equal parts of a batch as there are workers. "
-            f"Received: share={share}, batch_size={batch_size}."
-        )
-    if image_set.count < batch_size:
-        raise DataError(
-            f"'{image_set.spec}' (split '{image_set.split}') holds {image_set.count} images, less "
-            f"than one batch: use a batch size of {image_set.count} or smaller, or a larger set. "
-            f"Received: batch_size={batch_size}."
-        )
-    if labels and image_set.num_classes is None:
-        raise DataError(
-            f"'{image_set.spec}' has no labels: train a model without labels on it, or choose a "
-            "labelled set such as 'fashion_mnist'. Received: labels=True."
-        )
-    reader = image_set.reader or _in_memory(image_set)
-    rows_each = batch_size // parts
-    steps_per_pass = image_set.count // batch_size
-    first_pass, first_step = divmod(start_step, steps_per_pass)
-
-    def indices(pass_: tf.Tensor) -> tf.data.Dataset:
-        order = tf.random.experimental.stateless_shuffle(
-            tf.range(image_set.count, dtype=tf.int64), seed=[tf.cast(seed, tf.int64), pass_]
-        )
-        chunks = tf.data.Dataset.from_tensor_slices(order).batch(batch_size, drop_remainder=True)
-        chunks = chunks.skip(tf.where(pass_ == first_pass, tf.cast(first_step, tf.int64), 0))
-        return chunks.map(lambda rows: rows[part * rows_each : (part + 1) * rows_each])
-
-    def read(index: tf.Tensor) -> tf.Tensor | tuple[tf.Tensor, tf.Tensor]:
-        pixels, label = reader(index)
-        images = tf.cast(pixels, tf.float32) / 127.5 - 1.0
-        return (images, label) if labels else images
-
-    passes = tf.data.Dataset.range(first_pass, np.iinfo(np.int64).max)
-    dataset = passes.flat_map(indices).map(
-        read, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
-    return dataset.prefetch(tf.data.AUTOTUNE)
 
 
 def _in_memory(image_set: ImageSet) -> Reader:

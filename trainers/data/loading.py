@@ -41,26 +41,31 @@ def load(
         DataError: for an unknown name, split or size, a set that can be neither found nor
             downloaded, or a folder with no images or too many that cannot be read.
     """
-    if channels not in (1, 3) or resolution < 1:
-        raise DataError(
-            "channels must be 1 (grey) or 3 (RGB) and resolution at least 1. "
-            f"Received: channels={channels}, resolution={resolution}."
-        )
+    check_sizes(resolution, channels=channels)
     if spec.startswith("sample:"):
         name = spec.removeprefix("sample:")
         images, labels = bundled.read(name, split)
         images = np.stack([pixels.from_array(image, resolution, channels) for image in images])
-        return _image_set(spec, name, split, images, labels, 10, bundled.SAMPLES[name])
-    if _is_folder(spec):
+        return image_set_of(spec, name, split, images, labels, 10, bundled.SAMPLES[name])
+    if is_folder(spec):
         images, skipped = folder.read(spec, resolution, channels)
-        labels = np.full(len(images), -1, np.int64)
-        source = str(pathlib.Path(spec).expanduser().resolve())
-        return _image_set(spec, source, "all", images, labels, None, None, skipped)
+        return image_set_of(spec, folder_source(spec), "all", images, skipped=skipped)
     tfds_set = tfds_sets.read(spec, split, resolution, channels, data_dir)
-    return _image_set(spec, spec, split, *tfds_set)
+    return image_set_of(spec, spec, split, *tfds_set)
 
 
-def _is_folder(spec: str) -> bool:
+def check_sizes(resolution: int, **channels: int) -> None:
+    """Raises DataError unless channels, by argument, are 1 or 3 and resolution is 1 or more."""
+    if resolution < 1 or not set(channels.values()) <= {1, 3}:
+        raise DataError(
+            f"{' and '.join(channels)} must be 1 (grey) or 3 (RGB) and resolution at least 1. "
+            f"Received: {', '.join(f'{name}={n}' for name, n in channels.items())}, "
+            f"resolution={resolution}."
+        )
+
+
+def is_folder(spec: str) -> bool:
+    """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
     if not spec or tfds_sets.is_known(spec):
         return False
     if pathlib.Path(spec).expanduser().is_dir():
@@ -70,8 +75,39 @@ def _is_folder(spec: str) -> bool:
     return looks_like_path and not tfds_sets.is_known(spec.split("/")[0])
 
 
-def _image_set(spec, source, split, images, labels, num_classes, licence, skipped=()) -> ImageSet:
-    reader = make_reader(images, labels)
+def folder_source(spec: str) -> str:
+    """The absolute path of a folder, as the source of a set."""
+    return str(pathlib.Path(spec).expanduser().resolve())
+
+
+def read_sample(spec: str, split: str, names: tuple[str, ...]) -> tuple[list[np.ndarray], str]:
+    """Reads arrays of a bundled sample, uint8 [N, H, W, C] each, and its licence.
+
+    Raises:
+        DataError: for an unknown sample or split, or a sample of another kind.
+    """
+    name = spec.removeprefix("sample:")
+    arrays = bundled.read_arrays(name, split)
+    if not set(names) <= set(arrays):
+        raise DataError(
+            f"A sample read like this holds {' and '.join(names)}. "
+            f"Received: '{spec}', which holds {' and '.join(arrays)}."
+        )
+    return [arrays[name] for name in names], bundled.SAMPLES[name]
+
+
+def image_set_of(
+    spec: str,
+    source: str,
+    split: str,
+    images: np.ndarray,
+    labels: np.ndarray | None = None,
+    num_classes: int | None = None,
+    licence: str | None = None,
+    skipped: tuple[str, ...] = (),
+) -> ImageSet:
+    """Returns decoded images, uint8 [count, H, W, C], as a set; labels are -1 where None."""
+    reader = make_reader(images, np.full(len(images), -1, np.int64) if labels is None else labels)
     return ImageSet(
         spec=spec,
         source=source,

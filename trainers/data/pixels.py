@@ -15,32 +15,43 @@ MAX_IN_MEMORY_BYTES = 2 * 1024**3
 def allocate(count: int, resolution: int, channels: int) -> np.ndarray:
     """Returns room for a decoded set: uint8 [count, resolution, resolution, channels].
 
+    As `allocate_flat`.
+    """
+    size = count * resolution * resolution * channels
+    what = f"{count} images of {resolution}x{resolution}x{channels}"
+    return allocate_flat(size, what).reshape(count, resolution, resolution, channels)
+
+
+def allocate_flat(size: int, what: str) -> np.ndarray:
+    """Returns room for `size` values: uint8 [size].
+
     Above `MAX_IN_MEMORY_BYTES` it is a memory-mapped file in the temporary folder (TMPDIR), which
     disappears with the process: a later run decodes the set again.
+
+    Args:
+        size: Bytes.
+        what: They are for, for the message.
 
     Raises:
         DataError: if the temporary folder has too little space.
     """
-    shape = (count, resolution, resolution, channels)
-    size = count * resolution * resolution * channels
     if size <= MAX_IN_MEMORY_BYTES:
-        return np.empty(shape, np.uint8)
+        return np.empty(size, np.uint8)
     folder = tempfile.gettempdir()
     # Checked beforehand: writing to a mapped file on a full disk kills the process.
     free = shutil.disk_usage(folder).free
     if free < size:
         raise DataError(
-            f"{count} images of {resolution}x{resolution}x{channels} need {size / 1e9:.1f} GB of "
-            f"temporary space, and '{folder}' has {free / 1e9:.1f} GB: point TMPDIR at a larger "
-            "disk, or use a part of the set, for example split='train[:100000]'."
+            f"{what} need {size / 1e9:.1f} GB of temporary space, and '{folder}' has "
+            f"{free / 1e9:.1f} GB: point TMPDIR at a larger disk, or use a part of the set, for "
+            "example split='train[:100000]'."
         )
-    return np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=shape)
+    return np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=(size,))
 
 
-def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
-    """Returns uint8 [resolution, resolution, channels] from a picture of any size and mode.
+def to_mode(image: Image.Image, channels: int) -> Image.Image:
+    """Returns a picture of any mode as grey (1 channel) or RGB (3) of 8 bits.
 
-    The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
     Transparent pixels come out white; 16-bit grey is scaled to 8 bits; colour and grey are
     converted into each other (luma of Rec. 601).
     """
@@ -50,8 +61,16 @@ def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode != mode:
-        image = image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
+    """Returns uint8 [resolution, resolution, channels] from a picture of any size and mode.
+
+    The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
+    Modes are converted as in `to_mode`.
+    """
+    image = to_mode(image, channels)
     if image.size != (resolution, resolution):
         width, height = image.size
         side = min(width, height)
@@ -64,9 +83,13 @@ def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
     return np.asarray(image, np.uint8).reshape(resolution, resolution, channels)
 
 
+def to_picture(image: np.ndarray) -> Image.Image:
+    """From uint8 [H, W, 1, 3 or 4 (RGBA)]."""
+    return Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+
+
 def from_array(image: np.ndarray, resolution: int, channels: int) -> np.ndarray:
     """Returns uint8 [resolution, resolution, channels] from uint8 [H, W, 1, 3 or 4 (RGBA)]."""
     if image.shape == (resolution, resolution, channels):
         return image
-    picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-    return to_square(picture, resolution, channels)
+    return to_square(to_picture(image), resolution, channels)

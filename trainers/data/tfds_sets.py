@@ -1,13 +1,14 @@
 """Sets of TensorFlow Datasets (TFDS), by name."""
 
 import contextlib
+import dataclasses
 import io
 import logging
 import os
 import pathlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import requests
@@ -127,29 +128,90 @@ def _quiet() -> Iterator[None]:
         urllib3.setLevel(before[1])
 
 
-def read(
-    spec: str,
-    split: str,
-    resolution: int,
-    channels: int,
-    data_dir: str | os.PathLike | None = None,
-) -> tuple[np.ndarray, np.ndarray, int | None, str | None]:
-    """Reads one split of a TFDS set, in the order in which TFDS stores it.
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """One split of a set that is prepared, not yet read.
+
+    Attributes:
+        spec: "name" or "name/config".
+        builder: TFDS's.
+        split: As TFDS takes it.
+        count: Examples.
+        licence: As far as it is known, else None.
+    """
+
+    spec: str
+    builder: tfds.core.DatasetBuilder
+    split: str
+    count: int
+    licence: str | None
+
+    @property
+    def features(self) -> tfds.features.FeaturesDict:
+        return self.builder.info.features
+
+    def image_keys(self) -> list[str]:
+        """Features that are images of 8 bits."""
+        images = [(k, f) for k, f in self.features.items() if isinstance(f, tfds.features.Image)]
+        return [key for key, feature in images if feature.np_dtype == np.uint8]
+
+    def image_key(self) -> str:
+        """The one image of an example: under 'image', or the only one.
+
+        Raises:
+            DataError: if there is none.
+        """
+        images = [k for k, f in self.features.items() if isinstance(f, tfds.features.Image)]
+        key = "image" if "image" in images else images[0] if len(images) == 1 else ""
+        if key not in self.image_keys():
+            raise DataError(
+                "A TFDS set must have one 8-bit image an example, under 'image' or as its only "
+                f"image. Received: '{self.spec}' with the features "
+                f"{', '.join(sorted(self.features))}."
+            )
+        return key
+
+    def examples(self, keys: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields these features of every example, in the order in which TFDS stores them.
+
+        Raises:
+            DataError: for prepared files that are damaged.
+        """
+        with _quiet():
+            dataset = self.builder.as_dataset(
+                split=self.split,
+                shuffle_files=False,
+                decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
+                read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            )
+        # Images of one size cross from TensorFlow to numpy many at a time, others one by one.
+        one_size = all(None not in self.features[key].shape for key in keys)
+        dataset = dataset.batch(256 if one_size else 1).prefetch(tf.data.AUTOTUNE)
+        done = 0
+        try:
+            for batch in dataset.as_numpy_iterator():
+                for example in zip(*(batch[key] for key in keys), strict=True):
+                    yield example
+                    done += 1
+        except tf.errors.OpError as error:
+            reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message)
+            raise DataError(
+                f"The prepared files of '{self.spec}' are damaged after image {done} of "
+                f"{self.count}: delete {self.builder.data_dir} and prepare the set again. "
+                f"Received: {reason}."
+            ) from error
+
+
+def open_split(spec: str, split: str, data_dir: str | os.PathLike | None = None) -> Split:
+    """Finds one split of a TFDS set, downloaded and prepared first where that is still to do.
 
     Args:
-        spec: "name" or "name/config". Downloaded and prepared first where that is still to do.
+        spec: "name" or "name/config".
         split: What TFDS takes: "train", "test", "train[:10000]", "train+test".
-        resolution: Height and width of the images returned.
-        channels: 1 or 3.
         data_dir: Where TFDS keeps prepared sets.
 
-    Returns:
-        (images uint8 [count, resolution, resolution, channels], labels int64 [count], -1 where
-        there are none, number of classes or None, licence or None).
-
     Raises:
-        DataError: for an unknown name or split, a set that cannot be downloaded, or one whose
-            features do not hold one 8-bit image.
+        DataError: for an unknown name or split, or a set that cannot be downloaded.
     """
     set_builder = builder(spec, data_dir)
     if not is_prepared(set_builder):
@@ -170,55 +232,45 @@ def read(
             f"{', '.join(f'{name} ({s.num_examples} images)' for name, s in info.splits.items())}; "
             f"a part of one is written 'train[:1000]'. Received: split='{split}'."
         ) from cause
-    image_key, label_key, num_classes = _features(spec, info.features)
-
-    keys = [image_key] + ([label_key] if label_key else [])
-    with _quiet():
-        dataset = set_builder.as_dataset(
-            split=split,
-            shuffle_files=False,
-            decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
-            read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
-        )
-    images = pixels.allocate(count, resolution, channels)
-    labels = np.full(count, -1, np.int64)
-    # Images of one size cross from TensorFlow to numpy many at a time, others one by one.
-    one_size = None not in info.features[image_key].shape
-    dataset = dataset.batch(256 if one_size else 1).prefetch(tf.data.AUTOTUNE)
-    examples = (
-        (image, example[label_key][n] if label_key else -1)
-        for example in dataset.as_numpy_iterator()
-        for n, image in enumerate(example[image_key])
-    )
-    i = -1
-    try:
-        for i, (image, label) in enumerate(with_progress(examples, count)):
-            images[i] = pixels.from_array(image, resolution, channels)
-            labels[i] = label
-    except tf.errors.OpError as error:
-        reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message)
-        raise DataError(
-            f"The prepared files of '{spec}' are damaged after image {i + 1} of {count}: delete "
-            f"{set_builder.data_dir} and prepare the set again. Received: {reason}."
-        ) from error
     stated = info.as_proto.redistribution_info.license  # most sets state none
     licence = _LICENCES.get(set_builder.name) or stated or None
-    return images, labels, num_classes, licence
+    return Split(spec, set_builder, split, count, licence)
 
 
-def _features(spec: str, features) -> tuple[str, str | None, int | None]:
-    """Returns the key of the image, the key of the label or None, the number of classes or None."""
-    image_keys = [k for k, f in features.items() if isinstance(f, tfds.features.Image)]
-    label_keys = [k for k, f in features.items() if isinstance(f, tfds.features.ClassLabel)]
-    image_key = "image" if "image" in image_keys else image_keys[0] if len(image_keys) == 1 else ""
-    if not image_key or features[image_key].np_dtype != np.uint8:
-        raise DataError(
-            "A TFDS set must have one 8-bit image an example, under 'image' or as its only image. "
-            f"Received: '{spec}' with the features {', '.join(sorted(features))}."
-        )
-    if "label" in label_keys:
-        return image_key, "label", features["label"].num_classes
-    return image_key, None, None
+def read(
+    spec: str,
+    split: str,
+    resolution: int,
+    channels: int,
+    data_dir: str | os.PathLike | None = None,
+) -> tuple[np.ndarray, np.ndarray, int | None, str | None]:
+    """Reads one split of a TFDS set, in the order in which TFDS stores it.
+
+    Args:
+        spec, split, data_dir: As in `open_split`.
+        resolution: Height and width of the images returned.
+        channels: 1 or 3.
+
+    Returns:
+        (images uint8 [count, resolution, resolution, channels], labels int64 [count], -1 where
+        there are none, number of classes or None, licence or None).
+
+    Raises:
+        DataError: as `open_split`, or for a set whose features do not hold one 8-bit image.
+    """
+    source = open_split(spec, split, data_dir)
+    image_key = source.image_key()
+    features = source.features
+    labelled = "label" in features and isinstance(features["label"], tfds.features.ClassLabel)
+    images = pixels.allocate(source.count, resolution, channels)
+    labels = np.full(source.count, -1, np.int64)
+    examples = source.examples([image_key] + ["label"] * labelled)
+    for i, (image, *label) in enumerate(with_progress(examples, source.count)):
+        images[i] = pixels.from_array(image, resolution, channels)
+        if labelled:
+            labels[i] = label[0]
+    num_classes = features["label"].num_classes if labelled else None
+    return images, labels, num_classes, source.licence
 
 
 def _how_to_prepare(spec: str) -> str:

@@ -5,6 +5,7 @@ import socket
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from trainers import data
 from trainers.data import bundled
@@ -49,3 +50,29 @@ def tiny_tfds(tmp_path_factory, pictures):
         disable_shuffling=True,
     )
     return data_dir
+
+
+@pytest.fixture(scope="session")
+def mosaics(pictures) -> list[Image.Image]:
+    """20 colour pictures, 140x112: clothes side by side, others in each colour."""
+    plates = pictures[: 20 * 60, :, :, 0].reshape(20, 3, 4, 5, 28, 28)
+    plates = plates.transpose(0, 2, 4, 3, 5, 1).reshape(20, 112, 140, 3)
+    return [Image.fromarray(np.ascontiguousarray(plate)) for plate in plates]
+
+
+@pytest.fixture(scope="session")
+def squares(mosaics) -> np.ndarray:
+    """uint8 [20, 64, 64, 3]: a part of each mosaic."""
+    return np.stack([np.asarray(mosaic.crop((9, 7, 73, 71))) for mosaic in mosaics])
+
+
+def store_tfds(data_dir, name, features, splits) -> None:
+    """Prepares a set of one's own: examples by split."""
+    tfds.dataset_builders.store_as_tfds_dataset(
+        name=name,
+        version="1.0.0",
+        features=tfds.features.FeaturesDict(features),
+        split_datasets={split: list(enumerate(examples)) for split, examples in splits.items()},
+        data_dir=data_dir,
+        disable_shuffling=True,
+    )

@@ -1,6 +1,8 @@
 """A folder of images: what is read, in which order, and what happens to broken files."""
 
 import logging
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -114,3 +116,48 @@ def test_missing_folder_a_file_and_a_folder_without_images(tmp_path):
         load(tmp_path / "notes.txt")
     with pytest.raises(data.DataError, match=r"holds no images: files ending in \.bmp, \.gif"):
         load(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["16-bit grey", "grey", "palette", "CMYK", "RGBA", "cut out"])
+def test_files_of_every_kind_become_8_bit_colour(tmp_path, mosaics, kind):
+    picture = mosaics[0].crop((0, 0, 64, 64))
+    grey, rgb = picture.convert("L"), np.asarray(picture)
+    file = tmp_path / ("0.jpg" if kind == "CMYK" else "0.png")
+    if kind == "16-bit grey":
+        Image.fromarray(np.asarray(grey, np.uint16) * 257).save(file)
+    elif kind == "cut out":  # a palette, one of whose colours is transparent
+        few = picture.quantize(16)
+        few.save(file, transparency=3)
+        rgb = np.asarray(few.convert("RGB")).copy()
+        rgb[np.asarray(few) == 3] = 255
+    elif kind == "RGBA":
+        picture.putalpha(grey)
+        picture.save(file)
+        alpha = np.asarray(grey)[..., None] / 255
+        rgb = rgb * alpha + 255 * (1 - alpha)
+    else:
+        convert = {
+            "grey": lambda: grey,
+            "palette": lambda: picture.quantize(256),
+            "CMYK": lambda: picture.convert("CMYK"),
+        }
+        convert[kind]().save(file, **({"quality": 95, "subsampling": 0} if kind == "CMYK" else {}))
+    expected = np.repeat(np.asarray(grey)[..., None], 3, -1) if "grey" in kind else rgb
+    (image,) = read(load(tmp_path, resolution=64, channels=3))
+    off = np.abs(image - np.asarray(expected, float))
+    assert off.max() <= 1 if kind not in ("palette", "CMYK") else off.mean() < 8  # those are lossy
+
+
+def test_a_picture_made_to_fill_the_memory(tmp_path, pictures):
+    save(pictures, tmp_path, 3)
+    size = struct.pack(">II", 60_000, 50_000)
+    chunk = b"IHDR" + size + b"\x08\x02\x00\x00\x00"
+    head = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk
+    file = tmp_path / "bomb.png"
+    file.write_bytes(head + struct.pack(">I", zlib.crc32(chunk)) + b"\0\0\0\0IDAT\x35\xaf\x06\x1e")
+    with pytest.raises(data.DataError) as error:
+        load(tmp_path)
+    assert str(error.value) == (
+        "A picture may have at most 178,956,970 pixels: make it smaller, or cut it. "
+        f"Received: '{file}'."
+    )

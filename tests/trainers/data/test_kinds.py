@@ -1,0 +1,48 @@
+"""`load_training`: one face for sets of every kind."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from trainers import data
+from trainers.data import kinds
+from trainers.data.fingerprint import fingerprint
+
+ARGUMENTS = {
+    "images": {"channels": 3},
+    "pairs": {"source_channels": 1, "target_channels": 3, "task": "colorize"},
+    "unpaired": {"channels": 3},
+    "low_high": {"scale": 2},
+}
+
+
+@pytest.fixture
+def path(tmp_path, mosaics):
+    for name, some in (("trainA", mosaics[:4]), ("trainB", mosaics[4:7])):
+        (tmp_path / name).mkdir()
+        for i, mosaic in enumerate(some):
+            mosaic.save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", kinds.LOADERS)
+def test_sets_of_every_kind_have_one_face(kind, path):
+    loaded = data.load_training(kind, str(path), resolution=32, **ARGUMENTS[kind])
+    assert (loaded.spec, loaded.source, loaded.count) == (str(path), str(path.resolve()), 7)
+    assert loaded.split == ("train" if kind == "unpaired" else "all")
+    assert (loaded.num_classes, loaded.licence, loaded.skipped) == (None, None, ())
+    assert all(image.dtype == np.uint8 for image in next(loaded.images.as_numpy_iterator())[:1])
+    assert len(fingerprint(loaded)) == 64
+    dataset = loaded.batches(2, seed=0, start_step=1, share=(1, 2))
+    for images in tf.nest.flatten(next(dataset.as_numpy_iterator())):
+        assert (images.shape[0], images.dtype) == (1, np.float32)
+        assert np.abs(images).max() <= 1
+
+
+def test_unknown_kind():
+    with pytest.raises(data.DataError) as error:
+        data.load_training("pair", "fashion_mnist", resolution=28)
+    assert str(error.value) == (
+        "Unknown kind of set. Did you mean 'pairs'? The kinds are: images, pairs, unpaired, "
+        "low_high. Received: 'pair'."
+    )

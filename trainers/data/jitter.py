@@ -1,0 +1,59 @@
+"""The augmentations of the image-to-image papers: functions of the images and a seed each."""
+
+import tensorflow as tf
+
+# Pix2Pix and CycleGAN enlarge 256 pixels to 286 and crop 256 of them.
+ENLARGED = 286 / 256
+
+# Draws of one row that must not repeat each other; tasks have the numbers below.
+JITTER, TURN, CROP = 100, 101, 102
+
+
+def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Enlarges (bilinear), crops back and mirrors at random, as Pix2Pix and CycleGAN do.
+
+    Args:
+        seeds: int64 [N, 2].
+        images: uint8 [N, R, R, C] each; row n is cropped and mirrored alike in all of them.
+
+    Returns:
+        uint8 [N, R, R, C] each.
+    """
+    size = images[0].shape[1]
+    room = round(size * ENLARGED) - size
+    draws = uniform(seeds, JITTER, 3)  # [N, 3]: down, across, mirrored
+    first = tf.cast(tf.floor(draws[:, :2] * (room + 1)), tf.int32)  # [N, 2]
+    rows, columns = (first[:, i, None] + tf.range(size) for i in (0, 1))  # [N, R] each
+    columns = tf.where(draws[:, 2, None] < 0.5, tf.reverse(columns, [1]), columns)
+
+    def one(image: tf.Tensor) -> tf.Tensor:
+        image = tf.image.resize(image, (size + room, size + room))
+        image = tf.gather(image, rows, axis=1, batch_dims=1)
+        image = tf.gather(image, columns, axis=2, batch_dims=1)
+        return tf.cast(tf.round(image), tf.uint8)
+
+    return tuple(map(one, images))
+
+
+def flip_and_turn(seeds: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
+    """Mirrors and turns by multiples of 90 degrees at random: [N, R, R, C] -> the same."""
+    draws = uniform(seeds, TURN, 3)[:, :, None, None, None] < 0.5
+    images = tf.where(draws[:, 0], tf.reverse(images, [1]), images)
+    images = tf.where(draws[:, 1], tf.reverse(images, [2]), images)
+    return tf.where(draws[:, 2], tf.transpose(images, [0, 2, 1, 3]), images)
+
+
+def uniform(seeds: tf.Tensor, which: int, count: int) -> tf.Tensor:
+    """Draws from [0, 1) for each row of its own seed: int64 [N, 2] -> f32 [N, count].
+
+    Args:
+        seeds: One a row.
+        which: Of a row's independent draws.
+        count: How many numbers.
+    """
+
+    def draw(seed: tf.Tensor) -> tf.Tensor:
+        seed = tf.random.experimental.stateless_fold_in(seed, which)
+        return tf.random.stateless_uniform([count], seed)
+
+    return tf.map_fn(draw, seeds, fn_output_signature=tf.TensorSpec([count], tf.float32))

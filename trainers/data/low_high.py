@@ -1,0 +1,234 @@
+"""Low and high resolution of the same images, for SRGAN."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from trainers.data import bicubic, folder, pixels, tfds_sets
+from trainers.data.errors import DataError
+from trainers.data.image_set import in_order, to_float
+from trainers.data.jitter import CROP, flip_and_turn, uniform
+from trainers.data.loading import check_sizes, folder_source, is_folder, read_sample
+from trainers.data.order import draw, is_training
+from trainers.data.photos import Photos
+from trainers.data.progress import with_progress
+
+SCALES = (2, 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class LowHighSet:
+    """Crops of pictures at a high resolution, and the same at a lower one.
+
+    The low image is the high one shrunk: bicubic, antialiased, in 8 bits, exactly as Pillow does.
+
+    Attributes:
+        spec, source, split, licence, skipped: As of an `ImageSet`.
+        photos: The pictures, whole.
+        resolution: Height and width of the high crops (R).
+        scale: The low ones are R / scale high and wide.
+    """
+
+    spec: str
+    source: str
+    split: str
+    licence: str | None
+    photos: Photos = dataclasses.field(repr=False)
+    resolution: int
+    scale: int
+    skipped: tuple[str, ...] = ()
+
+    num_classes: ClassVar[None] = None
+
+    @property
+    def count(self) -> int:
+        """Pictures, each of which gives one crop a pass."""
+        return len(self.photos)
+
+    @property
+    def reader(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
+        """int64 [N] -> (low, high), uint8 both, of the centres."""
+
+        def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            centre = tf.fill([tf.shape(index)[0], 2], 0.5)
+            return self._with_low(self.photos.crops(index, centre, self.resolution))
+
+        return read
+
+    @property
+    def images(self) -> tf.data.Dataset:
+        """Unbatched, in a fixed order: (low, high), uint8 both, of the centres."""
+        return in_order(self.reader, self.count)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int,
+        start_step: int = 0,
+        share: tuple[int, int] = (0, 1),
+        augment: bool | None = None,
+    ) -> tf.data.Dataset:
+        """Returns training batches without end, a function of `seed` alone.
+
+        Args:
+            batch_size, seed, start_step, share: As in `trainers.data.order.draw`.
+            augment: Whether crops are taken anywhere, mirrored and turned by multiples of 90
+                degrees, otherwise of the centre. By default those of a training split are.
+
+        Returns:
+            Batches of (low float32 [N / count, R / scale, R / scale, C], high float32
+            [N / count, R, R, C]) in [-1, 1].
+
+        Raises:
+            DataError: as `draw`.
+        """
+        augment = is_training(self.split) if augment is None else augment
+
+        def read(index: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if augment:
+                high = self.photos.crops(index, uniform(seeds, CROP, 2), self.resolution)
+                low, high = self._with_low(flip_and_turn(seeds, high))
+            else:
+                low, high = self.reader(index)
+            return to_float(low), to_float(high)
+
+        return draw(self, batch_size, read, seed=seed, start_step=start_step, share=share)
+
+    def contents(self) -> Iterator[np.ndarray]:
+        """All that the set holds, array after array, for its fingerprint."""
+        yield self.photos.sizes
+        yield from self.photos
+
+    def _with_low(self, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size = self.resolution // self.scale
+        return bicubic.resize(high, size, size), high
+
+
+def load_low_high(
+    spec: str,
+    *,
+    split: str = "train",
+    resolution: int,
+    scale: int = 4,
+    channels: int = 3,
+    data_dir: str | os.PathLike | None = None,
+) -> LowHighSet:
+    """Loads pictures whole, for crops at two resolutions.
+
+    Nothing is enlarged or shrunk but the low images: of a photograph a crop is taken, of a tile
+    that has just the resolution asked all of it.
+
+    Args:
+        spec, split, data_dir: As in `load`.
+        resolution: Height and width of the high crops.
+        scale: 2 or 4: how much smaller the low ones are.
+        channels: 1 (grey) or 3 (RGB).
+
+    Returns:
+        A `LowHighSet`, in memory or a temporary file as in `load`.
+
+    Raises:
+        DataError: as `load`; for a scale other than those, a resolution that is no multiple of it,
+            or pictures smaller than a crop.
+    """
+    check_sizes(resolution, channels=channels)
+    if scale not in SCALES or resolution % scale:
+        raise DataError(
+            f"scale must be {' or '.join(map(str, SCALES))} and resolution a multiple of it. "
+            f"Received: scale={scale}, resolution={resolution}."
+        )
+    skipped: tuple[str, ...] = ()
+    if spec.startswith("sample:"):
+        source = spec.removeprefix("sample:")
+        (arrays,), licence = read_sample(spec, split, ("images",))
+        photos = _from_arrays(
+            spec, arrays, [array.shape[:2] for array in arrays], resolution, channels
+        )
+    elif is_folder(spec):
+        source, split, licence = folder_source(spec), "all", None
+        photos, skipped = _from_folder(spec, resolution, channels)
+    else:
+        source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
+        key, licence = tfds_split.image_key(), tfds_split.licence
+        size = tfds_split.features[key].shape[:2]
+        sizes = [size] * tfds_split.count
+        if None in size:  # a first time through the set: room is made for all pictures at once
+            sizes = [image.shape[:2] for (image,) in tfds_split.examples([key])]
+        arrays = (image for (image,) in tfds_split.examples([key]))
+        photos = _from_arrays(spec, arrays, sizes, resolution, channels)
+    return LowHighSet(
+        spec=spec,
+        source=source,
+        split=split,
+        licence=licence,
+        photos=photos,
+        resolution=resolution,
+        scale=scale,
+        skipped=skipped,
+    )
+
+
+def _from_arrays(
+    spec: str,
+    arrays: Iterable[np.ndarray],
+    sizes: list[tuple[int, int]],
+    resolution: int,
+    channels: int,
+) -> Photos:
+    _check_large_enough([f"image {i}" for i in range(len(sizes))], sizes, resolution, spec)
+    photos = Photos(sizes, channels)
+    for i, array in enumerate(with_progress(arrays, len(sizes))):
+        photos[i][:] = _as_array(pixels.to_picture(array), channels)
+    return photos
+
+
+def _from_folder(spec: str, resolution: int, channels: int) -> tuple[Photos, tuple[str, ...]]:
+    files = folder.find(spec)
+    names = folder.relative(files, spec)
+    found = folder.sizes_of(files)
+    # A file that cannot be read takes no room, and is skipped when it comes to decoding.
+    sizes = [(0, 0) if isinstance(size, str) else size for size in found]
+    _check_large_enough(names, sizes, resolution, spec)
+    photos = Photos(sizes, channels)
+
+    def fill_row(i: int) -> str | None:
+        if isinstance(found[i], str):
+            return found[i]
+        picture = folder.picture(files[i])
+        if isinstance(picture, str):
+            return picture
+        array = _as_array(picture, channels)
+        if array.shape != photos[i].shape:
+            return "its size is not what its head states"
+        photos[i][:] = array
+        return None
+
+    good, skipped = folder.fill(names, fill_row, spec)
+    photos.keep(good)
+    return photos, skipped
+
+
+def _as_array(picture: Image.Image, channels: int) -> np.ndarray:
+    width, height = picture.size
+    return np.asarray(pixels.to_mode(picture, channels)).reshape(height, width, channels)
+
+
+def _check_large_enough(
+    names: list[str], sizes: list[tuple[int, int]], resolution: int, spec: str
+) -> None:
+    small = [
+        f"{name} ({width}x{height})"
+        for name, (height, width) in zip(names, sizes, strict=True)
+        if 0 < min(height, width) < resolution
+    ]
+    if small:
+        raise DataError(
+            f"Pictures must be at least as large as a crop, {resolution}x{resolution}. "
+            f"{len(small)} are smaller: {folder.named(small, 10)}. Received: '{spec}'."
+        )

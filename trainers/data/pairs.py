@@ -1,0 +1,243 @@
+"""`load_pairs`: from a spec to a `PairSet`."""
+
+import os
+import pathlib
+from collections.abc import Iterable
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from trainers.data import folder, pixels, tasks, tfds_sets
+from trainers.data.errors import DataError
+from trainers.data.image_set import make_reader
+from trainers.data.loading import check_sizes, folder_source, is_folder, load, read_sample
+from trainers.data.order import FIXED, row_seeds
+from trainers.data.pair_set import PairSet
+from trainers.data.progress import with_progress
+
+SIDES = ("source", "target")
+
+# Width of two images side by side, in heights: halves from 3:4 to 3:2.
+_WIDE = (1.5, 3.0)
+_WIDE_RULE = (
+    "Two images side by side make a picture of an even width, "
+    f"{_WIDE[0]:g} to {_WIDE[1]:g} times its height; the left half is the source"
+)
+_SAME_SIZE_RULE = "The two images of a pair must be of one size"
+
+
+def load_pairs(
+    spec: str,
+    *,
+    split: str = "train",
+    resolution: int,
+    source_channels: int,
+    target_channels: int,
+    reverse: bool = False,
+    task: str | None = None,
+    seed: int = 0,
+    data_dir: str | os.PathLike | None = None,
+) -> PairSet:
+    """Loads a set of pairs, decoded once, at one size.
+
+    Other sizes, grey and colour are brought to what is asked as in `load`, both images alike.
+
+    Args:
+        spec: "sample:NAME"; a TFDS name of a set with the features `source` and `target`, or with
+            one `image` of both side by side; or the path of a folder. A folder has the subfolders
+            source/ and target/, whose images are matched by their names without the ending; or it
+            holds pictures that are both images side by side, the left half the source. With `task`,
+            any spec of `load`.
+        split: As in `load`: of a folder everything is read, and its split reads "all".
+        resolution: Height and width of the images (R).
+        source_channels, target_channels: 1 (grey) or 3 (RGB). With a task, what it makes, or 3 of
+            a grey source; the target then has 3.
+        reverse: Whether to swap the two, so that the target becomes the source.
+        task: Makes the sources from the images of `spec`: one of `trainers.data.tasks.TASKS`.
+        seed: Of what a task draws where that is fixed by the index: in `PairSet.reader`, and in
+            every pass over a split that is not trained on.
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+
+    Returns:
+        A `PairSet`, in memory or a temporary file as in `load`.
+
+    Raises:
+        DataError: as `load`; for images without a partner or of another size than their partner,
+            pictures that are not two side by side, an unknown task, or `reverse` of a task.
+    """
+    if task is not None:
+        if reverse:
+            raise DataError(
+                "A task is learnt in one direction, from the degraded image. "
+                f"Received: task='{task}', reverse=True."
+            )
+        return _of_task(
+            spec, split, resolution, source_channels, target_channels, task, seed, data_dir
+        )
+    check_sizes(resolution, source_channels=source_channels, target_channels=target_channels)
+    channels = (source_channels, target_channels)
+    skipped: tuple[str, ...] = ()
+    if spec.startswith("sample:"):
+        source = spec.removeprefix("sample:")
+        arrays, licence = read_sample(spec, split, SIDES)
+        pictures = zip(*([pixels.to_picture(image) for image in a] for a in arrays), strict=True)
+        images = _squares(spec, pictures, len(arrays[0]), resolution, channels, reverse)
+    elif is_folder(spec):
+        source, split, licence = folder_source(spec), "all", None
+        images, skipped = _read_folder(spec, resolution, channels, reverse)
+    else:
+        source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
+        licence = tfds_split.licence
+        images = _squares(
+            spec, _pictures_of(tfds_split), tfds_split.count, resolution, channels, reverse
+        )
+    return PairSet(
+        spec=spec,
+        source=source,
+        split=split,
+        count=len(images[0]),
+        licence=licence,
+        reader=make_reader(*images),
+        skipped=skipped,
+    )
+
+
+def _of_task(
+    spec, split, resolution, source_channels, target_channels, name, seed, data_dir
+) -> PairSet:
+    """Any set of images as the targets of a task."""
+    task = tasks.get(name)
+    degrade = task.with_channels(source_channels)
+    if degrade is None or target_channels != 3:
+        made = "1 or 3" if task.source_channels == 1 else task.source_channels
+        raise DataError(
+            f"The task '{name}' makes sources of {made} channels from targets of 3. Received: "
+            f"source_channels={source_channels}, target_channels={target_channels}."
+        )
+    images = load(spec, split=split, resolution=resolution, channels=3, data_dir=data_dir)
+    # Raises here what it objects to.
+    degrade(tf.zeros([1, resolution, resolution, 3], tf.uint8), tf.zeros([1, 2], tf.int64))
+
+    def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        targets, _ = images.reader(index)
+        return degrade(targets, row_seeds(seed, FIXED, index)), targets
+
+    return PairSet(
+        spec=spec,
+        source=images.source,
+        split=images.split,
+        count=images.count,
+        licence=images.licence,
+        reader=read,
+        skipped=images.skipped,
+        degrade=degrade,
+        seed=seed,
+    )
+
+
+def _pictures_of(split: tfds_sets.Split) -> Iterable[tuple[Image.Image, ...]]:
+    """(source, target) of every example, or one picture of both side by side."""
+    keys = SIDES if set(SIDES) <= set(split.image_keys()) else (split.image_key(),)
+    for example in split.examples(keys):
+        yield tuple(map(pixels.to_picture, example))
+
+
+def _squares(
+    spec: str,
+    pictures: Iterable[tuple[Image.Image, ...]],
+    count: int,
+    resolution: int,
+    channels: tuple[int, int],
+    reverse: bool,
+) -> list[np.ndarray]:
+    """The two arrays of a set, from (source, target) or one picture of both."""
+    images = [pixels.allocate(count, resolution, c) for c in channels]
+    wrong, rule = [], _SAME_SIZE_RULE
+    for i, picture in enumerate(with_progress(pictures, count)):
+        problem = _problem(*(image.size[::-1] for image in picture))
+        if problem:
+            wrong.append(f"image {i} ({problem})")
+            rule = _WIDE_RULE if len(picture) == 1 else _SAME_SIZE_RULE
+        elif not wrong:
+            for array, image in zip(images, _halves(picture)[:: -1 if reverse else 1], strict=True):
+                array[i] = pixels.to_square(image, resolution, array.shape[-1])
+    _refuse(rule, wrong, spec)
+    return images
+
+
+def _read_folder(
+    spec: str, resolution: int, channels: tuple[int, int], reverse: bool
+) -> tuple[list[np.ndarray], tuple[str, ...]]:
+    """The two arrays of a set, and what was skipped."""
+    root = pathlib.Path(spec).expanduser()
+    two_folders = any((root / side).is_dir() for side in SIDES)
+    files = _matched(root) if two_folders else [(file,) for file in folder.find(spec)]
+    names = [" and ".join(folder.relative(pair, spec)) for pair in files]
+    sizes = zip(*map(folder.sizes_of, zip(*files, strict=True)), strict=True)
+    wrong = [
+        f"{name} ({problem})"
+        for name, pair in zip(names, sizes, strict=True)
+        # A file that cannot be read has no size: it is skipped when it comes to decoding.
+        if not any(isinstance(size, str) for size in pair) and (problem := _problem(*pair))
+    ]
+    _refuse(_SAME_SIZE_RULE if two_folders else _WIDE_RULE, wrong, spec)
+    images = [pixels.allocate(len(files), resolution, c) for c in channels]
+
+    def fill_row(i: int) -> str | None:
+        pictures = [folder.picture(file) for file in files[i]]
+        for picture in pictures:
+            if isinstance(picture, str):
+                return picture
+        for array, image in zip(images, _halves(pictures)[:: -1 if reverse else 1], strict=True):
+            array[i] = pixels.to_square(image, resolution, array.shape[-1])
+        return None
+
+    good, skipped = folder.fill(names, fill_row, spec)
+    return [folder.close_gaps(array, good) for array in images], skipped
+
+
+def _matched(root: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """Files of source/ and target/ under one name, in the order of their names."""
+    by_name: list[dict[str, pathlib.Path]] = []
+    wrong = []
+    for side in SIDES:
+        found: dict[str, pathlib.Path] = {}
+        for file in folder.find(root / side):
+            name = file.relative_to(root / side).with_suffix("").as_posix()
+            if name in found:
+                wrong.append(f"{side}/{name} (twice: {found[name].name}, {file.name})")
+            found[name] = file
+        by_name.append(found)
+    sources, targets = by_name
+    for name in sorted(sources.keys() ^ targets.keys()):
+        has, lacks = SIDES if name in sources else SIDES[::-1]
+        wrong.append(f"{has}/{name} (not in {lacks}/)")
+    _refuse("Every image of source/ must have one partner in target/ of its name", wrong, root)
+    return [(sources[name], targets[name]) for name in sorted(sources)]
+
+
+def _problem(*sizes: tuple[int, int]) -> str:
+    """Why pictures (height, width) do not make a pair, or nothing."""
+    told = " and ".join(f"{width}x{height}" for height, width in sizes)
+    if len(sizes) == 2:
+        return told if sizes[0] != sizes[1] else ""
+    ((height, width),) = sizes
+    return "" if width % 2 == 0 and _WIDE[0] <= width / height <= _WIDE[1] else told
+
+
+def _halves(pictures: Iterable[Image.Image]) -> list[Image.Image]:
+    """(source, target), cut apart where they are one picture."""
+    pictures = list(pictures)
+    if len(pictures) == 2:
+        return pictures
+    width, height = pictures[0].size
+    middle = width // 2
+    return [pictures[0].crop(box) for box in ((0, 0, middle, height), (middle, 0, width, height))]
+
+
+def _refuse(rule: str, wrong: list[str], spec: str | os.PathLike) -> None:
+    if wrong:
+        raise DataError(
+            f"{rule}. {len(wrong)} are otherwise: {folder.named(wrong, 10)}. Received: '{spec}'."
+        )
