@@ -20,8 +20,8 @@ def _define_flags() -> None:
     flags.DEFINE_string(
         "task",
         None,
-        "For an image-to-image GAN, pairs made from any images: colorize, inpaint, denoise, derain, "
-        "deblur, edges_to_photo or super_resolve.",
+        "What makes the pairs of an image-to-image GAN from any images: colorize, inpaint, "
+        "denoise, derain, deblur, edges_to_photo or super_resolve.",
     )
     flags.DEFINE_string("workdir", None, "Where checkpoints, preset, report and logs go.")
     flags.DEFINE_integer("steps", None, "Generator updates in all.")

@@ -19,7 +19,7 @@ from trainers.data.errors import DataError
 
 if TYPE_CHECKING:
     from trainers.data.image_set import ImageSet, batches
-    from trainers.data.kinds import load_training
+    from trainers.data.kinds import load_for, load_training
     from trainers.data.loading import load
     from trainers.data.low_high import LowHighSet, load_low_high
     from trainers.data.pair_set import PairSet
@@ -37,6 +37,7 @@ __all__ = [
     "UnpairedSet",
     "batches",
     "load",
+    "load_for",
     "load_low_high",
     "load_pairs",
     "load_training",
@@ -50,6 +51,7 @@ _MODULES = {
     "UnpairedSet": "unpaired",
     "batches": "image_set",
     "load": "loading",
+    "load_for": "kinds",
     "load_low_high": "low_high",
     "load_pairs": "pairs",
     "load_training": "kinds",

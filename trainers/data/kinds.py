@@ -1,5 +1,6 @@
-"""`load_training`: the set that a model of a kind is trained on."""
+"""The set that a model is trained on, by the kind that it takes."""
 
+import os
 from typing import Any
 
 from trainers.data.errors import DataError
@@ -9,6 +10,7 @@ from trainers.data.low_high import LowHighSet, load_low_high
 from trainers.data.pair_set import PairSet
 from trainers.data.pairs import load_pairs
 from trainers.data.unpaired import UnpairedSet, load_unpaired
+from zoo import GAN
 from zoo.presets import near_misses
 
 LOADERS = {
@@ -42,3 +44,41 @@ def load_training(
             f"{', '.join(LOADERS)}. Received: '{kind}'."
         )
     return LOADERS[kind](spec, **arguments)
+
+
+def load_for(
+    gan: GAN,
+    spec: str,
+    *,
+    split: str = "train",
+    task: str | None = None,
+    data_dir: str | os.PathLike | None = None,
+) -> ImageSet | PairSet | UnpairedSet | LowHighSet:
+    """Loads the set that a model trains on, at the size of its networks.
+
+    Args:
+        gan: The model; its `takes` is the kind.
+        spec, split, data_dir: As in `load`.
+        task: Of pairs: what makes the sources.
+
+    Raises:
+        DataError: as the loader, or for a task of a model that does not take pairs.
+    """
+    height, _, channels = gan.image_shape
+    arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
+    if task is not None and gan.takes != "pairs":
+        raise DataError(
+            "A task makes the pairs of a model that is trained on pairs, as Pix2Pix is. "
+            f"Received: task={task!r} for {type(gan).__name__}, which takes {gan.takes}."
+        )
+    if gan.takes == "pairs":
+        arguments |= {
+            "source_channels": gan.source_shape[-1],
+            "target_channels": channels,
+            "task": task,
+        }
+    else:
+        arguments["channels"] = channels
+    if gan.takes == "low_high":
+        arguments["scale"] = gan.scale
+    return load_training(gan.takes, spec, **arguments)

@@ -1,0 +1,90 @@
+"""Runs of GANs that make images of images."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import zoo
+from tests.trainers.test_fit import small_run
+from trainers.data import DataError
+from trainers.dry_run import dry_run
+from trainers.fit import Run, train
+from zoo.images import grid
+
+
+@pytest.fixture(scope="module")
+def preset(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("preset") / "tiny"
+    keras.utils.set_random_seed(0)
+    zoo.Pix2Pix(16, source_channels=1, width=4, patch=16).save_to_preset(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory, fashion: np.ndarray) -> str:
+    """Clothes in negative, and coloured ones to make of them."""
+    folder = tmp_path_factory.mktemp("pairs")
+    for side in ("source", "target"):
+        (folder / side).mkdir()
+    for i, image in enumerate(np.uint8((fashion[:20, ..., 0] + 1.0) * 127.5)):
+        Image.fromarray(255 - image).save(folder / "source" / f"{i}.png")
+        coloured = np.stack([image, image // 2, 255 - image], axis=-1)
+        Image.fromarray(coloured).save(folder / "target" / f"{i}.png")
+    return str(folder)
+
+
+def pair_run(workdir: pathlib.Path, preset: str, dataset: str, **changes: object) -> Run:
+    return small_run(workdir, **{"preset": preset, "dataset": dataset, **changes})
+
+
+def test_a_run_on_pairs_shows_them_and_resumes(
+    preset: str, pairs: str, tmp_path: pathlib.Path
+) -> None:
+    whole = train(pair_run(tmp_path / "whole", preset, pairs))
+    train(pair_run(tmp_path / "W", preset, pairs, steps=2))
+    resumed = train(pair_run(tmp_path / "W", preset, pairs))
+    for a, b in zip(resumed.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    # A row for each pair: source, what was made of it, target.
+    sheet = np.asarray(Image.open(tmp_path / "W" / "samples" / "00000004.png"))
+    sources, targets = whole.examples
+    assert sources.shape == (8, 16, 16, 1)
+    shown = zip(sources.repeat(3, axis=-1), whole.translate(sources), targets, strict=True)
+    expected = grid(np.stack([image for row in shown for image in row]), columns=3)
+    assert np.abs(sheet.astype(int) - expected).max() <= 1
+    loaded = zoo.load(tmp_path / "W" / "preset")
+    np.testing.assert_array_equal(loaded.translate(sources), whole.translate(sources))
+    assert (tmp_path / "W" / "preset" / "samples.png").is_file()
+    assert (tmp_path / "W" / "report.html").is_file()
+
+
+def test_pairs_made_by_a_task(
+    preset: str, pairs: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photographs = str(pathlib.Path(pairs) / "target")
+    gan = train(pair_run(tmp_path / "W", preset, photographs, task="colorize", steps=2))
+    sources, targets = gan.examples
+    luma = targets @ np.array([0.299, 0.587, 0.114])
+    assert np.abs(sources[..., 0] - luma).max() <= 1
+    assert json.loads((tmp_path / "W" / "config.json").read_text())["task"] == "colorize"
+    with pytest.raises(ValueError, match="task"):  # it decides what is learnt
+        train(pair_run(tmp_path / "W", preset, photographs, task="denoise"))
+    dry_run(pair_run(tmp_path / "none", preset, photographs, task="colorize"))
+    assert "images/s" in capsys.readouterr().out
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    preset: str, pairs: str, tmp_path: pathlib.Path
+) -> None:
+    with pytest.raises(ValueError, match="evaluate_every measures images drawn from noise"):
+        train(pair_run(tmp_path / "W", preset, pairs, evaluate_every=2))
+    with pytest.raises(DataError, match="A task makes the pairs .* Received: task='denoise'"):
+        train(small_run(tmp_path / "W", task="denoise"))
+    with pytest.raises(DataError, match="source/ and target/|side by side"):
+        train(pair_run(tmp_path / "W", preset, str(pathlib.Path(pairs) / "target")))
+    assert not (tmp_path / "W").exists()
