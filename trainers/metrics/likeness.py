@@ -1,0 +1,125 @@
+"""How like its target an image is, pixel by pixel and as a network sees it.
+
+Images are uint8 [N, H, W, C], C = 1 or 3, and every measure gives one number an image, [N].
+`crop` pixels are left out on each side, as super-resolution leaves out those that see the border.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from trainers.metrics import mobilenet_v2, networks
+
+# The first block of each resolution, from half the image's to a 32nd.
+STAGES = (
+    "features.1.conv.1-features.1.conv.2",
+    "features.2.conv.2-features.2.conv.3",
+    "features.4.conv.2-features.4.conv.3",
+    "features.7.conv.2-features.7.conv.3",
+    "features.14.conv.2-features.14.conv.3",
+)
+SMALLEST_SSIM = 11  # its window
+
+
+def luma(images: np.ndarray) -> np.ndarray:
+    """Y of Rec. 601 in studio range, as super-resolution papers take it: float64 [N, H, W, 1].
+
+    Y = 16 + (65.481 R + 128.553 G + 24.966 B) / 255, from 16 to 235. Grey is taken as R = G = B.
+    """
+    rgb = np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.float64)
+    return 16.0 + rgb @ (np.array([65.481, 128.553, 24.966]) / 255.0)[:, None]
+
+
+def l1(made: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Mean absolute difference, images in [0, 1]: float64 [N]."""
+    made, targets = _checked(made, targets)
+    return np.abs(made - targets).mean(axis=(1, 2, 3)) / 255.0
+
+
+def psnr(made: np.ndarray, targets: np.ndarray, *, y: bool = False, crop: int = 0) -> np.ndarray:
+    """Peak signal-to-noise ratio in dB, 10 log10(255^2 / MSE): [N]; infinite where they are equal.
+
+    Args:
+        made, targets: See above.
+        y: Of `luma` in place of all channels.
+        crop: See above.
+    """
+    made, targets = _checked(made, targets, y=y, crop=crop)
+    with np.errstate(divide="ignore"):
+        return 10.0 * np.log10(255.0**2 / np.square(made - targets).mean(axis=(1, 2, 3)))
+
+
+def ssim(made: np.ndarray, targets: np.ndarray, *, y: bool = False, crop: int = 0) -> np.ndarray:
+    """Structural similarity (Wang et al. 2004), 1 for equal images: [N].
+
+    A Gaussian window of 11 pixels and sigma 1.5, K1 = .01, K2 = .03, no padding; the mean over
+    channels.
+
+    Args:
+        made, targets: See above; at least 11 pixels a side once cropped.
+        y: Of `luma` in place of all channels.
+        crop: See above.
+    """
+    made, targets = _checked(made, targets, y=y, crop=crop)
+    if min(made.shape[1:3]) < SMALLEST_SSIM:
+        raise ValueError(
+            f"SSIM needs images of {SMALLEST_SSIM} pixels a side, crop={crop} left out on each. "
+            f"Received: {made.shape[1]}x{made.shape[2]} left."
+        )
+    # In float32, as TensorFlow computes it: exact to about 1e-5.
+    made, targets = (tf.constant(x, tf.float32) for x in (made, targets))
+    return tf.image.ssim(made, targets, max_val=255.0).numpy().astype(np.float64)
+
+
+def perceptual(made: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """How far apart a network sees them, 0 for equal images: [N].
+
+        d(x, y) = sum_l 1 / (H_l W_l) sum_hw |f_l(x)_hw - f_l(y)_hw|^2
+
+    (Zhang et al. 2018, equation 1, with all weights 1.) f_l are the features of stage l at one
+    place, scaled to length 1. The network is the bundled MobileNetV2, so it is not LPIPS.
+    """
+    made, targets = _checked(made, targets)
+    distances = 0.0
+    for ours, theirs in zip(_features(made), _features(targets), strict=True):
+        distances = distances + np.square(ours - theirs).sum(axis=-1).mean(axis=(1, 2))
+    return distances
+
+
+def _features(images: np.ndarray) -> list[np.ndarray]:
+    """float64 [N, H, W, C] in [0, 255] -> [N, h, w, c] of each stage, of length 1 everywhere."""
+    rgb = np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.float32)
+    mean, std = (np.asarray(v, np.float32) for v in (networks.IMAGENET_MEAN, networks.IMAGENET_STD))
+    stages = _stages()(tf.constant((rgb / 255.0 - mean) / std), training=False)
+    return [tf.math.l2_normalize(stage, axis=-1, epsilon=1e-10).numpy() for stage in stages]
+
+
+@functools.cache
+def _stages() -> keras.Model:
+    network = mobilenet_v2.pretrained()
+    outputs = [network.get_layer(name).output for name in STAGES]
+    return keras.Model(network.inputs, outputs)
+
+
+def _checked(
+    made: np.ndarray, targets: np.ndarray, *, y: bool = False, crop: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Both as float64, of all channels or of `luma`, without their border."""
+    for images in (made, targets):
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape != made.shape:
+            raise ValueError(
+                "Two sets of uint8 images [N, H, W, C] of one shape are compared. Received: "
+                f"{made.dtype} {list(made.shape)} and {targets.dtype} {list(targets.shape)}."
+            )
+    if crop < 0 or 2 * crop >= min(made.shape[1:3]):
+        raise ValueError(
+            f"crop must leave something of the images, {made.shape[1]}x{made.shape[2]}. "
+            f"Received: {crop}."
+        )
+    inner = slice(crop, -crop or None)
+    made, targets = (images[:, inner, inner] for images in (made, targets))
+    if y:
+        return luma(made), luma(targets)
+    return made.astype(np.float64), targets.astype(np.float64)

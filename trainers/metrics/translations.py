@@ -1,0 +1,141 @@
+"""Measures an image-to-image GAN on pairs that it has not seen, beside plain baselines."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trainers.data import LowHighSet, PairSet
+from trainers.metrics import likeness
+from trainers.metrics.evaluator import versions
+from trainers.metrics.features import Features
+from trainers.metrics.kid import kid
+from trainers.metrics.progress import with_progress
+from zoo.image_to_image import ImageToImage
+from zoo.images import like
+
+BATCH = 16
+# What makes an image of sources: uint8 [N, h, w, c] -> uint8 [N, H, W, C].
+Maker = Callable[[np.ndarray], np.ndarray]
+
+
+def measure(
+    gan: ImageToImage,
+    held_out: PairSet | LowHighSet,
+    *,
+    training: PairSet | LowHighSet | None = None,
+    num_images: int = 5000,
+) -> dict[str, Any]:
+    """Scores of the model and of each baseline, means over the same images.
+
+    The baselines: what enlarges, "bicubic"; of others "identity", the source as it is, and with
+    `training` "mean_colour", one colour for all, and "nearest_neighbour", the target of the
+    training pair whose source is nearest, pixel by pixel.
+
+    The scores: l1, psnr and ssim of all channels and of Y (psnr_y, ssim_y), perceptual, and
+    kid_x1000 of all images together. `crop`, left out of psnr and ssim on each side, is the scale
+    of a model that enlarges, else 0.
+
+    Args:
+        gan: The model.
+        held_out: Pairs that it was not trained on.
+        training: Those that it was.
+        num_images: Most pairs to use.
+
+    Returns:
+        {"scores": {"model": {name: value}, baseline: {...}}, "crop", "num_images", ...}, for JSON.
+
+    Raises:
+        ValueError: No pair, or images too small for a score.
+    """
+    count = min(num_images, held_out.count)
+    if count < 2:
+        raise ValueError(f"At least 2 held-out pairs are needed. Received: {count}.")
+    crop = gan.scale if gan.scale > 1 else 0
+    makers = {"model": gan.translate, **_baselines(gan, training)}
+    scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in makers}
+    made: dict[str, list[np.ndarray]] = {name: [] for name in makers}
+    features = Features()
+    seen_targets = []
+    for sources, targets in with_progress(_pairs(held_out, count), count, "held-out pairs"):
+        seen_targets.append(features([targets]))
+        for name, make in makers.items():
+            images = make(sources)
+            made[name].append(features([images]))
+            for score, values in _scores(images, targets, crop).items():
+                scores[name].setdefault(score, []).append(values)
+    real = np.concatenate(seen_targets)
+    return {
+        "scores": {
+            name: {
+                **{score: float(np.concatenate(v).mean()) for score, v in scores[name].items()},
+                "kid_x1000": 1000.0 * kid(real, np.concatenate(made[name])),
+            }
+            for name in makers
+        },
+        "crop": crop,
+        "num_images": count,
+        "dataset": held_out.source,
+        "split": held_out.split,
+        "image_shape": list(gan.image_shape),
+        **features.describe(),
+        "versions": versions(),
+    }
+
+
+def _scores(made: np.ndarray, targets: np.ndarray, crop: int) -> dict[str, np.ndarray]:
+    return {
+        "l1": likeness.l1(made, targets),
+        "psnr": likeness.psnr(made, targets, crop=crop),
+        "psnr_y": likeness.psnr(made, targets, y=True, crop=crop),
+        "ssim": likeness.ssim(made, targets, crop=crop),
+        "ssim_y": likeness.ssim(made, targets, y=True, crop=crop),
+        "perceptual": likeness.perceptual(made, targets),
+    }
+
+
+def _pairs(
+    pairs: PairSet | LowHighSet, count: int, size: int = BATCH
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The first `count` (sources, targets), some at a time."""
+    return pairs.images.take(count).batch(size).as_numpy_iterator()
+
+
+def _baselines(gan: ImageToImage, training: Any) -> dict[str, Maker]:
+    if gan.scale > 1:
+        return {"bicubic": lambda low: np.stack([_enlarged(image, gan.scale) for image in low])}
+    shape = gan.image_shape
+    makers: dict[str, Maker] = {
+        "identity": lambda sources: np.stack([like(image, shape) for image in sources])
+    }
+    if training is not None:
+        sources, targets = (
+            np.concatenate(part)
+            for part in zip(*_pairs(training, training.count, 256), strict=True)
+        )
+        colour = np.uint8(np.rint(targets.mean(axis=(0, 1, 2))))
+        makers["mean_colour"] = lambda given: np.broadcast_to(colour, (len(given), *shape))
+        makers["nearest_neighbour"] = _Nearest(sources, targets)
+    return makers
+
+
+class _Nearest:
+    """The target of the training pair whose source is nearest: least squares over all pixels."""
+
+    def __init__(self, sources: np.ndarray, targets: np.ndarray) -> None:
+        self.flat = sources.reshape(len(sources), -1).astype(np.float32)
+        self.squares = np.square(self.flat).sum(axis=1)
+        self.targets = targets
+
+    def __call__(self, sources: np.ndarray) -> np.ndarray:
+        flat = sources.reshape(len(sources), -1).astype(np.float32)
+        return self.targets[np.argmin(self.squares - 2.0 * flat @ self.flat.T, axis=1)]
+
+
+def _enlarged(image: np.ndarray, scale: int) -> np.ndarray:
+    """uint8 [h, w, C] by Pillow's bicubic filter."""
+    height, width, channels = image.shape
+    picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+    picture = picture.resize((scale * width, scale * height), Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(scale * height, scale * width, channels)
