@@ -28,12 +28,18 @@ compare: InceptionV3 if Keras has its weights on this machine already (--network
 downloads them, 92 MB), else the bundled MobileNetV2. A model is never measured on the split that it
 was trained on.
 
+A model that makes images of images is measured on pairs that it has not seen, beside plain
+baselines: L1, PSNR and SSIM (of all channels and of Y), a perceptual distance and KID, each of the
+model, of bicubic where it enlarges, else of the source as it is, of one colour for all and of the
+nearest training pair. --metrics, --seed and --nearest_out are for the others.
+
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """
 
 import json
 import pathlib
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -102,6 +108,9 @@ def _evaluate() -> None:
         fakes = evaluation.from_preset(f.preset, f.num_images, f.seed)
     elif f.run:
         fakes = evaluation.from_run(f.run, f.num_images, f.seed)
+    if fakes and fakes.gan.takes != "images":
+        _write(_measure_translations(fakes), out)
+        return
     features = Features(network=f.network)
     fakes = fakes or evaluation.from_folder(f.images, f.num_images, features.resize)
     record = evaluation.evaluate(
@@ -119,6 +128,40 @@ def _evaluate() -> None:
         print(f"warning: {few} images are too few for a score to trust", file=sys.stderr)
     for metric in record["metrics"].values():
         print(f"{metric['name']}: {metric['value']:.4g}")
+    _write(record, out)
+
+
+def _measure_translations(fakes: Any) -> dict[str, Any]:
+    from trainers import data
+    from trainers.metrics import translations
+    from trainers.metrics.evaluation import check_unseen
+
+    f, gan, trained_on = flags.FLAGS, fakes.gan, fakes.trained_on or {}
+    if gan.takes == "unpaired":
+        raise ValueError(
+            "A model is measured on pairs, one that is trained on pairs or on low and high images. "
+            f"Received: {type(gan).__name__}, which takes {gan.takes}."
+        )
+    dataset = f.dataset or trained_on.get("name")
+    if not dataset:
+        raise ValueError("Nothing says which data set to compare with: give --dataset.")
+    task = ((gan.card or {}).get("training") or {}).get("task")
+    held_out = data.load_for(gan, dataset, split=f.split, task=task, data_dir=f.data_dir)
+    check_unseen(fakes.trained_on, held_out)
+    training = None
+    if gan.takes == "pairs" and trained_on.get("name") == dataset:
+        split = trained_on["split"]
+        training = data.load_for(gan, dataset, split=split, task=task, data_dir=f.data_dir)
+    record = translations.measure(gan, held_out, training=training, num_images=f.num_images)
+    scores = record["scores"]
+    width = max(map(len, scores))
+    print(" " * width, *(f"{name:>10}" for name in scores["model"]))
+    for name, values in scores.items():
+        print(f"{name:{width}}", *(f"{value:10.4g}" for value in values.values()))
+    return {**record, "source": fakes.source, "trained_on": fakes.trained_on}
+
+
+def _write(record: dict[str, Any], out: pathlib.Path | None) -> None:
     print(json.dumps(record), flush=True)  # before the file: a full disk does not lose the score
     if out:
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
