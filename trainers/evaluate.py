@@ -109,7 +109,17 @@ def _evaluate() -> None:
     elif f.run:
         fakes = evaluation.from_run(f.run, f.num_images, f.seed)
     if fakes and fakes.gan.takes != "images":
-        _write(_measure_translations(fakes), out)
+        from trainers.metrics import translations
+
+        record = translations.evaluate(
+            fakes.gan,
+            dataset=f.dataset,
+            split=f.split,
+            num_images=f.num_images,
+            data_dir=f.data_dir,
+        )
+        _print_table(record["scores"])
+        _write({**record, "source": fakes.source}, out)
         return
     features = Features(network=f.network)
     fakes = fakes or evaluation.from_folder(f.images, f.num_images, features.resize)
@@ -131,34 +141,11 @@ def _evaluate() -> None:
     _write(record, out)
 
 
-def _measure_translations(fakes: Any) -> dict[str, Any]:
-    from trainers import data
-    from trainers.metrics import translations
-    from trainers.metrics.evaluation import check_unseen
-
-    f, gan, trained_on = flags.FLAGS, fakes.gan, fakes.trained_on or {}
-    if gan.takes == "unpaired":
-        raise ValueError(
-            "A model is measured on pairs, one that is trained on pairs or on low and high images. "
-            f"Received: {type(gan).__name__}, which takes {gan.takes}."
-        )
-    dataset = f.dataset or trained_on.get("name")
-    if not dataset:
-        raise ValueError("Nothing says which data set to compare with: give --dataset.")
-    task = ((gan.card or {}).get("training") or {}).get("task")
-    held_out = data.load_for(gan, dataset, split=f.split, task=task, data_dir=f.data_dir)
-    check_unseen(fakes.trained_on, held_out)
-    training = None
-    if gan.takes == "pairs" and trained_on.get("name") == dataset:
-        split = trained_on["split"]
-        training = data.load_for(gan, dataset, split=split, task=task, data_dir=f.data_dir)
-    record = translations.measure(gan, held_out, training=training, num_images=f.num_images)
-    scores = record["scores"]
+def _print_table(scores: dict[str, dict[str, float]]) -> None:
     width = max(map(len, scores))
     print(" " * width, *(f"{name:>10}" for name in scores["model"]))
     for name, values in scores.items():
         print(f"{name:{width}}", *(f"{value:10.4g}" for value in values.values()))
-    return {**record, "source": fakes.source, "trained_on": fakes.trained_on}
 
 
 def _write(record: dict[str, Any], out: pathlib.Path | None) -> None:

@@ -3,7 +3,8 @@
 For maintainers. Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
 and adds the scores of these very weights against the test split of the data they were trained on:
 KID, recall and coverage, the balance of classes where the data has labels, and whether the classes
-asked for are drawn where the model takes them.
+asked for are drawn where the model takes them; of a model that makes images of images how like
+their targets they are, beside plain baselines.
 """
 
 import pathlib
@@ -25,7 +26,7 @@ def _define_flags() -> None:
 def _publish() -> None:
     quiet_tensorflow()
     import zoo
-    from trainers.metrics import evaluation
+    from trainers.metrics import evaluation, translations
     from zoo.presets import PRETRAINED
 
     gan = zoo.load(str(pathlib.Path(flags.FLAGS.run) / "preset"))
@@ -35,16 +36,21 @@ def _publish() -> None:
         "licence": LICENCE,
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
-    record = evaluation.evaluate(
-        evaluation.from_preset(str(folder), IMAGES, seed=0),
-        metrics=_metrics(gan),
-        num_images=IMAGES,
-    )
+    if gan.takes == "images":
+        record = evaluation.evaluate(
+            evaluation.from_preset(str(folder), IMAGES, seed=0),
+            metrics=_metrics(gan),
+            num_images=IMAGES,
+        )
+    else:
+        record = translations.evaluate(zoo.load(str(folder)), num_images=IMAGES)
     zoo.load(str(folder)).save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
-    for metric in record["metrics"].values():
+    for metric in record.get("metrics", {}).values():
         value = metric.get("value_x1000")
         shown = f"{metric['value']:.3f}" if value is None else f"{value:.0f} (x 1000)"
         print(f"{metric['name']}: {shown}")
+    for name, values in record.get("scores", {}).items():
+        print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in values.items())}")
     print(f"Wrote {folder}")
 
 

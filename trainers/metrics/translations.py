@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from trainers import data
 from trainers.data import LowHighSet, PairSet
 from trainers.metrics import likeness
+from trainers.metrics.evaluation import check_unseen
 from trainers.metrics.evaluator import versions
 from trainers.metrics.features import Features
 from trainers.metrics.kid import kid
@@ -18,6 +20,48 @@ from zoo.images import like
 BATCH = 16
 # What makes an image of sources: uint8 [N, h, w, c] -> uint8 [N, H, W, C].
 Maker = Callable[[np.ndarray], np.ndarray]
+
+
+def evaluate(
+    gan: ImageToImage,
+    *,
+    dataset: str | None = None,
+    split: str = "test",
+    num_images: int = 5000,
+    data_dir: str | None = None,
+) -> dict[str, Any]:
+    """`measure` of a model that was loaded from a preset, whose card says what it was trained on.
+
+    Args:
+        gan: The model.
+        dataset: What `trainers.data.load_for` reads; by default what the model was trained on.
+        split: The part of it; never one that the model was trained on.
+        num_images: Most pairs to use.
+        data_dir: Where TFDS keeps its sets.
+
+    Raises:
+        DataError: The data set cannot be read.
+        ValueError: No data set given or known, or a split that the model has seen.
+    """
+    card = gan.card or {}
+    trained_on = card.get("dataset") or {}
+    task = (card.get("training") or {}).get("task")
+    dataset = dataset or trained_on.get("name")
+    if gan.takes == "unpaired":
+        raise ValueError(
+            "A model is measured on pairs: one that is trained on pairs, or on low and high images."
+            f" Received: {type(gan).__name__}, which takes {gan.takes}."
+        )
+    if not dataset:
+        raise ValueError("Nothing says which data set to compare with: give --dataset.")
+    held_out = data.load_for(gan, dataset, split=split, task=task, data_dir=data_dir)
+    check_unseen(trained_on, held_out)
+    training = None
+    if gan.takes == "pairs" and trained_on.get("name") == dataset:
+        seen = trained_on["split"]
+        training = data.load_for(gan, dataset, split=seen, task=task, data_dir=data_dir)
+    record = measure(gan, held_out, training=training, num_images=num_images)
+    return {**record, "trained_on": trained_on or None}
 
 
 def measure(

@@ -1,0 +1,16 @@
+"""Narrow Pix2Pix networks at 64 px: the outlines of OpenMoji's emoji to the coloured ones.
+
+Command:
+    python -m trainers.data prepare openmoji_pairs
+    python -m trainers --recipe=pix2pix_openmoji --workdir=runs/pix2pix_openmoji
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "pix2pix_openmoji",
+    "dataset": "openmoji_pairs",
+    "batch_size": 8,
+    "steps": 20_000,
+    "sample_every": 1_000,
+}
