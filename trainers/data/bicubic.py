@@ -16,7 +16,11 @@ _WEIGHT_BITS = 22
 
 
 def resize(images: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """uint8 [N, H, W, C] -> uint8 [N, height, width, C], as Pillow's BICUBIC. H, W are static."""
+    """uint8 [N, H, W, C] -> uint8 [N, height, width, C], as Pillow's BICUBIC.
+
+    H and W are static. Both must change by one factor: otherwise Pillow may take the height first,
+    and the values differ by a few levels.
+    """
     across = tf.constant(_weights(images.shape[2], width))
     down = tf.constant(_weights(images.shape[1], height))
     pixels = tf.cast(images, tf.float64)  # exact: sums stay below 2^53

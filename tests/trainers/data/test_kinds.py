@@ -43,6 +43,6 @@ def test_unknown_kind():
     with pytest.raises(data.DataError) as error:
         data.load_training("pair", "fashion_mnist", resolution=28)
     assert str(error.value) == (
-        "Unknown kind of set. Did you mean 'pairs'? The kinds are: images, pairs, unpaired, "
-        "low_high. Received: 'pair'."
+        "Unknown kind of set. Did you mean 'pairs' or 'unpaired'? The kinds are: images, "
+        "pairs, unpaired, low_high. Received: 'pair'."
     )

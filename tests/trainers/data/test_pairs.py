@@ -189,7 +189,7 @@ def test_a_pair_of_which_one_is_broken_is_skipped(tmp_path, squares, caplog):
     good = [i for i in range(20) if i not in (4, 11)]
     source, target = read(pair_set)
     np.testing.assert_array_equal(source, squares[good])
-    assert np.abs(target - (255.0 - squares[good])).mean() < 16  # JPEG
+    assert np.abs(target - (255.0 - squares[good])).mean() < 30  # JPEG
     assert "Skipped 2 of 20 images" in caplog.text
 
 

@@ -1,5 +1,8 @@
 """The tasks: what is done to the images, drawn from the seed of each row alone."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -16,9 +19,14 @@ def seeds(*rows: int) -> tf.Tensor:
     return tf.constant([[7, row] for row in rows], tf.int64)
 
 
+@functools.cache
+def compiled(name: str) -> Callable:
+    return tf.function(tasks.TASKS[name].degrade)
+
+
 def run(name: str, images: np.ndarray, *rows: int) -> np.ndarray:
     rows = rows or range(len(images))
-    return tasks.TASKS[name].degrade(tf.constant(images), seeds(*rows)).numpy()
+    return compiled(name)(tf.constant(images), seeds(*rows)).numpy()
 
 
 def flat(value: int, count: int = 1, size: int = 64) -> np.ndarray:
@@ -55,7 +63,7 @@ def test_a_grey_source_may_be_repeated(squares):
 
 
 def test_inpaint_covers_what_its_mask_says(squares):
-    images = np.concatenate([squares] * 5)
+    images = np.concatenate([squares] * 4)
     out = run("inpaint", images)
     missing = out[..., 3] == 255
     assert set(np.unique(out[..., 3])) == {0, 255}
@@ -120,8 +128,12 @@ def test_filters_agree_with_scipy(squares):
 
 def test_edges_are_thin_dark_lines_where_the_gradient_is_steep(squares):
     grey = run("colorize", squares)[..., 0].astype(float)
-    gradient = [scipy.ndimage.sobel(grey, axis=axis, mode="mirror") / 4 for axis in (1, 2)]
-    size = np.hypot(*gradient)
+    size = np.stack(
+        [
+            np.hypot(*(scipy.ndimage.sobel(g, axis, mode="mirror") / 4 for axis in (0, 1)))
+            for g in grey
+        ]
+    )
     out = run("edges_to_photo", squares)[..., 0]
     ink = out < 255
     assert np.abs(out - 255 * (1 - np.minimum(size / 64, 1)))[ink].max() <= 0.51
@@ -131,7 +143,7 @@ def test_edges_are_thin_dark_lines_where_the_gradient_is_steep(squares):
 
 def test_edges_of_a_step():
     image = flat(20)
-    image[:, :, 30:] = 120
+    image[:, :, 30:] = 70
     out = run("edges_to_photo", image)[0, :, :, 0]
     columns = np.flatnonzero((out < 255).all(axis=0))
     assert len(columns) == 1
@@ -146,7 +158,7 @@ def test_super_resolve_is_pillows_bicubic(squares):
         small = Image.fromarray(image).resize((16, 16), Image.Resampling.BICUBIC)
         np.testing.assert_array_equal(small.resize((64, 64), Image.Resampling.BICUBIC), source)
     with pytest.raises(data.DataError, match=r"multiples of 4\. Received: 30x30\."):
-        run("super_resolve", flat(0, 1, 30))
+        tasks.super_resolve(tf.constant(flat(0, 1, 30)), seeds(0))
 
 
 def test_unknown_task():
