@@ -43,6 +43,8 @@ class Signature:
     Attributes:
         batchable: all inputs and outputs are declared with an unknown leading dimension, so that
             rows of several requests can run together.
+        padded: batches are filled up to 1, 2, 4 ... rows, so that the runtime plans for few shapes.
+            Not where a row's size is open, or is that of bytes: each is planned for anyway.
     """
 
     def __init__(self, key: str, definition, run: Callable[..., Sequence[np.ndarray]]):
@@ -55,6 +57,11 @@ class Signature:
         shapes = [tensor.tensor_shape for tensor in tensors]
         self.batchable = bool(self.inputs) and all(
             not shape.unknown_rank and shape.dim and shape.dim[0].size < 0 for shape in shapes
+        )
+        self.padded = self.batchable and not any(
+            tensor.dtype == tf.string.as_datatype_enum
+            or any(dim.size < 0 for dim in tensor.tensor_shape.dim[1:])
+            for tensor in definition.inputs.values()
         )
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
