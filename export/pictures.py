@@ -41,6 +41,13 @@ def check_size(height: tf.Tensor, width: tf.Tensor, scale: int) -> tf.Operation:
     )
 
 
+def check_rows(images: tf.Tensor) -> tf.Operation:
+    """An assertion that there is an image at all."""
+    n = tf.shape(images)[0]
+    received = tf.strings.as_string(n)
+    return _check(n >= 1, ["There must be at least one image. Received: ", received, "."])
+
+
 def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """One file, a string scalar -> its pixels, upright as a JPEG's EXIF orientation says.
 
@@ -80,12 +87,16 @@ def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Te
     pixels = tf.cond(
         is_png,
         lambda: tf.io.decode_png(data, channels=4),
-        lambda: _with_alpha(_upright(tf.io.decode_jpeg(data, channels=3), orientation(data))),
+        lambda: _with_alpha(
+            _upright(
+                tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"),
+                orientation(data),
+            )
+        ),
     )
     pixels = tf.ensure_shape(pixels, [None, None, 4])
-    alpha = pixels[..., 3:]
-    kind = tf.io.decode_raw(tf.strings.substr(head, 25, 1), tf.uint8)[0]
-    has_alpha = tf.reduce_any(alpha < 255) | (is_png & ((kind == GREY_ALPHA) | (kind == RGB_ALPHA)))
+    alpha, has_alpha = _true_alpha(pixels[..., 3:], is_png, tf.strings.substr(head, 24, 2))
+    pixels = tf.concat([pixels[..., :3], alpha], axis=-1)
     if channels == 1:
         return tf.image.rgb_to_grayscale(pixels[..., :3]), alpha, has_alpha
     return pixels[..., :channels], alpha, has_alpha
@@ -111,6 +122,22 @@ def encode(image: tf.Tensor, alpha: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tenso
 def _resized(alpha: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
     fitted = tf.image.resize(alpha, size, method="bicubic")
     return tf.cast(tf.clip_by_value(tf.round(fitted), 0.0, 255.0), tf.uint8)
+
+
+def _true_alpha(
+    alpha: tf.Tensor, is_png: tf.Tensor, kind: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Alpha with 255 for opaque, and whether the file has it, as a channel or for a colour.
+
+    TensorFlow fills that of a PNG without with the largest value of its bit depth, which is less
+    than 255 of 1, 2 and 4 bits.
+    """
+    depth, colour_type = tf.unstack(tf.cast(tf.io.decode_raw(kind, tf.uint8), tf.int32), 2)
+    fewer = is_png & (depth < 8)
+    filled = tf.cast(tf.where(fewer, tf.bitwise.left_shift(1, depth) - 1, 255), tf.uint8)
+    is_channel = is_png & ((colour_type == GREY_ALPHA) | (colour_type == RGB_ALPHA))
+    has_alpha = is_channel | tf.reduce_any(alpha != filled)
+    return tf.where(has_alpha, alpha, tf.constant(255, tf.uint8)), has_alpha
 
 
 def _with_alpha(image: tf.Tensor) -> tf.Tensor:

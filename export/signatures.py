@@ -106,10 +106,11 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
     def translate(images: tf.Tensor) -> dict[str, Any]:
         size = tf.shape(images)
         fits = pictures.check_size(size[1], size[2], gan.scale)
-        with tf.control_dependencies([fits]):
+        with tf.control_dependencies([pictures.check_rows(images), fits]):
             images = tf.identity(images)
-        outside = tf.boolean_mask(images, ~(tf.abs(images) <= checks.LARGEST))  # NaN too
-        images = _refuse(outside, checks.RANGE_RULE, images)
+        # Not ~(... <= ...): TensorFlow's optimizer makes > of that, which NaN passes.
+        outside = tf.math.is_nan(images) | (tf.abs(images) > checks.LARGEST)
+        images = _refuse(tf.boolean_mask(images, outside), checks.RANGE_RULE, images)
         made = tf.map_fn(
             lambda image: gan.made_from(image[None], direction=direction)[0],
             images,

@@ -51,6 +51,9 @@ _POLL_TIMEOUT = 2.0
 # "host:port", or one of gRPC's own address schemes.
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
 
+# Where in a graph an error arose; a caller does not know the graph.
+_NODE = re.compile(r"\[\[\{\{node .*?\}\}\]\]")
+
 _METHODS = {
     "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
     "GetModelMetadata": ("tensorflow.serving.PredictionService", wire.GetModelMetadataResponse),
@@ -395,7 +398,7 @@ class Core:
                 f"{self._address} must answer within {deadline.seconds:g} s; check that it is up,"
                 f" or allow more with timeout=. Received: no answer to {method} ({details})"
             )
-        received = f"Received for {model!r}: {details}"
+        received = f"Received for {model!r}: {' '.join(_NODE.sub('', details or '').split())}"
         if code == grpc.StatusCode.NOT_FOUND:
             return ModelNotFound(f"The model must be one that {self._address} serves. {received}")
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):

@@ -20,6 +20,8 @@ from serving.server.errors import StartError, StatusError, from_code_number, inv
 
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _WARMUP_LIMIT = 1000
+# What TensorFlow's Python puts before an error of the runtime. TF Serving has no Python.
+_PYTHONS_WORDS = "Graph execution error:\n\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Signature:
         try:
             return self._run(*inputs)
         except tf.errors.OpError as error:
-            raise from_code_number(error.error_code, error.message) from error
+            message = error.message.removeprefix(_PYTHONS_WORDS)
+            raise from_code_number(error.error_code, message) from error
         except (TypeError, ValueError) as error:
             raise invalid_argument(str(error)) from error
 
