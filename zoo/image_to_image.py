@@ -1,6 +1,7 @@
 """GANs from image to image: trained at one size, used at any."""
 
 import functools
+from collections.abc import Hashable
 from typing import Any
 
 import keras
@@ -21,7 +22,8 @@ class ImageToImage(GAN):
     """Base of GANs that make an image of an image.
 
     A family writes `images_from`. `_config` holds `resolution`, the height and width that it is
-    trained at, `source_channels` and `channels`, those of what it makes.
+    trained at, `channels` of what it makes, and `source_channels` where what it translates has
+    others.
 
     Attributes:
         scale: Pixels of an output for each of the input, in height and in width.
@@ -35,13 +37,18 @@ class ImageToImage(GAN):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
-        self._functions: dict[int, Any] = {}
+        self._functions: dict[Hashable, Any] = {}
+
+    @property
+    def source_channels(self) -> int:
+        """Of the images to translate."""
+        return self._config.get("source_channels", self._config["channels"])
 
     @property
     def source_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of the images of a training batch that are translated."""
         side = self._config["resolution"] // self.scale
-        return side, side, self._config["source_channels"]
+        return side, side, self.source_channels
 
     def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Sources f32 [N, h, w, c] and targets f32 [N, H, W, C] of a training batch, once checked.
@@ -95,14 +102,18 @@ class ImageToImage(GAN):
         """As `images_from`, without noise."""
         return self.images_from(inputs)
 
-    def check_sources(self, images: Any) -> np.ndarray:
+    def check_sources(self, images: Any, channels: int | None = None) -> np.ndarray:
         """uint8 [N, h, w, c], if that is what `images` are.
+
+        Args:
+            images: What to translate.
+            channels: c; by default `source_channels`.
 
         Raises:
             ValueError: Another type, rank or number of channels, or nothing to translate.
         """
         images = np.asarray(images)
-        channels = self._config["source_channels"]
+        channels = self.source_channels if channels is None else channels
         if (
             images.dtype != np.uint8
             or images.ndim != 4
@@ -130,8 +141,14 @@ class ImageToImage(GAN):
         """
         return self.translated(self.check_sources(images), seed)
 
-    def translated(self, images: np.ndarray, seed: int | None) -> np.ndarray:
-        """`translate` of images that are checked: a few at a time, one by one with a seed."""
+    def translated(self, images: np.ndarray, seed: int | None, **how: str) -> np.ndarray:
+        """`translate` of images that are checked: a few at a time, one by one with a seed.
+
+        Args:
+            images: uint8 [N, h, w, c].
+            seed: As in `translate`.
+            **how: What `images_from` takes besides, as the direction of a CycleGAN.
+        """
         self._settle_once()
         n, height, width, _ = images.shape
         each = 1 if seed is not None else max(1, PIXELS_AT_A_TIME // (height * width))
@@ -140,25 +157,25 @@ class ImageToImage(GAN):
             given = [tf.constant(images[start : start + each])]
             if seed is not None:
                 given.append(tf.constant([seed + start, 0], tf.int64))
-            chunks.append(self._translating(len(given))(*given).numpy())
+            chunks.append(self._translating(images.shape[-1], len(given), how)(*given).numpy())
         return np.concatenate(chunks)
 
-    def _translating(self, inputs: int) -> Any:
+    def _translating(self, channels: int, inputs: int, how: dict[str, str]) -> Any:
         """The function of images uint8, and of a seed where there are two inputs."""
-        if inputs not in self._functions:
-            channels = self._config["source_channels"]
+        key = (channels, inputs, *how.items())
+        if key not in self._functions:
             spec = [
                 tf.TensorSpec([None, None, None, channels], tf.uint8),
                 tf.TensorSpec([2], tf.int64),
             ]
-            self._functions[inputs] = tf.function(
+            self._functions[key] = tf.function(
                 lambda images, *seed: image_io.to_uint8(
-                    self.images_from(image_io.from_uint8(images), *seed)
+                    self.images_from(image_io.from_uint8(images), *seed, **how)
                 ),
                 input_signature=spec[:inputs],
                 autograph=False,
             )
-        return self._functions[inputs]
+        return self._functions[key]
 
     def sample_sheet(self) -> tuple[np.ndarray, int] | None:
         """Rows of source, translation and target: uint8 [3 n, H, W, C], and 3; None of no examples.
@@ -177,14 +194,19 @@ class ImageToImage(GAN):
         return np.stack(rows), 3
 
 
-def padded_to(images: tf.Tensor, multiple: int) -> tf.Tensor:
+def padded_to(images: tf.Tensor, multiple: int, least: int = 1) -> tf.Tensor:
     """Images [N, H, W, C] reflected at the bottom and right until H and W are multiples.
 
     The reflection goes back and forth, so that an image may be of any size, one pixel too.
+
+    Args:
+        images: Of any size.
+        multiple: What H and W are divisible by afterwards.
+        least: What they are at least.
     """
     for axis in (1, 2):
         size = tf.shape(images)[axis]
-        index = tf.range(-(-size // multiple) * multiple)
+        index = tf.range(-(-tf.maximum(size, least) // multiple) * multiple)
         period = tf.maximum(2 * (size - 1), 1)
         index = index % period
         images = tf.gather(images, tf.minimum(index, period - index), axis=axis)
