@@ -131,13 +131,14 @@ def _check_pictures(name: str, files: list[bytes], live: list[np.ndarray]) -> No
 
 def _live_image_to_image(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], Any]]:
     """As `_live`; two images of the training size, and pictures of two sizes."""
-    shape = gan.source_shape
-    images = np.random.default_rng(0).integers(0, 256, [2, *shape], np.uint8)
-    sources = [images[0], images[1, : -(-shape[0] // 2)]]
-    pngs = {"image_bytes": tf.constant([encode_png(image) for image in sources])}
-    raw = {"images": from_uint8(tf.constant(images))}
+    height, width, _ = gan.source_shape
     live = {}
     for i, direction in enumerate(gan.directions or (None,)):
+        shape = [2, height, width, gan.channels_of(direction)[0]]
+        images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        sources = [images[0], images[1, : -(-height // 2)]]
+        pngs = {"image_bytes": tf.constant([encode_png(image) for image in sources])}
+        raw = {"images": from_uint8(tf.constant(images))}
         made = gan.made_from(raw["images"], direction=direction)
         whole, files = (raw, made), None
         if has_pictures(gan):

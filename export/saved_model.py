@@ -147,7 +147,7 @@ def _write_warmup(
         model: Name of the model.
         folder: The version's.
         batches: Rows of a request.
-        size: [H, W, C] of an image where the signature leaves it open, and of a picture's bytes.
+        size: [H, W, C] of an image, where a signature leaves H and W open, and of a picture's bytes.
     """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()
@@ -161,7 +161,9 @@ def _write_warmup(
                     if spec.dtype == tf.string:
                         values = [encode_png(np.zeros(size, np.uint8))] * batch
                     else:
-                        shape = size if spec.shape.rank == 4 else spec.shape[1:]
+                        shape = spec.shape[1:]
+                        if shape.rank == 3:
+                            shape = (*size[:2], shape[2])
                         values = np.zeros([batch, *shape], spec.dtype.as_numpy_dtype)
                     request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
                 log = prediction_log_pb2.PredictionLog(

@@ -94,7 +94,8 @@ def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
 
 def has_pictures(gan: ImageToImage) -> bool:
     """Whether a GAN's images can be read from picture files, and be written to them."""
-    return gan.source_shape[2] in (1, 3, 4) and gan.image_shape[2] in (1, 3)
+    channels = [gan.channels_of(direction) for direction in gan.directions or (None,)]
+    return all(source in (1, 3, 4) and made in (1, 3) for source, made in channels)
 
 
 def task_png(gan: ImageToImage) -> str:
@@ -103,6 +104,8 @@ def task_png(gan: ImageToImage) -> str:
 
 
 def _translation(gan: ImageToImage, direction: str | None) -> Signature:
+    channels, channels_made = gan.channels_of(direction)
+
     def translate(images: tf.Tensor) -> dict[str, Any]:
         size = tf.shape(images)
         fits = pictures.check_size(size[1], size[2], gan.scale)
@@ -115,16 +118,15 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
             lambda image: gan.made_from(image[None], direction=direction)[0],
             images,
             parallel_iterations=1,
-            fn_output_signature=tf.TensorSpec([None, None, gan.image_shape[2]], tf.float32),
+            fn_output_signature=tf.TensorSpec([None, None, channels_made], tf.float32),
         )
         return {"images": made}
 
-    channels = gan.source_shape[2]
     return _signature(translate, tf.TensorSpec([None, None, None, channels], tf.float32, "images"))
 
 
 def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
-    channels = gan.source_shape[2]
+    channels, _ = gan.channels_of(direction)
 
     def one(data: tf.Tensor) -> tf.Tensor:
         source, alpha, has_alpha = pictures.decode(data, channels, gan.scale)

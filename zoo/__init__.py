@@ -30,10 +30,12 @@ from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families
 if TYPE_CHECKING:
     from zoo.biggan import BigGAN
     from zoo.cgan import CGAN
+    from zoo.cyclegan import CycleGAN
     from zoo.dcgan import DCGAN
     from zoo.gan import GAN
     from zoo.pix2pix import Pix2Pix
     from zoo.progan import ProGAN
+    from zoo.srgan import SRGAN
     from zoo.stylegan import StyleGAN
     from zoo.stylegan2 import StyleGAN2
     from zoo.vanilla import VanillaGAN
@@ -42,7 +44,9 @@ __all__ = [
     "CGAN",
     "DCGAN",
     "GAN",
+    "SRGAN",
     "BigGAN",
+    "CycleGAN",
     "Pix2Pix",
     "Preset",
     "PresetError",

@@ -21,7 +21,8 @@ class ImageToImage(GAN):
     """Base of GANs that make an image of an image.
 
     A family writes `images_from`. `_config` holds `resolution`, the height and width that it is
-    trained at, `source_channels` and `channels`, those of what it makes.
+    trained at, `channels` of what it makes, and `source_channels` where what it translates has
+    others.
 
     Attributes:
         scale: Pixels of an output for each of the input, in height and in width.
@@ -44,10 +45,19 @@ class ImageToImage(GAN):
         self._functions: dict[tuple[int, str | None], Any] = {}
 
     @property
+    def source_channels(self) -> int:
+        """Of the images to translate."""
+        return self._config.get("source_channels", self._config["channels"])
+
+    def channels_of(self, direction: str | None = None) -> tuple[int, int]:
+        """Channels of what is translated and of what is made, in a direction."""
+        return self.source_channels, self.image_shape[2]
+
+    @property
     def source_shape(self) -> tuple[int, int, int]:
         """(H, W, C) of the images of a training batch that are translated."""
         side = self._config["resolution"] // self.scale
-        return side, side, self._config["source_channels"]
+        return side, side, self.source_channels
 
     def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
         """Sources f32 [N, h, w, c] and targets f32 [N, H, W, C] of a training batch, once checked.
@@ -133,14 +143,18 @@ class ImageToImage(GAN):
             )
         return direction
 
-    def check_sources(self, images: Any) -> np.ndarray:
+    def check_sources(self, images: Any, direction: str | None = None) -> np.ndarray:
         """uint8 [N, h, w, c], if that is what `images` are.
+
+        Args:
+            images: What to translate.
+            direction: In which; see `channels_of`.
 
         Raises:
             ValueError: Another type, rank or number of channels, or nothing to translate.
         """
         images = np.asarray(images)
-        channels = self._config["source_channels"]
+        channels, _ = self.channels_of(direction)
         if (
             images.dtype != np.uint8
             or images.ndim != 4
@@ -154,14 +168,14 @@ class ImageToImage(GAN):
         return images
 
     def translate(
-        self, images: np.ndarray, *, seed: int | None = None, direction: str | None = None
+        self, images: np.ndarray, direction: str | None = None, *, seed: int | None = None
     ) -> np.ndarray:
         """Translates images with the EMA generator.
 
         Args:
             images: uint8 [N, H, W, C], all of one size, which may be any.
-            seed: Where the paper has noise, row i draws it from seed + i; None leaves it out.
             direction: Of a model that has several: one of `directions`; None for the first.
+            seed: Where the paper has noise, row i draws it from seed + i; None leaves it out.
 
         Returns:
             uint8 [N, scale H, scale W, C'].
@@ -170,7 +184,7 @@ class ImageToImage(GAN):
             ValueError: Anything else than such images, or another direction.
         """
         direction = self.check_direction(direction)
-        return self.translated(self.check_sources(images), seed, direction)
+        return self.translated(self.check_sources(images, direction), seed, direction)
 
     def translated(
         self, images: np.ndarray, seed: int | None = None, direction: str | None = None
@@ -192,7 +206,7 @@ class ImageToImage(GAN):
         """The function of images uint8, and of a seed where there are two inputs."""
         key = (inputs, direction)
         if key not in self._functions:
-            channels = self._config["source_channels"]
+            channels, _ = self.channels_of(direction)
             spec = [
                 tf.TensorSpec([None, None, None, channels], tf.uint8),
                 tf.TensorSpec([2], tf.int64),
@@ -223,14 +237,19 @@ class ImageToImage(GAN):
         return np.stack(rows), 3
 
 
-def padded_to(images: tf.Tensor, multiple: int) -> tf.Tensor:
+def padded_to(images: tf.Tensor, multiple: int, least: int = 1) -> tf.Tensor:
     """Images [N, H, W, C] reflected at the bottom and right until H and W are multiples.
 
     The reflection goes back and forth, so that an image may be of any size, one pixel too.
+
+    Args:
+        images: Of any size.
+        multiple: What H and W are divisible by afterwards.
+        least: What they are at least.
     """
     for axis in (1, 2):
         size = tf.shape(images)[axis]
-        index = tf.range(-(-size // multiple) * multiple)
+        index = tf.range(-(-tf.maximum(size, least) // multiple) * multiple)
         period = tf.maximum(2 * (size - 1), 1)
         index = index % period
         images = tf.gather(images, tf.minimum(index, period - index), axis=axis)

@@ -50,6 +50,17 @@ def patch_layers(
     return [*network, layers.ZeroPadding2D(1), convolution(1, 4, 1, True)]
 
 
+def check_patch(patch: int, resolution: int) -> None:
+    """Raises ValueError for a side that is none of `PATCHES`, or too large for the images."""
+    if patch not in PATCHES:
+        raise ValueError(f"patch must be one of {', '.join(map(str, PATCHES))}. Received: {patch}.")
+    if resolution < smallest_image(patch):
+        raise ValueError(
+            f"patch={patch} needs images of {smallest_image(patch)} px at least: choose a smaller "
+            f"patch. Received: resolution={resolution}."
+        )
+
+
 def receptive_field(convolutions: Sequence[tuple[int, int]]) -> int:
     """Side of what one output sees, in pixels, through convolutions of (kernel, stride)."""
     side = 1

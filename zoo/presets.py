@@ -28,6 +28,8 @@ FAMILIES = {
     "stylegan2": "StyleGAN2",
     "biggan": "BigGAN",
     "pix2pix": "Pix2Pix",
+    "cyclegan": "CycleGAN",
+    "srgan": "SRGAN",
 }
 
 CONFIG_FILE = "config.json"

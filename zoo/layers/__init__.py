@@ -15,6 +15,7 @@ from zoo.layers.fir import (
     fir_downsample,
     fir_upsample,
 )
+from zoo.layers.instance_norm import InstanceNormalization
 from zoo.layers.maxout import Maxout
 from zoo.layers.minibatch_std import MinibatchStd
 from zoo.layers.modulated import ModulatedConv2D
@@ -22,7 +23,9 @@ from zoo.layers.noise import Noise, without_noise
 from zoo.layers.orthogonal import Orthogonal
 from zoo.layers.per_image import PerImageBatchNormalization
 from zoo.layers.pixel_norm import PixelNorm
+from zoo.layers.pixel_shuffle import PixelShuffle
 from zoo.layers.random import Dropout, NoiseDropout, next_seed, random_draws
+from zoo.layers.reflection import ReflectionPadding2D
 from zoo.layers.self_attention import SelfAttention
 from zoo.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
 
@@ -35,6 +38,7 @@ __all__ = [
     "EqualizedDense",
     "FIRDownsampling2D",
     "FIRUpsampling2D",
+    "InstanceNormalization",
     "Maxout",
     "MinibatchStd",
     "ModulatedConv2D",
@@ -43,6 +47,8 @@ __all__ = [
     "Orthogonal",
     "PerImageBatchNormalization",
     "PixelNorm",
+    "PixelShuffle",
+    "ReflectionPadding2D",
     "SelfAttention",
     "SpectralNormConv2D",
     "SpectralNormDense",

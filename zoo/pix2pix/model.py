@@ -60,15 +60,7 @@ class Pix2Pix(ImageToImage):
         sizes = checks.counts(
             {"source_channels": source_channels, "channels": channels, "width": width}
         )
-        if patch not in patchgan.PATCHES:
-            raise ValueError(
-                f"patch must be one of {', '.join(map(str, patchgan.PATCHES))}. Received: {patch}."
-            )
-        if resolution < patchgan.smallest_image(patch):
-            raise ValueError(
-                f"patch={patch} needs images of {patchgan.smallest_image(patch)} px at least: "
-                f"choose a smaller patch. Received: resolution={resolution}."
-            )
+        patchgan.check_patch(patch, resolution)
         if adversarial not in ADVERSARIAL:
             raise ValueError(
                 f"adversarial must be one of {', '.join(ADVERSARIAL)}. Received: {adversarial!r}."

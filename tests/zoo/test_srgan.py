@@ -1,0 +1,262 @@
+"""SRGAN: its networks, its two phases and its game against computations of their own."""
+
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo import features
+from zoo.srgan import networks
+
+SIZES = dict(resolution=16, width=4, blocks=1, features="none", pretrain_steps=0)
+
+
+def build(**config) -> zoo.SRGAN:
+    keras.utils.set_random_seed(0)
+    return zoo.SRGAN(**{**SIZES, **config})
+
+
+def batches(count: int, scale: int = 4) -> tf.data.Dataset:
+    high = np.random.default_rng(0).uniform(-1, 1, (2 * count, 16, 16, 3)).astype(np.float32)
+    return tf.data.Dataset.from_tensor_slices((high[:, ::scale, ::scale], high)).batch(2)
+
+
+def parameters(network: keras.Model) -> int:
+    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+
+
+def generator_count(scale: int, width: int, blocks: int, doubling: int) -> int:
+    """Kernels, biases, gains and slopes of figure 4; `doubling` is one doubling without PReLU."""
+    outer = 81 * 3 * width + width + width + 81 * width * 3 + 3
+    normalised = 9 * width**2 + width + 2 * width
+    doublings = scale.bit_length() - 1
+    return outer + blocks * (2 * normalised + width) + normalised + doublings * (doubling + width)
+
+
+def test_counts_are_the_papers() -> None:
+    assert generator_count(4, 64, 16, 9 * 64 * 256 + 256) == 1_550_659
+    assert parameters(networks.generator(4, 3, 64, 16, "pixel_shuffle")) == 1_550_659
+    assert parameters(networks.discriminator(96, 3, 64)) == 23_565_505
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("upsampling", networks.UPSAMPLING)
+def test_counts_and_sizes_follow_the_arguments(scale: int, upsampling: str) -> None:
+    doubling = {
+        "pixel_shuffle": 9 * 6 * 24 + 24,
+        "nearest": 9 * 6 * 6 + 6,
+        "bilinear": 9 * 6 * 6 + 6,
+        "transposed": 16 * 6 * 6 + 6,
+    }[upsampling]
+    network = networks.generator(scale, 3, 6, 2, upsampling)
+    assert parameters(network) == generator_count(scale, 6, 2, doubling)
+    low = np.zeros((1, 5, 7, 3), np.float32)
+    assert network(low).shape == (1, 5 * scale, 7 * scale, 3)
+
+
+def test_the_discriminator_is_figure_4() -> None:
+    network = networks.discriminator(32, 1, 4)
+    convolutions = [
+        (layer.kernel_size[0], layer.strides[0], layer.filters)
+        for layer in network.layers
+        if isinstance(layer, keras.layers.Conv2D)
+    ]
+    multiples = [1, 1, 2, 2, 4, 4, 8, 8]
+    assert convolutions == [(3, 1 + i % 2, 4 * m) for i, m in enumerate(multiples)]
+    assert len([layer for layer in network.layers if "batch_norm" in layer.name]) == 7
+    assert network.output_shape == (None, 1)
+    flat = 32 // 16 * 32 // 16 * 32
+    dense = [v.shape for v in network.trainable_variables if len(v.shape) == 2]
+    assert dense == [(flat, 64), (64, 1)]
+
+
+def test_low_is_taken_to_0_and_1() -> None:
+    network = networks.generator(2, 3, 4, 1, "pixel_shuffle")
+    first = next(layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D))
+    seen = keras.Model(network.input, first.input)(np.array([[[[-1.0, 0.0, 1.0]]]], np.float32))
+    np.testing.assert_allclose(seen[0, 0, 0], [0.0, 0.5, 1.0])
+
+
+def softplus(x: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(1.0 + tf.exp(x))
+
+
+def some_features(name: str) -> keras.Model:
+    return keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(5, 3, 2, activation="relu")]
+    )
+
+
+@pytest.mark.parametrize("content", ["none", "vgg19"])
+def test_a_step_of_the_game_is_the_papers(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "weights_file", lambda name: None)
+    monkeypatch.setattr(features, "feature_network", some_features)
+    gan = build(features=content, adversarial=0.25)
+    sgd = keras.optimizers.SGD
+    gan.compile(sgd(0.01), sgd(0.01), run_eagerly=True)
+    gan.content.build()
+    (low, high), *_ = batches(1)
+    with tf.GradientTape(persistent=True) as tape:
+        made = gan.generator(low, training=True)
+        real, fake = (gan.discriminator(x, training=True) for x in (high, made))
+        g_loss = tf.reduce_mean(softplus(-fake))
+        d_loss = tf.reduce_mean(softplus(-real)) + tf.reduce_mean(softplus(fake))
+        mse = tf.reduce_mean((made - high) ** 2)
+        content_loss = mse
+        if content != "none":
+            network = gan.content._features
+            content_loss = tf.reduce_mean((network(made) - network(high)) ** 2)
+        total = content_loss + 0.25 * g_loss
+    expected = []
+    for network, loss in ((gan.generator, total), (gan.discriminator, d_loss)):
+        for variable in network.trainable_variables:
+            gradient = tape.gradient(loss, variable.value)
+            expected.append((variable, variable.numpy() - 0.01 * gradient.numpy()))
+    history = gan.fit(batches(1), verbose=0).history
+    for name, value in dict(
+        g_loss=g_loss, d_loss=d_loss, content_loss=content_loss, mse_loss=mse
+    ).items():
+        assert history[name] == [pytest.approx(float(value), rel=1e-4)], name
+    assert set(history) == set(gan.tracked)
+    for variable, value in expected:
+        np.testing.assert_allclose(variable.numpy(), value, atol=1e-5, err_msg=variable.path)
+
+
+def test_the_generator_is_trained_alone_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    monkeypatch.setattr(features, "weights_file", lambda name: None)
+    monkeypatch.setattr(
+        features, "feature_network", lambda name: built.append(name) or some_features(name)
+    )
+    gan = build(features="hed", pretrain_steps=2)
+    gan.compile(pretraining_optimizer=keras.optimizers.SGD(0.01), run_eagerly=True)
+    (low, high), *_ = batches(1)
+    kernel = gan.generator.trainable_variables[0]
+    with tf.GradientTape() as tape:
+        mse = tf.reduce_mean((gan.generator(low, training=True) - high) ** 2)
+    expected = kernel.numpy() - 0.01 * tape.gradient(mse, kernel.value).numpy()
+    discriminator = gan.discriminator.get_weights()
+    assert gan.phase() == "pretraining"
+    history = gan.fit(batches(1), verbose=0).history
+    assert history["mse_loss"] == [pytest.approx(float(mse), rel=1e-4)]
+    np.testing.assert_allclose(kernel.numpy(), expected, atol=1e-6)
+    gan.fit(batches(1), verbose=0)
+    for before, after in zip(discriminator, gan.discriminator.get_weights(), strict=True):
+        np.testing.assert_array_equal(before, after)
+    assert built == []
+
+    def updates() -> list[int]:
+        optimizers = (
+            gan.pretraining_optimizer,
+            gan.generator_optimizer,
+            gan.discriminator_optimizer,
+        )
+        return [int(optimizer.iterations.numpy()) for optimizer in optimizers]
+
+    assert updates() == [2, 0, 0]
+    assert gan.phase() == "adversarial"
+    variables = len(gan.variables)
+    gan.fit(batches(3), verbose=0)
+    assert updates() == [2, 3, 3]
+    assert built == ["hed"]  # once
+    assert len(gan.variables) == variables
+    assert int(gan.steps.numpy()) == 5
+
+
+def test_a_fit_goes_through_both_phases() -> None:
+    gan = build(pretrain_steps=2)
+    gan.compile()
+    gan.fit(batches(5), verbose=0)
+    assert int(gan.pretraining_optimizer.iterations.numpy()) == 2
+    assert int(gan.discriminator_optimizer.iterations.numpy()) == 3
+    sheet, columns = gan.sample_sheet()
+    assert (sheet.shape, columns) == ((6, 16, 16, 3), 3)
+
+
+def test_a_keras_file_holds_all_optimizers(tmp_path: pathlib.Path) -> None:
+    gan = build(pretrain_steps=1)
+    gan.compile(pretraining_optimizer=keras.optimizers.Adam(0.5), run_eagerly=True)
+    gan.fit(batches(1), verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.models.load_model(tmp_path / "gan.keras")
+    assert float(loaded.pretraining_optimizer.learning_rate) == 0.5
+    for ours, theirs in zip(
+        loaded.pretraining_optimizer.variables, gan.pretraining_optimizer.variables, strict=True
+    ):
+        np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_the_rate_is_a_tenth_after_half_of_the_game() -> None:
+    gan = build(decay_after=10)
+    gan.compile()
+    assert float(gan.pretraining_optimizer.learning_rate) == pytest.approx(1e-4)
+    for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
+        assert optimizer.beta_1 == 0.9
+        rates = []
+        for updates in (0, 9, 10, 1000):
+            optimizer.iterations.assign(updates)
+            rates.append(float(optimizer.learning_rate))
+        np.testing.assert_allclose(rates, [1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-5)
+
+
+def test_images_are_normalised_by_running_statistics() -> None:
+    gan = build(scale=2)
+    gan.compile(run_eagerly=True)
+    gan.fit(batches(2, scale=2), verbose=0)
+    images = np.random.default_rng(1).uniform(-1, 1, (3, 5, 9, 3)).astype(np.float32)
+    together = gan.images_from(images).numpy()
+    assert together.shape == (3, 10, 18, 3)
+    np.testing.assert_allclose(together[1:2], gan.images_from(images[1:2]), atol=1e-6)
+    np.testing.assert_allclose(together, gan.ema_generator(images, training=False), atol=1e-6)
+    small = np.random.default_rng(1).integers(0, 256, (2, 1, 3, 3), np.uint8)
+    large = gan.upscale(small)
+    assert large.shape == (2, 2, 6, 3)
+    np.testing.assert_array_equal(large, gan.translate(small))
+    with pytest.raises(ValueError, match=r"SRGAN takes uint8 images \[N, H, W, 3\], of any size"):
+        gan.upscale(small[..., :1])
+
+
+def test_missing_weights_are_told_before_pretraining(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    gan = build(features="vgg19", pretrain_steps=1000)
+    gan.compile()
+    with pytest.raises(ValueError, match="features='vgg19' needs Keras's file of VGG19"):
+        gan.fit(batches(1), verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(scale=3), "scale must be 2 or 4. Received: 3"),
+        (dict(channels=4), "channels must be 1 .grey. or 3 .RGB.. Received: 4"),
+        (dict(resolution=40), "resolution must be a multiple of 16. Received: 40"),
+        (dict(resolution=0), "resolution must be a multiple of 16. Received: 0"),
+        (dict(blocks=0), "blocks must be at least 1. Received: 0"),
+        (
+            dict(upsampling="bicubic"),
+            "one of pixel_shuffle, nearest, bilinear, transposed. Received: 'bicubic'",
+        ),
+        (dict(features="vgg"), "features must be one of vgg19, hed, none. Received: 'vgg'"),
+        (dict(pretrain_steps=-1), "pretrain_steps must be at least 0. Received: -1"),
+        (dict(pretrain_steps=0.5), "pretrain_steps must be an integer. Received: 0.5"),
+        (dict(decay_after=0), "decay_after must be at least 1. Received: 0"),
+        (dict(adversarial=-1.0), "adversarial must be at least 0. Received: -1.0"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(**arguments)
+
+
+def test_the_first_of_a_pair_is_the_smaller() -> None:
+    gan = build()
+    gan.compile(run_eagerly=True)
+    with pytest.raises(ValueError, match=r"first of a pair, trains on images \[N, 4, 4, 3\]"):
+        gan.fit(batches(1).map(lambda low, high: (high, low)), verbose=0)
+    with pytest.raises(ValueError, match=r"pairs of images, \(low, high\). Received: one tensor"):
+        gan.fit(batches(1).map(lambda low, high: high), verbose=0)

@@ -1,0 +1,268 @@
+"""CycleGAN: the game (Zhu et al. 2017, section 3)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import checks, losses, patchgan
+from zoo import images as image_io
+from zoo.accumulation import in_parts
+from zoo.cyclegan import networks
+from zoo.cyclegan.pool import HistoryPool
+from zoo.cyclegan.schedule import LinearDecay
+from zoo.image_to_image import ImageToImage, padded_to
+
+
+class CycleGAN(ImageToImage):
+    """Translation between two sets of images, learnt without pairs.
+
+    Args:
+        resolution: Height and width of the images it is trained on: a multiple of 4 from 8.
+        source_channels: Of images of A.
+        channels: Of images of B: 1 (grey) or 3 (RGB).
+        width: Features of the first layer of all networks; the others keep the paper's proportion.
+        blocks: Residual blocks of a generator; by default 9 from 256 px on and 6 below.
+        patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142 or 286.
+        cycle: Weight of cycle consistency, lambda.
+        identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the
+            reference code; the paper has it for paintings only (section 5.2).
+        pool: Generated images of each domain that are kept for D; 0 for none.
+        learning_rate: Of Adam, in all networks.
+        flat_steps: Steps at that rate; in the paper 100 epochs.
+        decay_steps: Steps from there on until it is zero, linearly; in the paper 100 epochs. With
+            neither the rate is constant.
+
+    Example:
+        gan = zoo.CycleGAN(resolution=128, flat_steps=100_000, decay_steps=100_000)
+        gan.compile()
+        gan.fit(dataset)                      # (a, b) f32 [N, 128, 128, 3] in [-1, 1], no pairs
+        zebras = gan.translate(horses)        # uint8 [N, H, W, 3], of any size
+        horses = gan.translate(zebras, "b_to_a")
+
+    Reference: Zhu, Park, Isola & Efros, "Unpaired Image-to-Image Translation using Cycle-Consistent
+    Adversarial Networks", ICCV 2017.
+    """
+
+    family = "cyclegan"
+    takes = "unpaired"
+    directions = ("a_to_b", "b_to_a")
+    pair_names = "(a, b)"
+    tracked = (*ImageToImage.tracked, "cycle_loss")
+
+    def __init__(
+        self,
+        resolution: int = 256,
+        source_channels: int = 3,
+        channels: int = 3,
+        width: int = 64,
+        blocks: int | None = None,
+        patch: int = 70,
+        cycle: float = 10.0,
+        identity: float = 0.5,
+        pool: int = 50,
+        learning_rate: float = 2e-4,
+        flat_steps: int | None = None,
+        decay_steps: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        resolution = checks.integer("resolution", resolution)
+        if resolution < 8 or resolution % 4:
+            raise ValueError(f"resolution must be a multiple of 4 from 8. Received: {resolution}.")
+        sizes = checks.counts(
+            {"source_channels": source_channels, "channels": channels, "width": width}
+        )
+        if blocks is None:
+            blocks = 9 if resolution >= 256 else 6
+        blocks, pool = checks.integer("blocks", blocks), checks.integer("pool", pool)
+        patchgan.check_patch(patch, resolution)
+        checks.check_not_negative(
+            {
+                "blocks": blocks,
+                "cycle": cycle,
+                "identity": identity,
+                "pool": pool,
+                "learning_rate": learning_rate,
+            }
+        )
+        if identity and source_channels != channels:
+            raise ValueError(
+                "identity must be 0 where A and B differ in channels, or an image of one is none "
+                f"of the other. Received: {identity} for {source_channels} and {channels} channels."
+            )
+        if (flat_steps is None) != (decay_steps is None):
+            raise ValueError(
+                "flat_steps and decay_steps go together: give both, or neither for a constant "
+                f"rate. Received: {flat_steps} and {decay_steps}."
+            )
+        if flat_steps is not None:
+            steps = {"flat_steps": flat_steps, "decay_steps": decay_steps}
+            flat_steps, decay_steps = checks.counts(steps, {"flat_steps": 0}).values()
+        super().__init__(
+            generator=networks.generator(**sizes, blocks=blocks),
+            discriminator=networks.discriminator(resolution, **sizes, patch=patch),
+            **kwargs,
+        )
+        self._config = {
+            "resolution": resolution,
+            **sizes,
+            "blocks": blocks,
+            "patch": patch,
+            "cycle": cycle,
+            "identity": identity,
+            "pool": pool,
+            "learning_rate": learning_rate,
+            "flat_steps": flat_steps,
+            "decay_steps": decay_steps,
+        }
+        self.cycle, self.identity = cycle, identity
+        if identity:
+            self.tracked = (*self.tracked, "identity_loss")
+        if pool:
+            self.pool_a = HistoryPool(pool, self.source_shape, name="pool_a")
+            self.pool_b = HistoryPool(pool, self.image_shape, name="pool_b")
+
+    def channels_of(self, direction: str | None = None) -> tuple[int, int]:
+        """As in `ImageToImage`."""
+        channels = super().channels_of()
+        return channels[::-1] if direction == "b_to_a" else channels
+
+    @property
+    def generator_a_to_b(self) -> keras.Model:
+        """G: a -> b."""
+        return self.generator.get_layer("generator_a_to_b")
+
+    @property
+    def generator_b_to_a(self) -> keras.Model:
+        """F: b -> a."""
+        return self.generator.get_layer("generator_b_to_a")
+
+    @property
+    def discriminator_a(self) -> keras.Model:
+        """D_X: is this an image of A?"""
+        return self.discriminator.get_layer("discriminator_a")
+
+    @property
+    def discriminator_b(self) -> keras.Model:
+        """D_Y: is this an image of B?"""
+        return self.discriminator.get_layer("discriminator_b")
+
+    def compile(
+        self,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Adam with beta1 .5, as in the reference code, unless another is given.
+
+        One for both generators and one for both discriminators, at the constructor's rate.
+        """
+        super().compile(
+            generator_optimizer or self._adam(), discriminator_optimizer or self._adam(), **kwargs
+        )
+
+    def _adam(self) -> keras.optimizers.Optimizer:
+        rate, flat, decay = (
+            self._config[name] for name in ("learning_rate", "flat_steps", "decay_steps")
+        )
+        schedule = rate if flat is None else LinearDecay(rate, flat, decay)
+        return keras.optimizers.Adam(schedule, beta_1=0.5)
+
+    @in_parts
+    def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update of both generators, then one of both discriminators, on one batch.
+
+        L(G, F, D_X, D_Y) = L_GAN(G, D_Y) + L_GAN(F, D_X) + lambda L_cyc(G, F)  (equation 3), with
+        least squares for L_GAN (section 4). D's part is halved, "which slows down the rate at which
+        D learns", and is of images that the pools hand out.
+
+        Args:
+            batch: a f32 [N, H, W, C] and b f32 [N, H, W, C'], both in [-1, 1].
+        """
+        a, b = self.check_batch(batch)
+        seed_a, seed_b = self.step_seeds(2)
+        g, f = self.generator_a_to_b, self.generator_b_to_a
+        d_a, d_b = self.discriminator_a, self.discriminator_b
+        with tf.GradientTape() as g_tape:
+            fake_b, fake_a = g(a, training=True), f(b, training=True)
+            logits_a, logits_b = d_a(fake_a, training=True), d_b(fake_b, training=True)
+            # E[(D(G(x)) - 1)^2], without the half of Mao et al.
+            g_loss = 2.0 * losses.least_squares_generator(logits_b)
+            g_loss += 2.0 * losses.least_squares_generator(logits_a)
+            # |F(G(a)) - a| + |G(F(b)) - b|  (equation 2)
+            cycle_loss = distance(f(fake_b, training=True), a)
+            cycle_loss += distance(g(fake_a, training=True), b)
+            total = g_loss + self.cycle * cycle_loss
+            results = {"g_loss": g_loss, "cycle_loss": cycle_loss}
+            if self.identity:
+                # |G(b) - b| + |F(a) - a|  (section 5.2)
+                identity_loss = distance(g(b, training=True), b) + distance(f(a, training=True), a)
+                total += self.identity * self.cycle * identity_loss
+                results["identity_loss"] = identity_loss
+        g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
+
+        if self._config["pool"]:
+            fake_a, fake_b = self.pool_a(fake_a, seed_a), self.pool_b(fake_b, seed_b)
+        with tf.GradientTape() as d_tape:
+            real = [d_a(a, training=True), d_b(b, training=True)]
+            fake = [
+                d_a(tf.stop_gradient(fake_a), training=True),
+                d_b(tf.stop_gradient(fake_b), training=True),
+            ]
+            # 1/2 (E[(D(y) - 1)^2] + E[D(G(x))^2]) of each
+            d_loss = tf.add_n(map(losses.least_squares_discriminator, real, fake))
+        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
+        self.finish_step(a)
+        return self.track(
+            **results,
+            d_loss=d_loss,
+            real_accuracy=share(real, lambda logits: logits > 0.5),
+            fake_accuracy=share(fake, lambda logits: logits < 0.5),
+            d_gradient_norm=d_norm,
+            g_gradient_norm=g_norm,
+        )
+
+    def images_from(
+        self, images: tf.Tensor, seed: tf.Tensor | None = None, direction: str = "a_to_b"
+    ) -> tf.Tensor:
+        """As in `ImageToImage`; images are reflected up to multiples of 4, then cut.
+
+        Args:
+            images: What to translate: images of A, or of B.
+            seed: Without effect; this paper has no noise.
+            direction: "a_to_b" or "b_to_a".
+        """
+        size = tf.shape(images)[1:3]
+        # Reflection wants more than one pixel at a quarter of the size.
+        padded = padded_to(images, 4, least=8)
+        made = self.ema_generator.get_layer(f"generator_{direction}")(padded, training=False)
+        return tf.cast(made[:, : size[0], : size[1]], tf.float32)
+
+    def sample_sheet(self) -> tuple[np.ndarray, int] | None:
+        """Rows of a, G(a), F(G(a)), b, F(b) and G(F(b)): uint8 [6 n, H, W, C], and 6.
+
+        None where there are no examples.
+        """
+        if self.examples is None:
+            return None
+        columns = []
+        for images, there, back in zip(
+            self.examples, self.directions, reversed(self.directions), strict=True
+        ):
+            made = self.translate(images, there)
+            columns += [images, made, self.translate(made, back)]
+        colours = min(3, max(self._config["source_channels"], self._config["channels"]))
+        shape = (*self.image_shape[:2], colours)
+        rows = zip(*columns, strict=True)
+        return np.stack([image_io.like(image, shape) for row in rows for image in row]), 6
+
+
+def distance(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
+    """Mean absolute difference, f32 scalar."""
+    return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
+
+
+def share(logits: list[tf.Tensor], right: Any) -> tf.Tensor:
+    """Share of the logits of both domains that a predicate holds of, f32 scalar."""
+    return tf.reduce_mean([tf.reduce_mean(tf.cast(right(one), tf.float32)) for one in logits])

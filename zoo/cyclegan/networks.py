@@ -1,0 +1,94 @@
+"""CycleGAN's networks (Zhu et al. 2017, section 4 and appendix 7.2).
+
+    paper                            here
+    G: X -> Y and F: Y -> X          "generator_a_to_b", "generator_b_to_a" in generator
+    D_X, D_Y                         "discriminator_a", "discriminator_b" in discriminator
+
+c7s1-k is a convolution of 7x7 and stride 1 with k features, instance norm and ReLU; dk one of 3x3
+and stride 2; Rk a residual block of two 3x3; uk a transposed one of 3x3 that doubles the image:
+c7s1-64, d128, d256, R256 x 9 (x 6 below 256 px), u128, u64, c7s1-3 with tanh. Reflection
+padding where the stride is 1. Weights from N(0, .02).
+
+Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
+the same network of the mirror image.
+"""
+
+import keras
+from keras import layers
+
+from zoo import patchgan
+from zoo.layers import InstanceNormalization, ReflectionPadding2D
+
+
+def _normal() -> keras.initializers.Initializer:
+    return keras.initializers.RandomNormal(0.0, 0.02)
+
+
+def _reflected(features: int, kernel: int) -> list[layers.Layer]:
+    """A convolution of stride 1 that keeps the size of its image."""
+    return [
+        ReflectionPadding2D(kernel // 2),
+        layers.Conv2D(features, kernel, kernel_initializer=_normal()),
+    ]
+
+
+def _resized(kind: type[layers.Layer], features: int) -> layers.Layer:
+    return kind(features, 3, 2, padding="same", kernel_initializer=_normal())
+
+
+def _normalised(*network: layers.Layer) -> list[layers.Layer]:
+    return [*network, InstanceNormalization(), layers.ReLU()]
+
+
+def translator(
+    source_channels: int, channels: int, width: int, blocks: int, name: str
+) -> keras.Model:
+    """G of one direction: [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of 4."""
+
+    def apply(network: list[layers.Layer], x: keras.KerasTensor) -> keras.KerasTensor:
+        for layer in network:
+            x = layer(x)
+        return x
+
+    source = keras.Input((None, None, source_channels))
+    x = apply(_normalised(*_reflected(width, 7)), source)
+    for features in (2 * width, 4 * width):
+        x = apply(_normalised(_resized(layers.Conv2D, features)), x)
+    for _ in range(blocks):
+        block = [*_normalised(*_reflected(features, 3)), *_reflected(features, 3)]
+        x = layers.Add()([x, apply([*block, InstanceNormalization()], x)])
+    for features in (2 * width, width):
+        x = apply(_normalised(_resized(layers.Conv2DTranspose, features)), x)
+    x = apply([*_reflected(channels, 7), layers.Activation("tanh")], x)
+    return keras.Model(source, x, name=name)
+
+
+def critic(resolution: int, channels: int, width: int, patch: int, name: str) -> keras.Model:
+    """D of one domain, a PatchGAN: images [N, H, W, C] -> logits [N, h, w, 1]."""
+
+    def convolution(count: int, kernel: int, stride: int, use_bias: bool) -> layers.Layer:
+        return layers.Conv2D(count, kernel, stride, use_bias=use_bias, kernel_initializer=_normal())
+
+    network = patchgan.patch_layers(patch, width, convolution, InstanceNormalization, bias=True)
+    return keras.Sequential([keras.Input((resolution, resolution, channels)), *network], name=name)
+
+
+def generator(source_channels: int, channels: int, width: int, blocks: int) -> keras.Model:
+    """Both directions: [a, b] -> [G(a), F(b)]."""
+    a, b = keras.Input((None, None, source_channels)), keras.Input((None, None, channels))
+    a_to_b = translator(source_channels, channels, width, blocks, "generator_a_to_b")
+    b_to_a = translator(channels, source_channels, width, blocks, "generator_b_to_a")
+    return keras.Model([a, b], [a_to_b(a), b_to_a(b)], name="generator")
+
+
+def discriminator(
+    resolution: int, source_channels: int, channels: int, width: int, patch: int
+) -> keras.Model:
+    """Both domains: [a, b] -> logits of each [N, h, w, 1]."""
+    inputs = [keras.Input((resolution, resolution, c)) for c in (source_channels, channels)]
+    critics = [
+        critic(resolution, source_channels, width, patch, "discriminator_a"),
+        critic(resolution, channels, width, patch, "discriminator_b"),
+    ]
+    logits = [judge(images) for judge, images in zip(critics, inputs, strict=True)]
+    return keras.Model(inputs, logits, name="discriminator")
