@@ -17,6 +17,7 @@ class Case:
         rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
             wrong scale of the gradient would not show.
         first_updates: Of G and of D in the first step, regularizers' own among them.
+        first_moves: Networks that the first step moves.
     """
 
     config: dict[str, Any]
@@ -25,6 +26,7 @@ class Case:
     rate: float = 0.05
     source_shape: tuple[int, ...] = ()
     first_updates: tuple[int, int] = (1, 1)
+    first_moves: tuple[str, ...] = ("generator", "discriminator")
 
 
 # A family that is registered and not listed here fails the battery.
@@ -156,6 +158,33 @@ CASES = {
             (16, 16, 3),
             source_shape=(16, 16, 1),
             quiet=dict(dropout=0.0),
+        ),
+    ],
+    "cyclegan": [
+        Case(
+            dict(resolution=16, width=4, blocks=1, patch=16, pool=4),
+            (16, 16, 3),
+            source_shape=(16, 16, 3),
+            quiet=dict(pool=0),
+        ),
+    ],
+    "srgan": [
+        # Two steps alone, then the game.
+        Case(
+            dict(
+                scale=2,
+                resolution=16,
+                width=4,
+                blocks=1,
+                features="none",
+                adversarial=0.1,
+                pretrain_steps=2,
+            ),
+            (16, 16, 3),
+            source_shape=(8, 8, 3),
+            quiet=dict(pretrain_steps=0),
+            first_updates=(0, 0),
+            first_moves=("generator",),
         ),
     ],
 }

@@ -114,6 +114,11 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     return Trained(family, case, gan)
 
 
+def first_moved(gan: zoo.GAN, case: Case) -> list[keras.Model]:
+    """Networks that the first step moves."""
+    return [getattr(gan, name) for name in case.first_moves]
+
+
 def weights(gan: zoo.GAN) -> list[np.ndarray]:
     return [w for network in (gan.generator, gan.discriminator) for w in network.get_weights()]
 
@@ -218,8 +223,7 @@ def test_one_step_moves_both_networks_and_the_average(family: str, case: Case) -
     gan = build(family, case)
     gan.compile()
     before = {
-        network: network.get_weights()
-        for network in (gan.generator, gan.discriminator, gan.ema_generator)
+        network: network.get_weights() for network in (*first_moved(gan, case), gan.ema_generator)
     }
     history = gan.fit(dataset(case).take(1), verbose=0)
     for network, old in before.items():
@@ -383,9 +387,11 @@ def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
     with strategy.scope():
         gan = build(family, case)
         gan.compile(accumulate=2)
-    before = weights(gan)
+    moved = first_moved(gan, case)
+    before = [w for network in moved for w in network.get_weights()]
     gan.fit(dataset(case).take(1), verbose=0)
-    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, weights(gan), strict=True))
+    after = [w for network in moved for w in network.get_weights()]
+    assert all(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
     assert int(gan.steps.numpy()) == 1
     assert int(gan.images_seen.numpy()) == BATCH
     # One update of the whole batch, and more where a regularizer has one of its own.
@@ -421,7 +427,7 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
         # Not every weight: what is small may round to nothing.
         assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
     if case.source_shape:
-        inputs = sources(case, 1)
+        inputs = [sources(case, 1)] * len(gan.generator.inputs)
     else:
         inputs = with_labels(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
     assert tf.nest.flatten(gan.generator(inputs))[0].dtype == policy.removeprefix("mixed_")
@@ -494,4 +500,35 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
     if gan.truncates:
         live = gan.generate(8, seed=7, labels=labels, truncation=0.5)
         assert np.abs(truncated.astype(int) - live).max() <= 1
+    assert exit_code == 0
+
+
+@trained_ones(FROM_IMAGES)
+def test_translations_are_served_through_the_client(
+    trained: Trained, tmp_path: pathlib.Path
+) -> None:
+    family, case, gan = trained
+    saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
+    server = Server(tmp_path / "models")
+    images = to_uint8(sources(case, 32)).numpy()
+    try:
+        with Client(server.address) as client:
+            ask = client.upscale if gan.scale > 1 else client.translate
+            together = ask(family, images)
+            alone = ask(family, images[3])
+            png = ask(family, tf.io.encode_png(images[3]).numpy())
+            ways = {
+                direction: client.translate(family, images, direction=direction)
+                for direction in gan.directions
+            }
+    finally:
+        exit_code, *_ = server.stop()
+    live = gan.translate(images)
+    assert np.abs(together.astype(int) - live).max() <= 1
+    assert np.abs(alone.astype(int) - live[3]).max() <= 1
+    if case.image_shape[2] == case.source_shape[2]:
+        assert np.abs(tf.io.decode_png(png).numpy().astype(int) - live[3]).max() <= 1
+    for direction, made in ways.items():
+        expected = gan.translate(images, direction)
+        assert np.abs(made.astype(int) - expected).max() <= 1
     assert exit_code == 0

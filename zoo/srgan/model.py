@@ -105,6 +105,9 @@ class SRGAN(ImageToImage):
             **not_negative,
         }
         self.scale = scale
+        # What the convolutions reach, in pixels of the low image: 9x9, two 3x3 a block, one before
+        # and one in each doubling, 9x9 at the end; bilinear doublings take one more each.
+        self.context = 4 + 2 * blocks + 1 + 2 * (scale.bit_length() - 1) + 2
         self.content = content
         self.adversarial = adversarial
         self.pretrain_steps = not_negative["pretrain_steps"]
