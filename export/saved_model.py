@@ -147,7 +147,7 @@ def _write_warmup(
         model: Name of the model.
         folder: The version's.
         batches: Rows of a request.
-        size: [H, W, C] of an image, where a signature leaves H and W open, and of a picture's bytes.
+        size: [H, W, C] of an image whose H and W a signature leaves open, and of a picture's bytes.
     """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()
