@@ -385,7 +385,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(
 def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
     strategy = two_replicas()
     with strategy.scope():
-        gan = build(family, case)
+        gan = build(family, case, quiet=True)  # ADA four times over takes minutes to trace
         gan.compile(accumulate=2)
     moved = first_moved(gan, case)
     before = [w for network in moved for w in network.get_weights()]
