@@ -21,8 +21,8 @@ class EarthDayNight(PackagesBuilder):
     """Pairs of tiles of the Earth: `source` by day, `target` by night.
 
     A tile is 64 px, 5.6 degrees, more than a quarter of it land by the package's image of water,
-    north of 60 degrees south, and neither
-    side is nearly even (see `world`). `test` is a strip from 15 to 35 degrees east.
+    north of 60 degrees south, and neither side is nearly even (see `world`). `test` is a strip from
+    15 to 35 degrees east.
     """
 
     LICENCE = "MIT"

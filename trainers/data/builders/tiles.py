@@ -16,8 +16,9 @@ def corners(height: int, width: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def contrast(tile: np.ndarray) -> float:
-    """Standard deviation of the luma of uint8 [H, W, 3], in grey levels of 256."""
-    return float((tile @ _LUMA).std())
+    """Mean distance of the luma of uint8 [H, W, 3] from its median, in grey levels of 256."""
+    luma = tile @ _LUMA
+    return float(np.abs(luma - np.median(luma)).mean())
 
 
 def detail(tile: np.ndarray) -> float:

@@ -9,9 +9,9 @@ from trainers.data.builders.order import share
 SIZE = 64
 # Below this, Antarctica: white on one map, shaded on the other.
 _SOUTH = -60.0
-# Luma's standard deviation: the ice of Greenland and open water have less on the source, the north
-# of Siberia at night on the target.
-_MIN_CONTRAST = (5.0, 2.0)
+# In grey levels (`tiles.contrast`): the ice of Greenland has less on the source, the north of
+# Siberia at night on the target.
+_MIN_CONTRAST = (3.0, 1.0)
 # Degrees east, by the centre of a tile: Scandinavia, the Balkans, Libya and Egypt, central and
 # southern Africa.
 TEST_LONGITUDES = (15.0, 35.0)
