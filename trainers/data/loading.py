@@ -50,7 +50,8 @@ def load(
         name = spec.removeprefix("sample:")
         images, labels = bundled.read(name, split)
         images = np.stack([pixels.from_array(image, resolution, channels) for image in images])
-        return _image_set(spec, name, split, images, labels, 10, bundled.SAMPLES[name])
+        num_classes = None if (labels < 0).all() else 10
+        return _image_set(spec, name, split, images, labels, num_classes, bundled.SAMPLES[name])
     if _is_folder(spec):
         images, skipped = folder.read(spec, resolution, channels)
         labels = np.full(len(images), -1, np.int64)

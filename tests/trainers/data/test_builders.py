@@ -353,7 +353,7 @@ def test_a_manager_that_hangs(tmp_path, monkeypatch):
 COUNTS = {
     "openmoji_pairs": {"train": 1920, "test": 197},
     "emoji_styles": {"trainA": 635, "trainB": 691, "testA": 273, "testB": 273},
-    "photo_tiles": {"train": 1097, "test": 187},
+    "photo_tiles": {"train": 1109, "test": 175},
     "satellite_maps": {"train": 712, "test": 84},
     "earth_day_night": {"train": 507, "test": 54},
 }

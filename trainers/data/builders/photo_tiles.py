@@ -45,7 +45,7 @@ class PhotoTiles(PackagesBuilder):
         f"{', '.join(sorted({photograph['package'] for photograph in PHOTOGRAPHS}))}, at half "
         "their size. Licences differ by photograph: see the feature 'licence'."
     )
-    HOMEPAGE = "https://packages.debian.org"
+    HOMEPAGE = "https://www.debian.org"
 
     def features(self) -> dict[str, Any]:
         return {
