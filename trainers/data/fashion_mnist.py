@@ -8,10 +8,9 @@ the published header back.
 import hashlib
 import os
 import pathlib
-import shutil
 import struct
-import subprocess
 
+from trainers.data import packages
 from trainers.data.errors import DataError
 
 PACKAGE = "dataset-fashion-mnist"
@@ -23,8 +22,6 @@ FILES = {
     "t10k-images-idx3-ubyte.gz": 1504176627,
     "t10k-labels-idx1-ubyte.gz": 1504176627,
 }
-
-_APT_TIMEOUT_S = 600
 
 
 def restore_header(data: bytes, file_name: str, mtime: int) -> bytes:
@@ -88,28 +85,9 @@ def unpack_package(folder: str | os.PathLike) -> pathlib.Path:
     Raises:
         DataError: if apt is missing or has no such package.
     """
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
-    if not _apt_download(folder) and os.geteuid() == 0:
-        _run(["apt-get", "-qq", "update"], folder)
-        _apt_download(folder)
-    packages = sorted(pathlib.Path(folder).glob(f"{PACKAGE}_*.deb"))
-    if not packages:
-        hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
-        raise DataError(f"apt could not download the package {PACKAGE}{hint}")
-    _run(["dpkg-deb", "-x", str(packages[0]), "unpacked"], folder)
-    for path in pathlib.Path(folder, "unpacked").rglob(next(iter(FILES))):
+    file = packages.apt_download(PACKAGE, folder)
+    root = packages.unpack_deb(file, folder)
+    for path in root.rglob(next(iter(FILES))):
         if has_files(path.parent):
             return path.parent
-    raise DataError(f"the package {packages[0].name} does not hold {', '.join(FILES)}")
-
-
-def _apt_download(folder: str | os.PathLike) -> bool:
-    return _run(["apt-get", "-qq", "download", PACKAGE], folder).returncode == 0
-
-
-def _run(command: list[str], folder: str | os.PathLike) -> subprocess.CompletedProcess:
-    try:
-        return subprocess.run(command, cwd=folder, capture_output=True, timeout=_APT_TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"`{' '.join(command)}` took over {_APT_TIMEOUT_S} s") from error
+    raise DataError(f"the package {file.name} does not hold {', '.join(FILES)}")

@@ -46,7 +46,8 @@ def load(
         name = spec.removeprefix("sample:")
         images, labels = bundled.read(name, split)
         images = np.stack([pixels.from_array(image, resolution, channels) for image in images])
-        return image_set_of(spec, name, split, images, labels, 10, bundled.SAMPLES[name])
+        num_classes = None if (labels < 0).all() else 10
+        return image_set_of(spec, name, split, images, labels, num_classes, bundled.SAMPLES[name])
     if is_folder(spec):
         images, skipped = folder.read(spec, resolution, channels)
         return image_set_of(spec, folder_source(spec), "all", images, skipped=skipped)

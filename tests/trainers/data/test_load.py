@@ -90,7 +90,11 @@ def test_too_little_temporary_space():
     ("spec", "split", "message"),
     [
         ("sample:fashon_mnist", "train", r"Did you mean 'fashion_mnist'\?.*'sample:fashon_mnist'"),
-        ("sample:mars", "train", r"The bundled samples are: sample:fashion_mnist\. Received"),
+        (
+            "sample:mars",
+            "train",
+            r"are: sample:earth_day_night, .*:satellite_maps\. Received",
+        ),
         ("sample:fashion_mnist", "test", r"python -m trainers.data prepare fashion_mnist.*'test'"),
         ("fashon_mnist", "train", r"Unknown data set\. Did you mean 'fashion_mnist'"),
         ("Fashion_MNIST", "train", r"Did you mean 'fashion_mnist'"),

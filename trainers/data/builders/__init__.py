@@ -1,0 +1,15 @@
+"""This project's own TFDS sets, made from images that come inside packages.
+
+Importing this module registers them with TFDS, which then finds them by name as it does its own.
+"""
+
+from trainers.data.builders.earth_day_night import EarthDayNight
+from trainers.data.builders.emoji_styles import EmojiStyles
+from trainers.data.builders.openmoji_pairs import OpenmojiPairs
+from trainers.data.builders.photo_tiles import PhotoTiles
+from trainers.data.builders.satellite_maps import SatelliteMaps
+
+NAMES = tuple(
+    builder.name
+    for builder in (EarthDayNight, EmojiStyles, OpenmojiPairs, PhotoTiles, SatelliteMaps)
+)

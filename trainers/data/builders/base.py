@@ -1,0 +1,68 @@
+"""What the builders of this folder do alike."""
+
+import abc
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import tensorflow_datasets as tfds
+
+from trainers.data.packages import Package
+
+Examples = list[dict[str, Any]]
+
+
+class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """A TFDS set whose images are taken from packages.
+
+    Examples are stored in the order in which `read` returns them. The metadata of a prepared set
+    name each package that was fetched, with its version and its sha256.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    LICENCE: ClassVar[str]  # SPDX expression, where there is one
+    DESCRIPTION: ClassVar[str]
+    HOMEPAGE: ClassVar[str]
+
+    @abc.abstractmethod
+    def features(self) -> dict[str, Any]:
+        """The features of an example."""
+
+    @abc.abstractmethod
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        """Fetches the packages into `folder`."""
+
+    @abc.abstractmethod
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        """Returns the examples of each split; may unpack into `folder`."""
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=self.DESCRIPTION,
+            features=tfds.features.FeaturesDict(self.features()),
+            homepage=self.HOMEPAGE,
+            license=self.LICENCE,
+            metadata=tfds.core.MetadataDict(),
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        del dl_manager  # the managers of packages download
+        with tempfile.TemporaryDirectory(prefix=f"{self.name}_") as folder:
+            packages = self.fetch(folder)
+            self.info.metadata["packages"] = [
+                {"name": package.name, "sha256": package.sha256} for package in packages
+            ]
+            splits = self.read(packages, pathlib.Path(folder))
+        return {split: self._generate_examples(rows) for split, rows in splits.items()}
+
+    def _generate_examples(self, examples: Examples) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from enumerate(examples)
+
+
+def picture(size: int) -> tfds.features.Image:
+    """The feature of an RGB image of `size` x `size`."""
+    return tfds.features.Image(shape=(size, size, 3), encoding_format="png")

