@@ -76,15 +76,13 @@ def absolute(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(x - y))
 
 
-@pytest.mark.parametrize("pool", [0, 5])
-def test_a_step_is_the_papers(pool: int) -> None:
+def test_a_step_is_the_papers() -> None:
     """Losses and both updates, G's first and D's on what the pools hand out."""
-    gan = build(pool=pool)
+    gan = build(pool=5)
     sgd = keras.optimizers.SGD
     gan.compile(sgd(0.01), sgd(0.01), run_eagerly=True)
-    if pool:
-        gan.pool_a = lambda images, seed: tf.zeros_like(images)
-        gan.pool_b = lambda images, seed: tf.ones_like(images) / 2
+    gan.pool_a = lambda images, seed: tf.zeros_like(images)
+    gan.pool_b = lambda images, seed: tf.ones_like(images) / 2
     (a, b), *_ = batches(1)
     g, f, d_a, d_b = (
         gan.generator_a_to_b,
@@ -98,14 +96,13 @@ def test_a_step_is_the_papers(pool: int) -> None:
         cycle = absolute(f(fake_b), a) + absolute(g(fake_a), b)
         identity = absolute(g(b), b) + absolute(f(a), a)
         total = g_loss + 10.0 * cycle + 5.0 * identity
-        judged_a = tf.zeros_like(a) if pool else tf.stop_gradient(fake_a)
-        judged_b = tf.ones_like(b) / 2 if pool else tf.stop_gradient(fake_b)
-        d_loss = 0.5 * (squares(d_a(a), 1.0) + squares(d_a(judged_a), 0.0))
-        d_loss += 0.5 * (squares(d_b(b), 1.0) + squares(d_b(judged_b), 0.0))
+        d_loss = 0.5 * (squares(d_a(a), 1.0) + squares(d_a(tf.zeros_like(a)), 0.0))
+        d_loss += 0.5 * (squares(d_b(b), 1.0) + squares(d_b(tf.ones_like(b) / 2), 0.0))
     expected = []
     for network, loss in ((gan.generator, total), (gan.discriminator, d_loss)):
-        for variable in network.trainable_variables:
-            gradient = tape.gradient(loss, variable.value)
+        variables = network.trainable_variables
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        for variable, gradient in zip(variables, gradients, strict=True):
             expected.append((variable, variable.numpy() - 0.01 * gradient.numpy()))
     history = gan.fit(batches(1), verbose=0).history
     for name, value in dict(
@@ -145,11 +142,10 @@ def test_pools_are_no_part_of_a_preset(tmp_path: pathlib.Path) -> None:
     gan.save_to_preset(tmp_path / "mine")
     loaded = zoo.load(tmp_path / "mine")
     assert loaded.get_config() == gan.get_config()
-    images = np.random.default_rng(0).integers(0, 256, (2, 9, 14, 3), np.uint8)
-    for direction in ("a_to_b", "b_to_a"):
-        np.testing.assert_array_equal(
-            loaded.translate(images, direction), gan.translate(images, direction)
-        )
+    for ours, theirs in zip(
+        loaded.ema_generator.get_weights(), gan.ema_generator.get_weights(), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_no_image_depends_on_its_neighbours() -> None:

@@ -44,12 +44,11 @@ def test_vgg19_is_never_downloaded(keras_home: pathlib.Path) -> None:
 def test_vgg19_is_conv5_4(keras_home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a file in Keras's old format, as theirs is, with kernels of 0."""
     path = keras_home / "models" / features.VGG19_FILE
+    counts = [3, 64, 128, 256, 512, 512]
     shapes = {
-        f"block{block + 1}_conv{i + 1}": (before if i == 0 else count, count)
-        for block, (before, count) in enumerate(
-            [(3, 64), (64, 128), (128, 256), (256, 512), (512, 512)]
-        )
-        for i in range(2 if block < 2 else 4)
+        f"block{block}_conv{i}": (before if i == 1 else count, count)
+        for block, (before, count) in enumerate(itertools.pairwise(counts), start=1)
+        for i in range(1, 3 if block < 3 else 5)
     }
     with h5py.File(path, "w") as file:
         file.attrs["layer_names"] = [name.encode() for name in shapes]

@@ -1,0 +1,145 @@
+"""Pix2Pix: its networks and its game against computations of their own."""
+
+import itertools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo.layers import NoiseDropout
+from zoo.pix2pix import networks
+
+SIZES = dict(resolution=16, width=4, patch=16)
+
+
+def build(**config) -> zoo.Pix2Pix:
+    keras.utils.set_random_seed(0)
+    return zoo.Pix2Pix(**{**SIZES, **config})
+
+
+def batches(count: int, batch: int = 2) -> tf.data.Dataset:
+    images = np.random.default_rng(0).uniform(-1, 1, (2, count * batch, 16, 16, 3))
+    return tf.data.Dataset.from_tensor_slices(tuple(images.astype(np.float32))).batch(batch)
+
+
+def parameters(network: keras.Model) -> int:
+    return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+
+
+def generator_count(features: list[int], source_channels: int, channels: int) -> int:
+    """The encoder's kernels, the decoder's of twice as many inputs, and the norms."""
+    count = 16 * source_channels * features[0]
+    for a, b in itertools.pairwise(features):
+        count += 16 * a * b + 2 * b  # down, and its norm
+    count -= 2 * features[-1]  # the bottleneck has none
+    inputs = features[-1]
+    for b in reversed(features[:-1]):
+        count += 16 * inputs * b + 2 * b  # up, and its norm
+        inputs = 2 * b
+    return count + 16 * inputs * channels + channels
+
+
+@pytest.mark.parametrize(
+    ("resolution", "width", "source_channels", "channels"),
+    [(256, 64, 3, 3), (64, 64, 1, 3), (16, 6, 4, 1)],
+)
+def test_counts_follow_the_sizes(
+    resolution: int, width: int, source_channels: int, channels: int
+) -> None:
+    network = networks.generator(resolution, source_channels, channels, width, dropout=0.5)
+    features = networks.widths(resolution, width)
+    assert parameters(network) == generator_count(features, source_channels, channels)
+    assert len([layer for layer in network.layers if isinstance(layer, NoiseDropout)]) == 3
+    if resolution == 256:
+        assert features == [64, 128, 256, 512, 512, 512, 512, 512]
+        assert parameters(network) == 54_413_955
+
+
+def mean_log(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.math.log(x))
+
+
+@pytest.mark.parametrize("adversarial", ["bce", "least_squares"])
+def test_a_step_is_the_papers(adversarial: str) -> None:
+    gan = build(dropout=0.0, adversarial=adversarial)
+    sgd = keras.optimizers.SGD
+    gan.compile(sgd(0.01), sgd(0.01), run_eagerly=True)
+    (source, target), *_ = batches(1)
+    with tf.GradientTape(persistent=True) as tape:
+        made = gan.generator(source, training=True)
+        real = gan.discriminator([source, target], training=True)
+        fake = gan.discriminator([source, made], training=True)
+        if adversarial == "bce":
+            d_loss = -0.5 * (mean_log(tf.sigmoid(real)) + mean_log(1.0 - tf.sigmoid(fake)))
+            g_loss = -mean_log(tf.sigmoid(fake))
+        else:
+            d_loss = 0.25 * (tf.reduce_mean((real - 1.0) ** 2) + tf.reduce_mean(fake**2))
+            g_loss = 0.5 * tf.reduce_mean((fake - 1.0) ** 2)
+        l1 = tf.reduce_mean(tf.abs(made - target))
+        total = g_loss + 100.0 * l1
+    expected = []
+    for network, loss in ((gan.generator, total), (gan.discriminator, d_loss)):
+        variables = network.trainable_variables
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        for variable, gradient in zip(variables, gradients, strict=True):
+            expected.append((variable, variable.numpy() - 0.01 * gradient.numpy()))
+    history = gan.fit(batches(1), verbose=0).history
+    for name, value in dict(g_loss=g_loss, d_loss=d_loss, l1_loss=l1).items():
+        assert history[name] == [pytest.approx(float(value), rel=1e-4)], name
+    assert set(history) == set(gan.tracked)
+    for variable, value in expected:
+        np.testing.assert_allclose(variable.numpy(), value, atol=1e-4, err_msg=variable.path)
+
+
+def test_noise_only_with_a_seed() -> None:
+    gan = build()
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    quiet = gan.translate(images)
+    np.testing.assert_array_equal(quiet, gan.translate(images))
+    noisy = gan.translate(images, seed=7)
+    assert np.any(noisy != quiet)
+    np.testing.assert_array_equal(noisy, gan.translate(images, seed=7))
+    np.testing.assert_array_equal(noisy[1:], gan.translate(images[1:], seed=8))
+    assert np.any(noisy != gan.translate(images, seed=17))
+
+
+def test_no_image_depends_on_its_neighbours() -> None:
+    gan = build()
+    images = np.random.default_rng(0).uniform(-1, 1, (3, 12, 20, 3)).astype(np.float32)
+    together = gan.images_from(images).numpy()
+    assert together.shape == images.shape
+    assert together.std() > 1e-4
+    np.testing.assert_allclose(together[1:2], gan.images_from(images[1:2]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(resolution=48), "resolution must be a power of two from 16. Received: 48"),
+        (dict(channels=0), "channels must be at least 1. Received: 0"),
+        (dict(patch=64), "patch must be one of 1, 16, 34, 70, 142, 286. Received: 64"),
+        (dict(patch=70), "patch=70 needs images of 24 px at least.* Received: resolution=16"),
+        (dict(adversarial="gan"), "one of bce, least_squares. Received: 'gan'"),
+        (dict(l1=-1.0), "l1 must be at least 0. Received: -1.0"),
+        (dict(dropout=1.0), r"dropout must be in \[0, 1\). Received: 1.0"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        build(**arguments)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 8, 8, 3), np.float32),
+        np.zeros((8, 8, 3), np.uint8),
+        np.zeros((1, 8, 8, 1), np.uint8),
+        np.zeros((0, 8, 8, 3), np.uint8),
+    ],
+)
+def test_what_cannot_be_translated(images: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"takes uint8 images \[N, H, W, 3\], of any size. Rec"):
+        build().translate(images)
