@@ -16,7 +16,8 @@ class Case:
             otherwise than one.
         rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
             wrong scale of the gradient would not show.
-        first_updates: Of G and of D in the first step, regularizers' own among them.
+        first_updates: Of G and of D in the first step of the quiet model, regularizers' own among
+            them.
         first_moves: Networks that the first step moves.
     """
 
@@ -166,6 +167,7 @@ CASES = {
             (16, 16, 3),
             source_shape=(16, 16, 3),
             quiet=dict(pool=0),
+            rate=0.0003,
         ),
     ],
     "srgan": [
@@ -183,7 +185,6 @@ CASES = {
             (16, 16, 3),
             source_shape=(8, 8, 3),
             quiet=dict(pretrain_steps=0),
-            first_updates=(0, 0),
             first_moves=("generator",),
         ),
     ],
