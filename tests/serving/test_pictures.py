@@ -133,7 +133,7 @@ REFUSALS = {
     ),
     "too large": (
         lambda c: c.translate("two", png_of_size(50_000, 50_000)),
-        r"refused the request. Received for 'two': .*An image must have at most 4194304 pixels and"
+        r"refused the request. Received for 'two': .*An image must have at most 2097152 pixels and"
         r" 8192 a side, and at least 1. Received: 50000 x 50000 \(H x W\)",
     ),
     "too large a JPEG": (
