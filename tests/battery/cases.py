@@ -166,8 +166,10 @@ CASES = {
             dict(resolution=16, width=4, blocks=1, patch=16, pool=4),
             (16, 16, 3),
             source_shape=(16, 16, 3),
-            quiet=dict(pool=0),
-            rate=0.0003,
+            # An L1 as heavy as the paper's makes of rounding a step of its own: its gradient is a
+            # sign.
+            quiet=dict(pool=0, cycle=0.1),
+            rate=0.002,
         ),
     ],
     "srgan": [
