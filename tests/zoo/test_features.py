@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+import itertools
 import pathlib
 
 import h5py
