@@ -3,15 +3,17 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=vanilla_fashion_mnist --workdir=runs/vanilla_fashion_mnist
-Cost: about 40 minutes on two CPU cores (8 M images at 3,700 images/s).
-Score: not measured yet.
+Cost: about 20 minutes on two CPU cores with AVX2 alone (2 M images at 1,650 images/s by --dry_run),
+    10 with AVX512.
+Score: KID (MobileNetV2) x 1000 = 1,144, 5,000 images against as many test images, at 64 px. Four times
+    the steps leave it there.
 """
 
 RECIPE = {
     "preset": "vanilla_fashion_mnist",
     "dataset": "fashion_mnist",
     "batch_size": 100,  # the paper's
-    "steps": 30_000,  # 50 epochs
+    "steps": 20_000,  # 33 epochs
     "evaluate_every": 10_000,
     "sample_every": 2_000,
     "checkpoint_every": 5_000,
