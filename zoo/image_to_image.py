@@ -13,7 +13,7 @@ from zoo.gan import GAN
 
 # Images that a sheet shows.
 SHEET_ROWS = 8
-# Pixels of source images that go through the generator at a time.
+# Pixels of images made at a time.
 PIXELS_AT_A_TIME = 2**20
 
 
@@ -25,17 +25,23 @@ class ImageToImage(GAN):
 
     Attributes:
         scale: Pixels of an output for each of the input, in height and in width.
+        directions: Ways to translate, where there are several: "a_to_b" and "b_to_a". The first is
+            the one that is taken where none is asked for; `images_from` takes `direction` then.
+        context: Pixels of the source, in each direction, that decide what a pixel becomes; None
+            where all do, as through statistics of the image. See `zoo.tiles`.
         examples: (sources uint8 [n, h, w, c], targets uint8 [n, H, W, C]) that `sample_sheet`
             shows, or None. A trainer sets them; plain `fit` takes the first batch's.
     """
 
     takes = "pairs"
     scale = 1
+    directions: tuple[str, ...] = ()
+    context: int | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
-        self._functions: dict[int, Any] = {}
+        self._functions: dict[tuple[int, str | None], Any] = {}
 
     @property
     def source_shape(self) -> tuple[int, int, int]:
@@ -83,7 +89,8 @@ class ImageToImage(GAN):
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """f32 [N, h, w, c] in [-1, 1] of any size -> f32 [N, scale h, scale w, C].
 
-        By the EMA generator; no row depends on another.
+        By the EMA generator; no row depends on another. A family with `directions` takes a third
+        argument, `direction`, one of them.
 
         Args:
             images: What to translate.
@@ -94,6 +101,37 @@ class ImageToImage(GAN):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """As `images_from`, without noise."""
         return self.images_from(inputs)
+
+    def made_from(
+        self, images: tf.Tensor, *seed: tf.Tensor, direction: str | None = None
+    ) -> tf.Tensor:
+        """`images_from`, of a direction where there are several; None for the first."""
+        if not self.directions:
+            return self.images_from(images, *seed)
+        return self.images_from(images, *seed, direction=direction or self.directions[0])
+
+    def check_direction(self, direction: Any) -> str | None:
+        """The direction to translate in: one of `directions`, or None of a model without.
+
+        Raises:
+            ValueError: Another one.
+        """
+        owner = type(self).__name__
+        if not self.directions:
+            if direction is not None:
+                raise ValueError(
+                    f"{owner} translates one way only: leave direction out. "
+                    f"Received: direction={direction!r}."
+                )
+            return None
+        if direction is None:
+            return self.directions[0]
+        if direction not in self.directions:
+            raise ValueError(
+                f"direction must be one of {', '.join(self.directions)} of {owner}. "
+                f"Received: {direction!r}."
+            )
+        return direction
 
     def check_sources(self, images: Any) -> np.ndarray:
         """uint8 [N, h, w, c], if that is what `images` are.
@@ -115,50 +153,58 @@ class ImageToImage(GAN):
             )
         return images
 
-    def translate(self, images: np.ndarray, *, seed: int | None = None) -> np.ndarray:
+    def translate(
+        self, images: np.ndarray, *, seed: int | None = None, direction: str | None = None
+    ) -> np.ndarray:
         """Translates images with the EMA generator.
 
         Args:
             images: uint8 [N, H, W, C], all of one size, which may be any.
             seed: Where the paper has noise, row i draws it from seed + i; None leaves it out.
+            direction: Of a model that has several: one of `directions`; None for the first.
 
         Returns:
             uint8 [N, scale H, scale W, C'].
 
         Raises:
-            ValueError: Anything else than such images.
+            ValueError: Anything else than such images, or another direction.
         """
-        return self.translated(self.check_sources(images), seed)
+        direction = self.check_direction(direction)
+        return self.translated(self.check_sources(images), seed, direction)
 
-    def translated(self, images: np.ndarray, seed: int | None) -> np.ndarray:
+    def translated(
+        self, images: np.ndarray, seed: int | None = None, direction: str | None = None
+    ) -> np.ndarray:
         """`translate` of images that are checked: a few at a time, one by one with a seed."""
         self._settle_once()
         n, height, width, _ = images.shape
-        each = 1 if seed is not None else max(1, PIXELS_AT_A_TIME // (height * width))
+        pixels = height * width * self.scale**2
+        each = 1 if seed is not None else max(1, PIXELS_AT_A_TIME // pixels)
         chunks = []
         for start in range(0, n, each):
             given = [tf.constant(images[start : start + each])]
             if seed is not None:
                 given.append(tf.constant([seed + start, 0], tf.int64))
-            chunks.append(self._translating(len(given))(*given).numpy())
+            chunks.append(self._translating(len(given), direction)(*given).numpy())
         return np.concatenate(chunks)
 
-    def _translating(self, inputs: int) -> Any:
+    def _translating(self, inputs: int, direction: str | None) -> Any:
         """The function of images uint8, and of a seed where there are two inputs."""
-        if inputs not in self._functions:
+        key = (inputs, direction)
+        if key not in self._functions:
             channels = self._config["source_channels"]
             spec = [
                 tf.TensorSpec([None, None, None, channels], tf.uint8),
                 tf.TensorSpec([2], tf.int64),
             ]
-            self._functions[inputs] = tf.function(
+            self._functions[key] = tf.function(
                 lambda images, *seed: image_io.to_uint8(
-                    self.images_from(image_io.from_uint8(images), *seed)
+                    self.made_from(image_io.from_uint8(images), *seed, direction=direction)
                 ),
                 input_signature=spec[:inputs],
                 autograph=False,
             )
-        return self._functions[inputs]
+        return self._functions[key]
 
     def sample_sheet(self) -> tuple[np.ndarray, int] | None:
         """Rows of source, translation and target: uint8 [3 n, H, W, C], and 3; None of no examples.
