@@ -1,4 +1,7 @@
-"""python -m zoo list | show NAME | sample NAME | mix NAME: presets at the command line."""
+"""python -m zoo COMMAND: presets at the command line.
+
+list | show NAME | sample NAME | mix NAME | translate NAME IN OUT | upscale NAME IN OUT
+"""
 
 import argparse
 import json
@@ -108,6 +111,37 @@ def _mix(args: argparse.Namespace) -> None:
     )
 
 
+def _translate(args: argparse.Namespace) -> None:
+    _translate_files(args, args.seed, args.direction, enlarged=False)
+
+
+def _upscale(args: argparse.Namespace) -> None:
+    _translate_files(args, None, None, enlarged=True)
+
+
+def _translate_files(
+    args: argparse.Namespace, seed: int | None, direction: str | None, *, enlarged: bool
+) -> None:
+    from zoo import files
+
+    found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
+    quiet_tensorflow()
+    from zoo.image_to_image import ImageToImage
+
+    gan = load(args.name)
+    if not isinstance(gan, ImageToImage):
+        raise ValueError(
+            "Pictures are made of pictures by a GAN from image to image. "
+            f"Received: {args.name!r} of family {gan.family!r}, which draws from noise: use sample."
+        )
+    if (gan.scale > 1) != enlarged:
+        cure = "keeps a picture's size: use translate"
+        if gan.scale > 1:
+            cure = f"enlarges {gan.scale} times: use upscale"
+        raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
+    files.translate(gan, found, seed=seed, direction=direction)
+
+
 def _png(out: str | None, name: str) -> pathlib.Path:
     path = pathlib.Path(out or f"{pathlib.Path(name).name}.png")
     if path.suffix.lower() != ".png":
@@ -158,6 +192,25 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--label", type=int, help="a class for all [drawn from the seeds]")
     command.add_argument("--out", help="the PNG [NAME.png]")
     command.set_defaults(command=_mix)
+
+    for name, run_command, text in (
+        ("translate", _translate, "translate a picture, or a folder of pictures, of any size"),
+        ("upscale", _upscale, "enlarge a picture, or a folder of pictures, of any size"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
+        command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
+        command.add_argument(
+            "target", metavar="OUT", help="a .png or .jpg file, or a folder for PNG files"
+        )
+        if name == "translate":
+            command.add_argument(
+                "--direction", help="a_to_b or b_to_a of a family that has both [a_to_b]"
+            )
+            command.add_argument(
+                "--seed", type=int, help="picture i draws the paper's noise from seed + i [none]"
+            )
+        command.set_defaults(command=run_command)
     return parser
 
 
