@@ -6,13 +6,17 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from export.signatures import has_styles
+from export.signatures import has_pictures, has_styles, task_png
 from zoo import GAN
 from zoo.checks import ANY_LABEL
-from zoo.images import encode_png
+from zoo.image_to_image import ImageToImage
+from zoo.images import encode_png, from_uint8
 from zoo.noise_to_image import with_labels
 
 TOLERANCE = 1e-5
+# From images to images: an eighth of a grey level. Statistics of an image, divided by, enlarge what
+# rounding does.
+IMAGE_TOLERANCE = 1e-3
 SEEDS = 8
 
 
@@ -25,17 +29,20 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
 
     Args:
         gan: The live model.
-        folder: A SavedModel with the signatures of `export.signatures.noise_to_image`.
+        folder: A SavedModel with the signatures that `export.signatures` has for the model.
 
     Returns:
-        The largest difference of a float output, at most `TOLERANCE`.
+        The largest difference of a float output, at most `TOLERANCE`, or `IMAGE_TOLERANCE` of a
+        model from image to image.
 
     Raises:
-        ParityError: A larger difference, PNG bytes that differ, or a signature of which the live
-            model knows nothing.
+        ParityError: A larger difference, PNG bytes that differ, pictures made of pictures that
+            differ by more than a grey level, or a signature of which the live model knows nothing.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
-    expected = _live(gan)
+    is_image_to_image = isinstance(gan, ImageToImage)
+    expected = _live_image_to_image(gan) if is_image_to_image else _live(gan)
+    tolerance = IMAGE_TOLERANCE if is_image_to_image else TOLERANCE
     if set(signatures) != set(expected):
         raise ParityError(
             f"Every exported signature must have its twin in the live model: {sorted(expected)}. "
@@ -44,6 +51,9 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
     largest = 0.0
     for name, (inputs, live) in expected.items():
         (exported,) = signatures[name](**inputs).values()
+        if exported.dtype == tf.string and is_image_to_image:
+            _check_pictures(name, exported.numpy().tolist(), live)
+            continue
         if exported.dtype == tf.string:
             if exported.numpy().tolist() != live:
                 differ = sum(a != b for a, b in zip(exported.numpy(), live, strict=True))
@@ -53,9 +63,9 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
                 )
             continue
         difference = float(np.max(np.abs(np.asarray(exported) - np.asarray(live))))
-        if not difference <= TOLERANCE:  # NaN too
+        if not difference <= tolerance:  # NaN too
             raise ParityError(
-                f"The exported signature {name!r} must equal the model within {TOLERANCE}. "
+                f"The exported signature {name!r} must equal the model within {tolerance}. "
                 f"Received: a difference of {difference:.3g}. Nothing was exported."
             )
         largest = max(largest, difference)
@@ -104,6 +114,40 @@ def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
                 gan.mix_seeds(seeds, others, cutoff, labels),
             ),
         }
+    return live
+
+
+def _check_pictures(name: str, files: list[bytes], live: list[np.ndarray]) -> None:
+    for file, image in zip(files, live, strict=True):
+        pixels = tf.io.decode_png(file).numpy()
+        fits = pixels.shape == image.shape
+        if not fits or np.max(np.abs(pixels.astype(int) - image)) > 1:
+            received = f"a size of {pixels.shape}" if not fits else "a larger difference"
+            raise ParityError(
+                f"The exported signature {name!r} must give the model's own pictures within a grey "
+                f"level. Received: {received}. Nothing was exported."
+            )
+
+
+def _live_image_to_image(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], Any]]:
+    """As `_live`; two images of the training size, and pictures of two sizes."""
+    shape = gan.source_shape
+    images = np.random.default_rng(0).integers(0, 256, [2, *shape], np.uint8)
+    sources = [images[0], images[1, : -(-shape[0] // 2)]]
+    pngs = {"image_bytes": tf.constant([encode_png(image) for image in sources])}
+    raw = {"images": from_uint8(tf.constant(images))}
+    live = {}
+    for i, direction in enumerate(gan.directions or (None,)):
+        made = gan.made_from(raw["images"], direction=direction)
+        whole, files = (raw, made), None
+        if has_pictures(gan):
+            files = pngs, [gan.translated(image[None], None, direction)[0] for image in sources]
+        if i == 0:
+            live["serving_default"] = whole
+            live |= {task_png(gan): files} if files else {}
+        if direction:
+            live[direction] = whole
+            live |= {f"{direction}_png": files} if files else {}
     return live
 
 

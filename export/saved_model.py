@@ -10,15 +10,18 @@ import pathlib
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from export import parity
-from export.signatures import noise_to_image
+from export import parity, pictures
+from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
+from zoo.image_to_image import ImageToImage
+from zoo.images import encode_png
 from zoo.presets import sha256, write_json
 
 MANIFEST = "manifest.json"
@@ -62,12 +65,19 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         # Not a number: no server takes it for a version.
         fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=model_folder))
         fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
-        gan.generate(1, seed=0)  # settled, where it has to be
-        signatures = noise_to_image(gan)
+        if isinstance(gan, ImageToImage):
+            # One row at a time is run: larger batches have nothing more to warm up.
+            batches, size, limits = (1,), gan.source_shape, _limits(gan.scale)
+            gan.translate(np.zeros([1, *size], np.uint8))  # settled, where it has to be
+            signatures = image_to_image(gan)
+        else:
+            batches, size, limits = WARMUP_BATCHES, gan.image_shape, {}
+            gan.generate(1, seed=0)
+            signatures = noise_to_image(gan)
         _save(signatures, fresh)
-        _write_warmup(signatures, name, fresh)
+        _write_warmup(signatures, name, fresh, batches, size)
         difference = parity.check(gan, fresh)
-        _write_manifest(fresh, name, source, difference)
+        _write_manifest(fresh, name, source, difference, limits)
         return _publish(fresh, model_folder)
     except parity.ParityError:
         raise
@@ -112,26 +122,57 @@ def _save(signatures: dict[str, Any], folder: pathlib.Path) -> None:
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
-def _write_warmup(signatures: dict[str, Any], model: str, folder: pathlib.Path) -> None:
-    """One request a signature and batch size, as TF Serving logs them."""
+def _limits(scale: int) -> dict[str, Any]:
+    """What the signatures refuse, for the manifest."""
+    return {
+        "limits": {
+            "pixels_of_an_output": pictures.MAX_PIXELS,
+            "side_of_an_output": pictures.MAX_SIDE,
+            "scale": scale,
+        }
+    }
+
+
+def _write_warmup(
+    signatures: dict[str, Any],
+    model: str,
+    folder: pathlib.Path,
+    batches: Sequence[int],
+    size: tuple[int, int, int],
+) -> None:
+    """One request a signature and batch size, as TF Serving logs them.
+
+    Args:
+        signatures: By name.
+        model: Name of the model.
+        folder: The version's.
+        batches: Rows of a request.
+        size: [H, W, C] of an image where the signature leaves it open, and of a picture's bytes.
+    """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()
     with tf.io.TFRecordWriter(str(path)) as writer:
         for key, signature in signatures.items():
-            for batch in WARMUP_BATCHES:
+            for batch in batches:
                 request = predict_pb2.PredictRequest(
                     model_spec=model_pb2.ModelSpec(name=model, signature_name=key)
                 )
                 for spec in signature.input_signature:
-                    zeros = np.zeros([batch, *spec.shape[1:]], spec.dtype.as_numpy_dtype)
-                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(zeros))
+                    if spec.dtype == tf.string:
+                        values = [encode_png(np.zeros(size, np.uint8))] * batch
+                    else:
+                        shape = size if spec.shape.rank == 4 else spec.shape[1:]
+                        values = np.zeros([batch, *shape], spec.dtype.as_numpy_dtype)
+                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )
                 writer.write(log.SerializeToString())
 
 
-def _write_manifest(folder: pathlib.Path, model: str, source: str, difference: float) -> None:
+def _write_manifest(
+    folder: pathlib.Path, model: str, source: str, difference: float, limits: dict[str, Any]
+) -> None:
     loaded = tf.saved_model.load(str(folder))
     signatures = {
         key: {
@@ -147,6 +188,7 @@ def _write_manifest(folder: pathlib.Path, model: str, source: str, difference: f
             "model": model,
             "source": source,
             "signatures": signatures,
+            **limits,
             "max_difference_from_live_model": difference,
             "tensorflow": tf.__version__,
             "sha256": {str(path.relative_to(folder)): sha256(path) for path in files},

@@ -9,8 +9,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from export import pictures
 from zoo import GAN, checks
 from zoo import images as image_io
+from zoo.image_to_image import ImageToImage
 from zoo.noise_to_image import with_labels
 
 Signature = Callable[..., dict[str, tf.Tensor]]
@@ -62,6 +64,85 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
         "discriminate": _signature(discriminate, images, *labels),
         **(_styles(gan) if has_styles(gan) else {}),
     }
+
+
+def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
+    """Signatures of a GAN that makes an image of an image, of any size up to `pictures.MAX_PIXELS`.
+
+    serving_default: images f32 [N, H, W, C] in [-1, 1] -> images f32 [N, scale H, scale W, C']
+    translate_png:   image_bytes string [N], each a PNG or a JPEG of a size of its own
+                     -> image_bytes string [N], each a PNG; upscale_png of a GAN that enlarges
+
+    Of a GAN with directions, those are the first one's; besides, each direction is a signature, as
+    `a_to_b` and `a_to_b_png`. Alpha goes through beside the colours, unless it is a channel of the
+    source. A GAN whose images are no pictures, of 1, 3 or 4 channels, has no `_png`.
+
+    Rows go through the generator one by one: they may differ in size, memory is that of one
+    picture, and a picture is the same to the bit, whatever stands beside it. One row that is
+    refused fails its whole request.
+    """
+    names = gan.directions or (None,)
+    whole = {name: _translation(gan, name) for name in names}
+    signatures = {"serving_default": whole[names[0]]}
+    signatures |= {name: whole[name] for name in gan.directions}
+    if has_pictures(gan):
+        files = {name: _file_translation(gan, name) for name in names}
+        signatures[task_png(gan)] = files[names[0]]
+        signatures |= {f"{name}_png": files[name] for name in gan.directions}
+    return signatures
+
+
+def has_pictures(gan: ImageToImage) -> bool:
+    """Whether a GAN's images can be read from picture files, and be written to them."""
+    return gan.source_shape[2] in (1, 3, 4) and gan.image_shape[2] in (1, 3)
+
+
+def task_png(gan: ImageToImage) -> str:
+    """Name of the signature from a file to a file."""
+    return "upscale_png" if gan.scale > 1 else "translate_png"
+
+
+def _translation(gan: ImageToImage, direction: str | None) -> Signature:
+    def translate(images: tf.Tensor) -> dict[str, Any]:
+        size = tf.shape(images)
+        fits = pictures.check_size(size[1], size[2], gan.scale)
+        with tf.control_dependencies([pictures.check_rows(images), fits]):
+            images = tf.identity(images)
+        # Not ~(... <= ...): TensorFlow's optimizer makes > of that, which NaN passes.
+        outside = tf.math.is_nan(images) | (tf.abs(images) > checks.LARGEST)
+        images = _refuse(tf.boolean_mask(images, outside), checks.RANGE_RULE, images)
+        made = tf.map_fn(
+            lambda image: gan.made_from(image[None], direction=direction)[0],
+            images,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None, None, gan.image_shape[2]], tf.float32),
+        )
+        return {"images": made}
+
+    channels = gan.source_shape[2]
+    return _signature(translate, tf.TensorSpec([None, None, None, channels], tf.float32, "images"))
+
+
+def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
+    channels = gan.source_shape[2]
+
+    def one(data: tf.Tensor) -> tf.Tensor:
+        source, alpha, has_alpha = pictures.decode(data, channels, gan.scale)
+        made = gan.made_from(image_io.from_uint8(source)[None], direction=direction)[0]
+        # Alpha that the model is given is not the picture's own.
+        has_alpha &= channels != 4
+        return pictures.encode(image_io.to_uint8(made), alpha, has_alpha)
+
+    def translate_png(image_bytes: tf.Tensor) -> dict[str, Any]:
+        files = tf.map_fn(
+            one,
+            image_bytes,
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([], tf.string),
+        )
+        return {"image_bytes": files}
+
+    return _signature(translate_png, tf.TensorSpec([None], tf.string, name="image_bytes"))
 
 
 def has_styles(gan: GAN) -> bool:
