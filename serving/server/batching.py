@@ -157,7 +157,9 @@ def _run_batch(batch: list[_Task], max_rows: int) -> list[list[np.ndarray] | Exc
 
 def _run_rows(batch: list[_Task], max_rows: int) -> list[list[np.ndarray]]:
     rows = sum(task.rows for task in batch)
-    padded = min(1 << (rows - 1).bit_length(), max_rows)  # 1, 2, 4 ...: few shapes to plan for
+    padded = rows
+    if batch[0].signature.padded:  # to 1, 2, 4 ...: few shapes to plan for
+        padded = min(1 << (rows - 1).bit_length(), max_rows)
     inputs = []
     for parts in zip(*(task.inputs for task in batch), strict=True):
         padding = [parts[-1][-1:]] * (padded - rows)

@@ -20,6 +20,8 @@ from serving.server.errors import StartError, StatusError, from_code_number, inv
 
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _WARMUP_LIMIT = 1000
+# What TensorFlow's Python puts before an error of the runtime. TF Serving has no Python.
+_PYTHONS_WORDS = "Graph execution error:\n\n"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +45,8 @@ class Signature:
     Attributes:
         batchable: all inputs and outputs are declared with an unknown leading dimension, so that
             rows of several requests can run together.
+        padded: batches are filled up to 1, 2, 4 ... rows, so that the runtime plans for few shapes.
+            Not where a row's size is open, or is that of bytes: each is planned for anyway.
     """
 
     def __init__(self, key: str, definition, run: Callable[..., Sequence[np.ndarray]]):
@@ -56,6 +60,11 @@ class Signature:
         self.batchable = bool(self.inputs) and all(
             not shape.unknown_rank and shape.dim and shape.dim[0].size < 0 for shape in shapes
         )
+        self.padded = self.batchable and not any(
+            tensor.dtype == tf.string.as_datatype_enum
+            or any(dim.size < 0 for dim in tensor.tensor_shape.dim[1:])
+            for tensor in definition.inputs.values()
+        )
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Runs the graph: one array per input -> one array per output, in sorted alias order.
@@ -66,7 +75,8 @@ class Signature:
         try:
             return self._run(*inputs)
         except tf.errors.OpError as error:
-            raise from_code_number(error.error_code, error.message) from error
+            message = error.message.removeprefix(_PYTHONS_WORDS)
+            raise from_code_number(error.error_code, message) from error
         except (TypeError, ValueError) as error:
             raise invalid_argument(str(error)) from error
 

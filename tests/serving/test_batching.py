@@ -15,7 +15,7 @@ from serving.server.errors import StatusError
 class Held:
     """A signature that waits in its run until it is let go, and notes what it was given."""
 
-    batchable = True
+    batchable = padded = True
 
     def __init__(self, held=True):
         self.runs = []
@@ -96,6 +96,18 @@ def test_padding_stops_at_max_batch_size():
         return signature.runs
 
     assert _run(test, max_batch_size=6) == [[1, 2, 3, 4, 5, 5]]
+
+
+def test_rows_of_open_size_are_not_padded():
+    class Pictures(Held):
+        padded = False
+
+    async def test(batcher):
+        signature = Pictures(held=False)
+        await batcher.run(signature, _rows(1, 2, 3, 4, 5))
+        return signature.runs
+
+    assert _run(test) == [[1, 2, 3, 4, 5]]
 
 
 def test_a_large_request_runs_in_pieces_and_others_run_between():

@@ -72,9 +72,10 @@ def test_latest_version_is_served_and_names_are_numbers(stub, server):
     assert response.model_spec.version.value == 10
     assert server.lines == [
         "Loaded counter, version 0: serving_default",
+        "Loaded labelled, version 1: discriminate, generate, generate_png",
         "Loaded scale, version 10: serving_default",
         f"Loaded toy, version 3: {', '.join(sorted(TOY_SIGNATURES))}",
-        f"Serving 3 model(s) at {server.address}",
+        f"Serving 4 model(s) at {server.address}",
     ]
 
 
