@@ -1,6 +1,7 @@
 """The asyncio twin of the client."""
 
 import asyncio
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,29 @@ class AsyncClient:
         """As `Client.discriminate`."""
         steps = self._core.discriminate(model, images, labels, version, timeout)
         return await self._drive(steps)
+
+    async def translate(
+        self,
+        model: str,
+        image: np.ndarray | bytes | str | os.PathLike,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """As `Client.translate`."""
+        return await self._drive(self._core.translate(model, image, direction, version, timeout))
+
+    async def upscale(
+        self,
+        model: str,
+        image: np.ndarray | bytes | str | os.PathLike,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """As `Client.upscale`."""
+        return await self._drive(self._core.upscale(model, image, version, timeout))
 
     async def predict(
         self,

@@ -2,6 +2,8 @@
 
 python -m serving.client generate MODEL --server=localhost:8500 --n=16 --seed=0 --out=DIR
 python -m serving.client generate MODEL --labels=0,1,2 --truncation=.7
+python -m serving.client translate MODEL IN --out=OUT.png --direction=b_to_a
+python -m serving.client upscale MODEL IN --out=OUT.png
 python -m serving.client status MODEL
 python -m serving.client metadata MODEL
 """
@@ -10,9 +12,10 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from serving.client import pictures
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
 from serving.errors import InvalidRequest, ServingError
@@ -51,6 +54,14 @@ def _parser() -> argparse.ArgumentParser:
         "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
     )
     generate.add_argument("--out", type=Path, default=Path("."), help="folder (default: this one)")
+    translate = _command(commands, "translate", _translate, "translate a picture into a PNG file")
+    translate.add_argument(
+        "--direction", help="of a model that has several, as b_to_a (default: the first)"
+    )
+    upscale = _command(commands, "upscale", _upscale, "enlarge a picture into a PNG file")
+    for command in (translate, upscale):
+        command.add_argument("source", metavar="IN", type=Path, help="a PNG or JPEG file")
+        command.add_argument("--out", type=Path, required=True, help="the PNG file to write")
     _command(commands, "status", _status, "show the state of each version of a model")
     _command(commands, "metadata", _metadata, "show a model's signatures, types and shapes")
     return parser
@@ -108,6 +119,24 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
     first = args.out / _file_name(0)
     names = f"1 image: {first}" if n == 1 else f"{n} images: {first} ... {_file_name(n - 1)}"
     print(f"Wrote {names}")
+
+
+def _translate(client: Client, args: argparse.Namespace) -> None:
+    _write_png(args, lambda: client.translate(args.model, args.source, direction=args.direction))
+
+
+def _upscale(client: Client, args: argparse.Namespace) -> None:
+    _write_png(args, lambda: client.upscale(args.model, args.source))
+
+
+def _write_png(args: argparse.Namespace, ask: Callable[[], bytes]) -> None:
+    if args.out.suffix.lower() != ".png":
+        raise InvalidRequest(f"--out must end in .png. Received: {args.out}")
+    png = ask()
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_bytes(png)
+    width, height = pictures.size(png)
+    print(f"Wrote {args.out}: {width}x{height} px")
 
 
 def _labels(text: str | None) -> list[int] | None:

@@ -20,6 +20,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from serving import wire
+from serving.client import pictures
 from serving.client.specs import (
     Metadata,
     VersionStatus,
@@ -27,6 +28,7 @@ from serving.client.specs import (
     fit_rows,
     read_metadata,
     read_outputs,
+    to_float,
     to_uint8,
 )
 from serving.errors import (
@@ -48,6 +50,9 @@ _POLL_TIMEOUT = 2.0
 
 # "host:port", or one of gRPC's own address schemes.
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
+
+# Where in a graph an error arose; a caller does not know the graph.
+_NODE = re.compile(r"\[\[\{\{node .*?\}\}\]\]")
 
 _METHODS = {
     "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
@@ -169,6 +174,54 @@ class Core:
         # None: `probability`, or `score` where the discriminator is a critic.
         return self._in_chunks(model, "discriminate", chunks, None, version, timeout)
 
+    def translate(
+        self,
+        model: str,
+        image: Any,
+        direction: str | None,
+        version: int | None,
+        timeout: float | None,
+    ) -> Steps:
+        if direction is not None and not isinstance(direction, str):
+            raise InvalidRequest(
+                f"direction must be a text, such as 'a_to_b'. Received: {direction!r}"
+            )
+        return self._images_to_images(model, image, direction, "translate", version, timeout)
+
+    def upscale(self, model: str, image: Any, version: int | None, timeout: float | None) -> Steps:
+        return self._images_to_images(model, image, None, "upscale", version, timeout)
+
+    def _images_to_images(
+        self,
+        model: str,
+        image: Any,
+        direction: str | None,
+        task: str,
+        version: int | None,
+        timeout: float | None,
+    ) -> Steps:
+        """Returns what was made of an image, in the form in which it was given."""
+        given = pictures.read(image)
+        # The signature that says what a model is for, whatever the form of the image.
+        of_files = f"{direction or task}_png"
+        if isinstance(given, bytes):
+            files = np.empty(1, object)
+            files[0] = given
+            chunks = iter([{"image_bytes": files}])
+            made = yield from self._in_chunks(
+                model, of_files, chunks, "image_bytes", version, timeout
+            )
+            return made[0]
+        n, height, width, _ = given.shape
+        rows = max(1, min(CHUNK_ROWS, pictures.PIXELS_AT_A_TIME // (height * width)))
+        chunks = ({"images": to_float(given[at : at + rows])} for at in range(0, n, rows))
+        signature = direction or "serving_default"
+        made = yield from self._in_chunks(
+            model, signature, chunks, "images", version, timeout, needs=of_files
+        )
+        made = to_uint8(made)
+        return made[0] if np.ndim(image) == 3 else made
+
     def predict(
         self,
         model: str,
@@ -226,12 +279,16 @@ class Core:
         output: str | None,
         version: int | None,
         timeout: float | None,
+        needs: str | None = None,
     ) -> Steps:
-        """Returns the joined `output` of all chunks, or the signature's only one."""
+        """Returns the joined `output` of all chunks, or the signature's only one.
+
+        `needs` is a signature that the model must have besides.
+        """
         pieces = []
         deadline = self._deadline(timeout)
         for inputs in chunks:
-            fitted = functools.partial(fit_rows, signature=signature, inputs=inputs)
+            fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
             answer = yield from self._predict(model, fitted, signature, version, [], deadline)
             # All rows from one version, even if the server takes up a new one meanwhile.
             version = answer.model_spec.version.value
@@ -341,7 +398,7 @@ class Core:
                 f"{self._address} must answer within {deadline.seconds:g} s; check that it is up,"
                 f" or allow more with timeout=. Received: no answer to {method} ({details})"
             )
-        received = f"Received for {model!r}: {details}"
+        received = f"Received for {model!r}: {' '.join(_NODE.sub('', details or '').split())}"
         if code == grpc.StatusCode.NOT_FOUND:
             return ModelNotFound(f"The model must be one that {self._address} serves. {received}")
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
@@ -429,7 +486,7 @@ def _image_chunks(images: Any, labels: Any) -> Iterator[dict[str, np.ndarray]]:
             f"images must be uint8, or floats in [-1, 1]. Received: dtype {images.dtype}"
         )
     if images.dtype == np.uint8:
-        images = images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+        images = to_float(images)
     images = images.astype(np.float32, copy=False)
     if not np.all(np.abs(images) <= 1.001):  # false of NaN, and no matter of rounding
         raise InvalidRequest(

@@ -62,6 +62,11 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+def to_float(images: np.ndarray) -> np.ndarray:
+    """Returns float32 images in [-1, 1] of uint8 ones."""
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
 def read_metadata(model: str, answer: Message) -> Metadata:
     """Returns the content of a GetModelMetadataResponse, or raises `InvalidResponse`."""
     signatures = wire.SignatureDefMap()
@@ -108,9 +113,14 @@ DEFAULTS = {"labels": -1, "truncation": np.nan}
 
 
 def fit_rows(
-    metadata: Metadata, signature: str, inputs: Mapping[str, np.ndarray]
+    metadata: Metadata, signature: str, inputs: Mapping[str, np.ndarray], needs: str | None = None
 ) -> dict[str, np.ndarray]:
-    """`fit` of rows to draw or to judge; where they have seeds, `DEFAULTS` may be left out."""
+    """`fit` of rows to draw, judge or translate; beside seeds, `DEFAULTS` may be left out.
+
+    `needs` is a signature that the model must have besides.
+    """
+    if needs is not None:
+        _check_signature(metadata, needs)
     if signature in metadata.signatures:
         taken = metadata.signatures[signature].inputs
         for name in DEFAULTS.keys() & inputs.keys() - taken.keys():
@@ -132,14 +142,8 @@ def fit(
     outputs: Iterable[str] | None,
 ) -> dict[str, np.ndarray]:
     """Returns the inputs as arrays of the signature's types, or raises `InvalidRequest`."""
-    where = f"{metadata.model!r} version {metadata.version}"
-    if signature not in metadata.signatures:
-        raise InvalidRequest(
-            f"signature must be one of {sorted(metadata.signatures)} for {where}."
-            f" Received: {signature!r}"
-        )
-    specs = metadata.signatures[signature]
-    where = f"signature {signature!r} of {where}"
+    specs = _check_signature(metadata, signature)
+    where = f"signature {signature!r} of {metadata.model!r} version {metadata.version}"
     if set(inputs) != set(specs.inputs):
         raise InvalidRequest(
             f"inputs must be {sorted(specs.inputs)} for {where}. Received: {sorted(inputs)}"
@@ -151,6 +155,15 @@ def fit(
             f" Received: {sorted(unknown)}"
         )
     return {name: _fit_one(name, spec, inputs[name], where) for name, spec in specs.inputs.items()}
+
+
+def _check_signature(metadata: Metadata, key: str) -> Signature:
+    if key not in metadata.signatures:
+        raise InvalidRequest(
+            f"signature must be one of {sorted(metadata.signatures)} for {metadata.model!r} version"
+            f" {metadata.version}. Received: {key!r}"
+        )
+    return metadata.signatures[key]
 
 
 def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:

@@ -120,6 +120,39 @@ class Client:
         """
         return self._drive(self._core.discriminate(model, images, labels, version, timeout))
 
+    def translate(
+        self,
+        model: str,
+        image: np.ndarray | bytes | str | os.PathLike,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """Returns a translated image, or a batch of them.
+
+        Args:
+            model: the model's name.
+            image: uint8 [H, W, C] or [N, H, W, C], for which uint8 images of that rank come back;
+                or a PNG or JPEG, as bytes or as the path of a file, for which a PNG comes back, as
+                bytes. Of a file, alpha is kept and a photo's orientation heeded.
+            direction: of a model that has several, such as "b_to_a"; the first one by default.
+            version: a version number; the latest by default.
+            timeout: seconds.
+        """
+        return self._drive(self._core.translate(model, image, direction, version, timeout))
+
+    def upscale(
+        self,
+        model: str,
+        image: np.ndarray | bytes | str | os.PathLike,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """Returns an enlarged image, or a batch of them, from and in the forms of `translate`."""
+        return self._drive(self._core.upscale(model, image, version, timeout))
+
     def predict(
         self,
         model: str,

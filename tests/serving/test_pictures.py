@@ -1,0 +1,212 @@
+"""Images and picture files through the real server, by both clients and on the command line."""
+
+import asyncio
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import serving
+from export import saved_model
+from serving import Client
+from serving.client import main
+from tests.serving.conftest import Server
+from tests.serving.test_client import Awaited
+from tests.translating import (
+    FINE,
+    Doubling,
+    TwoWays,
+    colours,
+    decoded,
+    encoded,
+    jpeg_of_size,
+    lying,
+    png_of_size,
+)
+
+
+@pytest.fixture(scope="module")
+def photo(fashion):
+    return colours(fashion, 1, 2)  # uint8 [28, 56, 3]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A server of its own: of a model with two directions, and of one that enlarges."""
+    folder = tmp_path_factory.mktemp("models")
+    saved_model.export(TwoWays(), folder, "two", source="a test")
+    saved_model.export(Doubling(), folder, "doubling", source="a test")
+    server = Server(folder)
+    yield server.address
+    assert server.stop()[0] == 0
+
+
+@pytest.fixture(params=[Client, Awaited], ids=["Client", "AsyncClient"])
+def client(request, address):
+    with request.param(address) as client:
+        yield client
+
+
+def test_arrays_come_back_as_arrays(client, photo):
+    made = client.translate("two", photo)
+    assert made.dtype == np.uint8
+    np.testing.assert_array_equal(made, 255 - photo)
+    batch = np.stack([np.roll(photo, i, 1) for i in range(40)])  # more than one request
+    np.testing.assert_array_equal(client.translate("two", batch, direction="a_to_b"), 255 - batch)
+    np.testing.assert_array_equal(
+        client.translate("two", batch[:1], direction="b_to_a", version=1), batch[:1, ..., ::-1]
+    )
+    enlarged = client.upscale("doubling", photo)
+    assert np.abs(enlarged.astype(int) - Doubling().translate(photo[None])[0]).max() <= 1
+
+
+def test_large_arrays_are_sent_in_pieces(client, photo, monkeypatch):
+    monkeypatch.setattr(serving.client.pictures, "PIXELS_AT_A_TIME", 3000)
+    batch = np.stack([photo, photo[::-1], photo[:, ::-1]])
+    np.testing.assert_array_equal(client.translate("two", batch), 255 - batch)
+
+
+def test_files_come_back_as_png(client, photo, tmp_path):
+    clear = np.dstack([photo, photo[..., 1]])
+    png = encoded(clear, "PNG")
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(lying(photo, 6, "JPEG", **FINE))
+    for given in (png, bytearray(png), memoryview(png)):
+        made = decoded(client.translate("two", given))
+        np.testing.assert_array_equal(made, np.dstack([255 - photo, photo[..., 1]]))
+    made = decoded(client.translate("two", png, direction="b_to_a"))
+    np.testing.assert_array_equal(made[..., :3], photo[..., ::-1])
+    for given in (path, str(path)):
+        made = decoded(client.translate("two", given))
+        assert np.abs(made.astype(int) - (255 - photo.astype(int))).mean() < 3
+        assert decoded(client.upscale("doubling", given)).shape == (56, 112, 3)
+
+
+IMAGE_RULE = (
+    r"image must be uint8 \[H, W, C\] or \[N, H, W, C\] and not empty, or the bytes or the path"
+    r" of a PNG or JPEG. Received: "
+)
+GREY = np.zeros((4, 4, 1), np.uint8)
+REFUSALS = {
+    "floats": (
+        lambda c: c.translate("two", np.zeros((4, 4, 3))),
+        rf"{IMAGE_RULE}float64 \[4, 4, 3",
+    ),
+    "rank": (lambda c: c.upscale("two", GREY[..., 0]), rf"{IMAGE_RULE}uint8 \[4, 4\]"),
+    "empty": (lambda c: c.translate("two", GREY[:0]), rf"{IMAGE_RULE}uint8 \[0, 4, 1\]"),
+    "nothing": (lambda c: c.translate("two", None), rf"{IMAGE_RULE}object \[\]"),
+    "other bytes": (
+        lambda c: c.translate("two", b"GIF89a"),
+        "image must be a PNG or a JPEG. Received: 6 bytes, which is neither",
+    ),
+    "no bytes": (lambda c: c.upscale("doubling", b""), "Received: 0 bytes, which is neither"),
+    "a missing file": (
+        lambda c: c.translate("two", "/no/such.png"),
+        "image must be a file that can be read. Received: '/no/such.png': No such file",
+    ),
+    "a folder": (lambda c: c.upscale("doubling", "/"), "Received: '/': Is a directory"),
+    "a file of another kind": (
+        lambda c: c.translate("two", __file__),
+        r"image must be a PNG or a JPEG. Received: '.*test_pictures.py', which is neither",
+    ),
+    "channels": (
+        lambda c: c.translate("two", GREY),
+        r"images must be float32\[N, N, N, 3\] for .* Received: shape \[1, 4, 4, 1\]",
+    ),
+    "direction": (
+        lambda c: c.translate("two", GREY, direction="b"),
+        r"signature must be one of \['a_to_b', 'a_to_b_png', 'b_to_a', 'b_to_a_png',"
+        r" 'serving_default', 'translate_png'\] for 'two' version 1. Received: 'b_png'",
+    ),
+    "no text": (
+        lambda c: c.translate("two", GREY, direction=1),
+        "direction must be a text, such as 'a_to_b'. Received: 1",
+    ),
+    "a model that enlarges": (
+        lambda c: c.translate("doubling", GREY),
+        r"signature must be one of \['serving_default', 'upscale_png'\] for 'doubling' version 1."
+        r" Received: 'translate_png'",
+    ),
+    "a model that does not": (
+        lambda c: c.upscale("two", png_of_size(4, 4)),
+        r"signature must be one of .* for 'two' version 1. Received: 'upscale_png'",
+    ),
+    "too large": (
+        lambda c: c.translate("two", png_of_size(50_000, 50_000)),
+        r"refused the request. Received for 'two': .*An image must have at most 2097152 pixels and"
+        r" 8192 a side, and at least 1. Received: 50000 x 50000 \(H x W\)",
+    ),
+    "too large a JPEG": (
+        lambda c: c.upscale("doubling", jpeg_of_size(60_000, 50_000)),
+        r"once it is enlarged 2 times, and at least 1. Received: 50000 x 60000 \(H x W\)",
+    ),
+    "too large an array": (
+        lambda c: c.translate("two", np.zeros((1, 8193, 3), np.uint8)),
+        r"8192 a side, and at least 1. Received: 1 x 8193 \(H x W\)",
+    ),
+    "a broken file": (
+        lambda c: c.translate("two", encoded(GREY[..., 0], "PNG")[:50]),
+        "Received for 'two': .*Invalid PNG data, size 50",
+    ),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_refusals(client, refusal):
+    call, message = REFUSALS[refusal]
+    with pytest.raises(serving.InvalidRequest, match=message) as caught:
+        call(client)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_callers_bad_bytes_leave_the_others_alone(address, photo):
+    """Their requests wait together and run as one batch, which fails."""
+
+    async def ask():
+        async with serving.AsyncClient(address) as client:
+            good = [encoded(np.roll(photo, i, 1)[: 9 + i], "PNG") for i in range(19)]
+            good.insert(7, encoded(photo, "PNG")[:-60])
+            good.insert(3, png_of_size(9_000, 9_000))
+            calls = [client.translate("two", data) for data in good]
+            return await asyncio.gather(*calls, return_exceptions=True)
+
+    answers = asyncio.run(ask())
+    bad = [answers.pop(8), answers.pop(3)]
+    assert all(isinstance(answer, serving.InvalidRequest) for answer in bad)
+    for i, answer in enumerate(answers):
+        np.testing.assert_array_equal(decoded(answer), 255 - np.roll(photo, i, 1)[: 9 + i])
+
+
+def _run(capsys, *arguments) -> tuple[object, str]:
+    code = 0
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        code = end.code
+    return code, capsys.readouterr().out
+
+
+def test_the_command_line(address, photo, tmp_path, capsys):
+    source, out = tmp_path / "in.png", tmp_path / "new" / "out.png"
+    source.write_bytes(encoded(photo, "PNG"))
+    where = f"--server={address}"
+    code, printed = _run(capsys, "translate", "two", source, f"--out={out}", where)
+    assert (code, printed) == (0, f"Wrote {out}: 56x28 px\n")
+    np.testing.assert_array_equal(Image.open(out), 255 - photo)
+    _run(capsys, "translate", "two", source, f"--out={out}", where, "--direction=b_to_a")
+    np.testing.assert_array_equal(Image.open(out), photo[..., ::-1])
+    code, printed = _run(capsys, "upscale", "doubling", source, f"--out={out}", where)
+    assert (code, printed) == (0, f"Wrote {out}: 112x56 px\n")
+    for command, message in [
+        (["upscale", "two", source], "Received: 'upscale_png'"),
+        (["translate", "two", tmp_path / "no.png"], "no.png': No such file or directory"),
+        (["translate", "two", source, "--direction=b"], "Received: 'b_png'"),
+    ]:
+        code, printed = _run(capsys, *command, f"--out={tmp_path / 'x.png'}", where)
+        assert code.startswith("serving.client: ")
+        assert message in code
+        assert "\n" not in code
+        assert printed == ""
+    code, _ = _run(capsys, "upscale", "doubling", source, f"--out={tmp_path / 'x.jpg'}", where)
+    assert "--out must end in .png. Received: " in code
+    assert not (tmp_path / "x.png").exists()
