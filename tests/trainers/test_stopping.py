@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_for_everything_costs_no_training(
 def test_data_that_breaks_on_the_way_is_one_line(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load, reads = data.load, []
+    load, reads = data.load_for, []
 
     def load_breaking(*arguments: object, **keywords: object) -> data.ImageSet:
         whole = load(*arguments, **keywords)
@@ -206,7 +206,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
 
         return dataclasses.replace(whole, reader=read, images=in_order(whole.reader, 300))
 
-    monkeypatch.setattr(data, "load", load_breaking)
+    monkeypatch.setattr(data, "load_for", load_breaking)
     broken = True
     with pytest.raises(data.DataError) as error:
         train(small_run(tmp_path / "W", steps=6, checkpoint_every=1))
