@@ -104,6 +104,8 @@ def test_the_commands_of_a_card_run(card: pathlib.Path, shell: Shell) -> None:
     for kind, text in found:
         if kind == "bash":
             shell.bash(text)
+        elif kind == "python":
+            shell.python(text)
         else:
             assert kind == "bash network"
 

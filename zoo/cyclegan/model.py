@@ -1,5 +1,6 @@
 """CycleGAN: the game (Zhu et al. 2017, section 3)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -185,7 +186,10 @@ class CycleGAN(ImageToImage):
         g, f = self.generator_a_to_b, self.generator_b_to_a
         d_a, d_b = self.discriminator_a, self.discriminator_b
         with tf.GradientTape() as g_tape:
-            fake_b, fake_a = g(a, training=True), f(b, training=True)
+            if self.identity:
+                (fake_b, same_b), (fake_a, same_a) = together(g, a, b), together(f, b, a)
+            else:
+                fake_b, fake_a = g(a, training=True), f(b, training=True)
             logits_a, logits_b = d_a(fake_a, training=True), d_b(fake_b, training=True)
             # E[(D(G(x)) - 1)^2], without the half of Mao et al.
             g_loss = 2.0 * losses.least_squares_generator(logits_b)
@@ -197,19 +201,18 @@ class CycleGAN(ImageToImage):
             results = {"g_loss": g_loss, "cycle_loss": cycle_loss}
             if self.identity:
                 # |G(b) - b| + |F(a) - a|  (section 5.2)
-                identity_loss = distance(g(b, training=True), b) + distance(f(a, training=True), a)
+                identity_loss = distance(same_b, b) + distance(same_a, a)
                 total += self.identity * self.cycle * identity_loss
                 results["identity_loss"] = identity_loss
         g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
 
+        fake_a, fake_b = tf.stop_gradient(fake_a), tf.stop_gradient(fake_b)
         if self._config["pool"]:
             fake_a, fake_b = self.pool_a(fake_a, seed_a), self.pool_b(fake_b, seed_b)
         with tf.GradientTape() as d_tape:
-            real = [d_a(a, training=True), d_b(b, training=True)]
-            fake = [
-                d_a(tf.stop_gradient(fake_a), training=True),
-                d_b(tf.stop_gradient(fake_b), training=True),
-            ]
+            real_a, judged_a = together(d_a, a, fake_a)
+            real_b, judged_b = together(d_b, b, fake_b)
+            real, fake = (real_a, real_b), (judged_a, judged_b)
             # 1/2 (E[(D(y) - 1)^2] + E[D(G(x))^2]) of each
             d_loss = tf.add_n(map(losses.least_squares_discriminator, real, fake))
         d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
@@ -258,11 +261,17 @@ class CycleGAN(ImageToImage):
         return np.stack([image_io.like(image, shape) for row in rows for image in row]), 6
 
 
+def together(network: keras.Model, *batches: tf.Tensor) -> list[tf.Tensor]:
+    """What `network` makes of each batch, in one pass: faster, and no image depends on others."""
+    rows = tf.concat([tf.cast(batch, tf.float32) for batch in batches], axis=0)
+    return tf.split(network(rows, training=True), len(batches))
+
+
 def distance(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference, f32 scalar."""
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
 
 
-def share(logits: list[tf.Tensor], right: Any) -> tf.Tensor:
+def share(logits: Sequence[tf.Tensor], right: Any) -> tf.Tensor:
     """Share of the logits of both domains that a predicate holds of, f32 scalar."""
     return tf.reduce_mean([tf.reduce_mean(tf.cast(right(one), tf.float32)) for one in logits])
