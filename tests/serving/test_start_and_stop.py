@@ -266,6 +266,6 @@ def test_the_port_opens_when_the_models_are_loaded(models_dir):
     process.send_signal(signal.SIGINT)  # Ctrl-C stops it as SIGTERM does
     os.set_blocking(process.stdout.fileno(), True)
     rest, errors = process.communicate(timeout=60)
-    assert printed.count(b"Loaded ") == 3
+    assert printed.count(b"Loaded ") == 4
     assert (process.returncode, errors) == (0, b"")
     assert rest.endswith(b"Stopped\n")
