@@ -114,7 +114,7 @@ CASES = {
             ),
             (8, 8, 3),
             quiet=dict(noise=False, mixing=0.0, path_length=0.0),
-            first_updates=(2, 2),
+            first_updates=(1, 2),
         ),
         Case(
             dict(
