@@ -52,7 +52,7 @@ def test_bundled_folders_are_presets_with_true_hashes() -> None:
         assert source.weights.stat().st_size <= 8e6
         (score,) = source.card["scores"]
         assert score["split"] != source.card["dataset"]["split"]
-        row = [f"{score['metrics']['kid']['value_x1000']:.0f}"]
+        row = [f"{score['metrics']['kid']['value_x1000']:,.0f}"]
         row += [f"{score['metrics'][metric]['value']:.2f}"[1:] for metric in ("recall", "coverage")]
         assert f"| `{name}` | {' | '.join(row)} |" in (ROOT / "README.md").read_text()
         assert (source.weights.parent / presets.SAMPLES_FILE).read_bytes()[1:4] == b"PNG"
