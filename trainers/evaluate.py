@@ -31,7 +31,10 @@ was trained on.
 A model that makes images of images is measured on pairs that it has not seen, beside plain
 baselines: L1, PSNR and SSIM (of all channels and of Y), a perceptual distance and KID, each of the
 model, of bicubic where it enlarges, else of the source as it is, of one colour for all and of the
-nearest training pair. --metrics, --seed and --nearest_out are for the others.
+nearest training pair. One that learnt without pairs: KID of each direction against the images it
+is to look like, how far an image is from itself there and back, and where the held-out images of
+both domains have the same names, the distance to the true counterpart; beside the images as they
+are. --metrics, --seed and --nearest_out are for the others.
 
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """
@@ -143,7 +146,7 @@ def _evaluate() -> None:
 
 def _print_table(scores: dict[str, dict[str, float]]) -> None:
     width = max(map(len, scores))
-    print(" " * width, *(f"{name:>10}" for name in scores["model"]))
+    print(" " * width, *(f"{name:>10}" for name in next(iter(scores.values()))))
     for name, values in scores.items():
         print(f"{name:{width}}", *(f"{value:10.4g}" for value in values.values()))
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import folder, pixels
+from trainers.data import folder, pixels, tfds_sets
 from trainers.data.errors import DataError
 from trainers.data.image_set import ImageSet, to_float
 from trainers.data.jitter import jitter
@@ -32,6 +32,8 @@ class UnpairedSet:
     Attributes:
         spec, source, split: As of an `ImageSet`.
         a, b: The domains.
+        counterparts: Whether image i of either domain shows the same thing, so that translations
+            can be measured against the truth; training never uses it.
     """
 
     spec: str
@@ -39,6 +41,7 @@ class UnpairedSet:
     split: str
     a: ImageSet
     b: ImageSet
+    counterparts: bool = False
 
     num_classes: ClassVar[None] = None
 
@@ -126,10 +129,14 @@ def load_unpaired(
         channels: 1 (grey) or 3 (RGB).
         data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
 
+    Images of the two domains are `counterparts` where they have the same names in the same order:
+    those of the files of a folder, or those that a TFDS set tells as the feature "name".
+
     Raises:
         DataError: as `load`, or for a domain that has no images.
     """
     check_sizes(resolution, channels=channels)
+    counterparts = False
     if spec.startswith("sample:"):
         source = spec.removeprefix("sample:")
         arrays, licence = read_sample(spec, split, ("a", "b"))
@@ -147,21 +154,22 @@ def load_unpaired(
         domains = [
             _of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"
         ]
+        a, b = (_names(spec, domain) for domain in domains)
+        counterparts = a == b
     else:
         source = spec
         name, part = re.fullmatch(r"([^\[]*)(.*)", split, re.DOTALL).groups()
+        splits = [f"{name}{letter}{part}" for letter in "AB"]
         domains = [
-            load(
-                spec,
-                split=f"{name}{letter}{part}",
-                resolution=resolution,
-                channels=channels,
-                data_dir=data_dir,
-            )
-            for letter in "AB"
+            load(spec, split=one, resolution=resolution, channels=channels, data_dir=data_dir)
+            for one in splits
         ]
         domains = [dataclasses.replace(domain, num_classes=None) for domain in domains]
-    return UnpairedSet(spec, source, split, *domains)
+        a, b = (tfds_sets.open_split(spec, one, data_dir) for one in splits)
+        counterparts = "name" in a.features and (
+            list(a.examples(["name"])) == list(b.examples(["name"]))
+        )
+    return UnpairedSet(spec, source, split, *domains, counterparts)
 
 
 def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int) -> ImageSet:
@@ -175,6 +183,13 @@ def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int
     return image_set_of(
         spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )
+
+
+def _names(spec: str, domain: ImageSet) -> list[str]:
+    """The files of a domain of a folder, without what could not be read."""
+    path = pathlib.Path(spec).expanduser() / domain.split
+    names = folder.relative(folder.find(path), path)
+    return [name for name in names if f"{domain.split}/{name}" not in domain.skipped]
 
 
 def _other(seed: int) -> int:

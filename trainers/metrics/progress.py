@@ -3,22 +3,25 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 
+Batch = TypeVar("Batch", np.ndarray, tuple[np.ndarray, ...])
+
 
 def with_progress(
-    batches: Iterable[np.ndarray], total: int, what: str, every_s: float = 5.0
-) -> Iterator[np.ndarray]:
+    batches: Iterable[Batch], total: int, what: str, every_s: float = 5.0
+) -> Iterator[Batch]:
     """Passes batches on, and says every few seconds how many came and how long the rest will take.
 
-    What is through in less passes without a word.
+    What is through in less passes without a word. A batch is an array, or some of one length.
     """
     start = said = time.monotonic()
     done = 0
     for batch in batches:
         yield batch
-        done += len(batch)
+        done += len(batch[0] if isinstance(batch, tuple) else batch)
         now = time.monotonic()
         if now - said >= every_s:
             left = (now - start) / done * (total - done)

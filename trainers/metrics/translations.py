@@ -1,4 +1,4 @@
-"""Measures an image-to-image GAN on pairs that it has not seen, beside plain baselines."""
+"""Measures an image-to-image GAN on images that it has not seen, beside plain baselines."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from trainers import data
-from trainers.data import LowHighSet, PairSet
+from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet
 from trainers.metrics import likeness
 from trainers.metrics.evaluation import check_unseen
 from trainers.metrics.evaluator import versions
@@ -30,13 +30,14 @@ def evaluate(
     num_images: int = 5000,
     data_dir: str | None = None,
 ) -> dict[str, Any]:
-    """`measure` of a model that was loaded from a preset, whose card says what it was trained on.
+    """`measure` of a model that was loaded from a preset, whose card says what it was trained on;
+    `measure_unpaired` of one that was trained on two domains.
 
     Args:
         gan: The model.
         dataset: What `trainers.data.load_for` reads; by default what the model was trained on.
         split: The part of it; never one that the model was trained on.
-        num_images: Most pairs to use.
+        num_images: Most pairs to use, or images of each domain.
         data_dir: Where TFDS keeps its sets.
 
     Raises:
@@ -47,15 +48,13 @@ def evaluate(
     trained_on = card.get("dataset") or {}
     task = (card.get("training") or {}).get("task")
     dataset = dataset or trained_on.get("name")
-    if gan.takes == "unpaired":
-        raise ValueError(
-            "A model is measured on pairs: one that is trained on pairs, or on low and high images."
-            f" Received: {type(gan).__name__}, which takes {gan.takes}."
-        )
     if not dataset:
         raise ValueError("Nothing says which data set to compare with: give --dataset.")
     held_out = data.load_for(gan, dataset, split=split, task=task, data_dir=data_dir)
     check_unseen(trained_on, held_out)
+    if gan.takes == "unpaired":
+        record = measure_unpaired(gan, held_out, num_images=num_images)
+        return {**record, "trained_on": trained_on or None}
     training = None
     if gan.takes == "pairs" and trained_on.get("name") == dataset:
         seen = trained_on["split"]
@@ -120,12 +119,92 @@ def measure(
         },
         "crop": crop,
         "num_images": count,
+        **_circumstances(gan, held_out, features),
+    }
+
+
+def measure_unpaired(
+    gan: ImageToImage, held_out: UnpairedSet, *, num_images: int = 5000
+) -> dict[str, Any]:
+    """Scores of each direction beside those of the identity, which leaves the images as they are.
+
+    The scores: kid_x1000 of all translations against the domain that they are to look like;
+    cycle_l1, from an image to its way there and back; and, where the set has counterparts, l1 and
+    perceptual, from the translation to the true counterpart. The identity's cycle is 0: that score
+    alone says nothing.
+
+    Args:
+        gan: The model.
+        held_out: Images that it was not trained on.
+        num_images: Most images of each domain to use.
+
+    Returns:
+        {"scores": {"a_to_b": {name: value}, "a_to_b identity": {...}, "b_to_a": ...},
+        "counterparts", "num_images" of each domain, ...}, for JSON.
+
+    Raises:
+        ValueError: Fewer than 2 images in a domain.
+    """
+    domains = [_stacked(domain, num_images) for domain in (held_out.a, held_out.b)]
+    counts = [len(images) for images in domains]
+    if min(counts) < 2:
+        raise ValueError(f"At least 2 held-out images a domain are needed. Received: {counts}.")
+    features = Features()
+    there, back = gan.directions
+    scores = {}
+    for direction, opposite, (images, wanted) in (
+        (there, back, domains),
+        (back, there, domains[::-1]),
+    ):
+        chunks = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
+        made, returned = [], []
+        for chunk in with_progress(iter(chunks), len(images), direction):
+            made.append(gan.translate(chunk, direction))
+            returned.append(gan.translate(made[-1], opposite))
+        real = features([wanted])
+        as_they_are = np.stack([like(image, wanted.shape[1:]) for image in images])
+        for name, translated, cycled in (
+            (direction, np.concatenate(made), np.concatenate(returned)),
+            (f"{direction} identity", as_they_are, images),
+        ):
+            scores[name] = {
+                "kid_x1000": 1000.0 * kid(real, features([translated])),
+                "cycle_l1": _mean(likeness.l1, cycled, images),
+            }
+            if held_out.counterparts:
+                scores[name] |= {
+                    "l1": _mean(likeness.l1, translated, wanted),
+                    "perceptual": _mean(likeness.perceptual, translated, wanted),
+                }
+    return {
+        "scores": scores,
+        "counterparts": held_out.counterparts,
+        "num_images": counts,
+        **_circumstances(gan, held_out, features),
+    }
+
+
+def _circumstances(gan: ImageToImage, held_out: Any, features: Features) -> dict[str, Any]:
+    return {
         "dataset": held_out.source,
         "split": held_out.split,
         "image_shape": list(gan.image_shape),
         **features.describe(),
         "versions": versions(),
     }
+
+
+def _stacked(domain: ImageSet, most: int) -> np.ndarray:
+    """The first images of a domain: uint8 [n, R, R, C]."""
+    return np.stack([image for image, _ in domain.images.take(most).as_numpy_iterator()])
+
+
+def _mean(score: Callable, made: np.ndarray, targets: np.ndarray) -> float:
+    """Over all images, some at a time."""
+    starts = range(0, len(made), BATCH)
+    return float(
+        np.concatenate([score(made[i : i + BATCH], targets[i : i + BATCH]) for i in starts]).mean()
+    )
 
 
 def _scores(made: np.ndarray, targets: np.ndarray, crop: int) -> dict[str, np.ndarray]:

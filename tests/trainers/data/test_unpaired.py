@@ -69,6 +69,23 @@ def test_a_folder(path, squares):
     np.testing.assert_array_equal(read(load(path, split="test").b), 255 - squares[19:])
 
 
+def test_names_tell_counterparts(path, squares):
+    assert not load(path).counterparts  # 12 and 6
+    assert load(path, split="test").counterparts  # 00.png in either
+    (path / "testB" / "00.png").rename(path / "testB" / "zebra.png")
+    assert not load(path, split="test").counterparts
+
+
+@pytest.mark.parametrize("names", [("sun", "moon"), ("moon", "sun")])
+def test_names_of_a_tfds_set_tell_counterparts(tmp_path, squares, names):
+    rows = [{"image": squares[i], "name": name} for i, name in enumerate(names)]
+    others = [{"image": squares[i], "name": name} for i, name in enumerate(("sun", "moon"))]
+    features = {"image": tfds.features.Image(shape=(None, None, 3)), "name": tfds.features.Text()}
+    store_tfds(tmp_path, "named", features, {"testA": rows, "testB": others})
+    unpaired = load("named", data_dir=tmp_path, split="test")
+    assert unpaired.counterparts is (names == ("sun", "moon"))
+
+
 def test_a_file_that_is_broken(path):
     (path / "trainB" / "03.png").write_bytes(b"broken")
     unpaired = load(path)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 import zoo
-from trainers.data import PairSet
+from trainers.data import PairSet, UnpairedSet
 from trainers.data.image_set import make_reader
+from trainers.data.loading import image_set_of
 from trainers.metrics import translations
 
 
@@ -57,3 +58,51 @@ def test_scores_of_model_and_baselines(fashion: np.ndarray) -> None:
     assert record["num_images"] == 20
     with pytest.raises(ValueError, match="At least 2 held-out pairs .* Received: 1"):
         translations.measure(gan, held_out, num_images=1)
+
+
+class Negatives(zoo.CycleGAN):
+    """Knows the answer from A to B, less some levels; from B to A it does nothing."""
+
+    off = 2
+
+    def translate(
+        self, images: np.ndarray, direction: str | None = None, *, seed: int | None = None
+    ) -> np.ndarray:
+        if direction == "b_to_a":
+            return images
+        return np.uint8(np.clip(255 - images.astype(int) + self.off, 0, 255))
+
+
+@pytest.mark.parametrize("counterparts", [False, True])
+def test_scores_of_both_directions(fashion: np.ndarray, counterparts: bool) -> None:
+    images = np.uint8((fashion[:40] + 1.0) * 127.5)
+    images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    b = 255 - images if counterparts else 255 - images[:30]
+    domains = [
+        image_set_of("clothes", "clothes", f"test{letter}", pixels)
+        for letter, pixels in (("A", images), ("B", b))
+    ]
+    held_out = UnpairedSet("clothes", "clothes", "test", *domains, counterparts)
+    gan = Negatives(32, source_channels=1, channels=1, width=4, patch=16, blocks=1, pool=0)
+    record = translations.measure_unpaired(gan, held_out)
+    scores = record["scores"]
+    assert list(scores) == ["a_to_b", "a_to_b identity", "b_to_a", "b_to_a identity"]
+    assert record["num_images"] == [40, len(b)]
+    # There it is negative, and back it is left alone.
+    cycled = np.clip(255 - images.astype(int) + 2, 0, 255)
+    np.testing.assert_allclose(
+        scores["a_to_b"]["cycle_l1"], np.abs(cycled - images.astype(int)).mean() / 255
+    )
+    assert scores["a_to_b identity"]["cycle_l1"] == 0
+    assert scores["a_to_b"]["kid_x1000"] < scores["a_to_b identity"]["kid_x1000"] / 10
+    assert scores["b_to_a"]["kid_x1000"] == scores["b_to_a identity"]["kid_x1000"]
+    assert record["counterparts"] is counterparts
+    if counterparts:
+        np.testing.assert_allclose(
+            scores["a_to_b"]["l1"], np.abs(cycled - (255 - images.astype(int))).mean() / 255
+        )
+        assert scores["a_to_b"]["perceptual"] < scores["a_to_b identity"]["perceptual"] / 10
+    else:
+        assert "perceptual" not in scores["a_to_b"]
+    with pytest.raises(ValueError, match=r"At least 2 held-out images .* Received: \[1, 1\]"):
+        translations.measure_unpaired(gan, held_out, num_images=1)
