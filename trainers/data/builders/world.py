@@ -1,9 +1,12 @@
 """Tiles of two aligned maps of the world."""
 
+from typing import Any
+
 import numpy as np
+import tensorflow_datasets as tfds
 
 from trainers.data.builders import tiles
-from trainers.data.builders.base import Examples
+from trainers.data.builders.base import Examples, picture
 from trainers.data.builders.order import share
 
 SIZE = 64
@@ -15,6 +18,16 @@ _MIN_CONTRAST = (3.0, 1.0)
 # Degrees east, by the centre of a tile: Scandinavia, the Balkans, Libya and Egypt, central and
 # southern Africa.
 TEST_LONGITUDES = (15.0, 35.0)
+
+
+def features() -> dict[str, Any]:
+    """Of an example of `pairs`."""
+    return {
+        "source": picture(SIZE),
+        "target": picture(SIZE),
+        "longitude": tfds.features.Scalar(np.float32),
+        "latitude": tfds.features.Scalar(np.float32),
+    }
 
 
 def pairs(
