@@ -17,7 +17,7 @@ PRESETS = [
             "resolution": 32,
             "channels": 1,
             "num_classes": 10,
-            "width": 16,
+            "width": 8,
             "shared_dim": 32,
             "d_steps": 1,
             "generator_rate": 2e-4,
@@ -25,7 +25,7 @@ PRESETS = [
             "ema_decay": 0.999,
             "ema_start": 1000,
         },
-        description="Networks of a quarter of the usual width on Fashion-MNIST, 32x32 grey.",
-        parameters={"generator": 296_513, "discriminator": 264_129},
+        description="Networks of a twelfth of the paper's width on Fashion-MNIST, 32x32 grey.",
+        parameters={"generator": 90_049, "discriminator": 66_529},
     ),
 ]

@@ -10,4 +10,20 @@ PRESETS = [
         description="The paper's networks for 256x256 RGB, two of each. Untrained.",
         parameters={"generator": 2 * 11_378_179, "discriminator": 2 * 2_764_737},
     ),
+    Preset(
+        name="cyclegan_emoji",
+        family="cyclegan",
+        config={
+            "resolution": 64,
+            "source_channels": 3,
+            "channels": 3,
+            "width": 16,
+            "blocks": 4,
+            "patch": 34,
+            "flat_steps": 16_000,
+            "decay_steps": 16_000,
+        },
+        description="A quarter of the paper's width: flat emoji to solid ones and back, 64x64 RGB.",
+        parameters={"generator": 692_742, "discriminator": 85_730},
+    ),
 ]

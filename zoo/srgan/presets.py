@@ -10,4 +10,21 @@ PRESETS = [
         description="The paper's networks: four times the size, crops of 96x96 RGB. Untrained.",
         parameters={"generator": 1_550_659, "discriminator": 23_565_505},
     ),
+    Preset(
+        name="srgan_photos_x4",
+        family="srgan",
+        config={
+            "scale": 4,
+            "channels": 3,
+            "resolution": 48,
+            "width": 32,
+            "blocks": 8,
+            "features": "hed",
+            "pretrain_steps": 12_000,
+            "learning_rate": 4e-4,
+            "decay_after": 2_000,
+        },
+        description="Half the paper's width and depth: photographs to four times the size, RGB.",
+        parameters={"generator": 248_227, "discriminator": 2_354_785},
+    ),
 ]

@@ -1,0 +1,16 @@
+"""Narrow CycleGAN networks at 64 px: Google's flat emoji to Fluent's solid ones, and back.
+
+Command:
+    python -m trainers.data prepare emoji_styles
+    python -m trainers --recipe=cyclegan_emoji --workdir=runs/cyclegan_emoji
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "cyclegan_emoji",
+    "dataset": "emoji_styles",
+    "batch_size": 4,
+    "steps": 32_000,  # half of them at the full rate, then linearly to zero
+    "sample_every": 1_000,
+}

@@ -1,0 +1,17 @@
+"""Narrow Pix2Pix networks at 64 px: colours for grey photographs.
+
+Command:
+    python -m trainers.data prepare photo_tiles
+    python -m trainers --recipe=pix2pix_colorize --workdir=runs/pix2pix_colorize
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "pix2pix_colorize",
+    "dataset": "photo_tiles",
+    "task": "colorize",
+    "batch_size": 8,
+    "steps": 20_000,
+    "sample_every": 1_000,
+}

@@ -1,0 +1,16 @@
+"""Narrow Pix2Pix networks at 64 px: the Earth by day to by night.
+
+Command:
+    python -m trainers.data prepare earth_day_night
+    python -m trainers --recipe=pix2pix_day_night --workdir=runs/pix2pix_day_night
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "pix2pix_day_night",
+    "dataset": "earth_day_night",
+    "batch_size": 8,
+    "steps": 15_000,
+    "sample_every": 1_000,
+}

@@ -1,0 +1,17 @@
+"""Narrow Pix2Pix networks at 64 px: photographs, where a mask covers parts of them.
+
+Command:
+    python -m trainers.data prepare photo_tiles
+    python -m trainers --recipe=pix2pix_inpaint --workdir=runs/pix2pix_inpaint
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "pix2pix_inpaint",
+    "dataset": "photo_tiles",
+    "task": "inpaint",
+    "batch_size": 8,
+    "steps": 20_000,
+    "sample_every": 1_000,
+}

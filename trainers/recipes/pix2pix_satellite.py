@@ -1,0 +1,16 @@
+"""Narrow Pix2Pix networks at 64 px: the Earth from satellites to relief maps.
+
+Command:
+    python -m trainers.data prepare satellite_maps
+    python -m trainers --recipe=pix2pix_satellite --workdir=runs/pix2pix_satellite
+Cost: not measured yet.
+Score: not measured yet.
+"""
+
+RECIPE = {
+    "preset": "pix2pix_satellite",
+    "dataset": "satellite_maps",
+    "batch_size": 8,
+    "steps": 15_000,
+    "sample_every": 1_000,
+}
