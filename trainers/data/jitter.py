@@ -35,6 +35,15 @@ def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
     return tuple(map(one, images))
 
 
+def mirror(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Mirrors at random, all images of a row alike: for what must stay as sharp as it is.
+
+    Args, returns: as `jitter`.
+    """
+    mirrored = uniform(seeds, JITTER, 3)[:, 2, None, None, None] < 0.5
+    return tuple(tf.where(mirrored, tf.reverse(image, [2]), image) for image in images)
+
+
 def flip_and_turn(seeds: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """Mirrors and turns by multiples of 90 degrees at random: [N, R, R, C] -> the same."""
     draws = uniform(seeds, TURN, 3)[:, :, None, None, None] < 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.data.image_set import in_order, to_float
-from trainers.data.jitter import jitter
+from trainers.data.jitter import jitter, mirror
 from trainers.data.order import FIXED, draw, is_training, row_seeds
 from trainers.data.tasks import Degrade
 
@@ -24,6 +24,7 @@ class PairSet:
             augmentation; what a task draws is fixed by the index.
         degrade: Makes sources from targets and seeds, where the pairs are those of a task.
         seed: Of what `reader` draws then.
+        sharp: Whether targets must stay as sharp as they are: then pairs are mirrored alone.
     """
 
     spec: str
@@ -35,6 +36,7 @@ class PairSet:
     skipped: tuple[str, ...] = ()
     degrade: Degrade | None = dataclasses.field(default=None, repr=False)
     seed: int = 0
+    sharp: bool = False
 
     num_classes: ClassVar[None] = None
 
@@ -58,8 +60,8 @@ class PairSet:
 
         Args:
             batch_size, seed, start_step, share: As in `trainers.data.order.draw`.
-            augment: Whether pairs are jittered as in Pix2Pix, both images alike. By default those
-                of a training split are.
+            augment: Whether pairs are jittered as in Pix2Pix, both images alike, or mirrored where
+                targets must stay `sharp`. By default those of a training split are.
 
         Returns:
             Batches of (source float32 [N / count, R, R, Cs], target float32 [N / count, R, R, Ct])
@@ -74,7 +76,7 @@ class PairSet:
         def read(index: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             source, target = self.reader(index)
             if augment:
-                source, target = jitter(seeds, source, target)
+                source, target = (mirror if self.sharp else jitter)(seeds, source, target)
             if self.degrade is not None:
                 fixed = row_seeds(self.seed, FIXED, index)
                 source = self.degrade(target, seeds if training else fixed)

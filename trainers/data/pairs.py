@@ -133,6 +133,7 @@ def _of_task(
         skipped=images.skipped,
         degrade=degrade,
         seed=seed,
+        sharp=task.sharpens,
     )
 
 

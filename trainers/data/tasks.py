@@ -28,10 +28,12 @@ class Task:
     Attributes:
         degrade: (images uint8 [N, H, W, 3], seeds int64 [N, 2]) -> uint8 [N, H, W, C].
         source_channels: C.
+        sharpens: Whether the task gives detail back, so that its targets may not be softened.
     """
 
     degrade: Degrade
     source_channels: int
+    sharpens: bool = False
 
     def with_channels(self, channels: int) -> Degrade | None:
         """`degrade` to that many channels, a grey source repeated; None if it cannot be."""
@@ -270,9 +272,9 @@ def _filtered(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
 TASKS = {
     "colorize": Task(colorize, source_channels=1),
     "inpaint": Task(inpaint, source_channels=4),
-    "denoise": Task(denoise, source_channels=3),
+    "denoise": Task(denoise, source_channels=3, sharpens=True),
     "derain": Task(derain, source_channels=3),
-    "deblur": Task(deblur, source_channels=3),
+    "deblur": Task(deblur, source_channels=3, sharpens=True),
     "edges_to_photo": Task(edges_to_photo, source_channels=1),
-    "super_resolve": Task(super_resolve, source_channels=3),
+    "super_resolve": Task(super_resolve, source_channels=3, sharpens=True),
 }

@@ -276,6 +276,19 @@ def test_the_source_of_a_task_is_made_from_the_jittered_target(tmp_path, mosaics
     np.testing.assert_array_equal(np.rint((source[0, ..., 0] + 1) * 127.5), grey)
 
 
+@pytest.mark.parametrize("name", ["denoise", "deblur", "super_resolve"])
+def test_targets_of_what_gives_detail_back_are_mirrored_alone(tmp_path, mosaics, name):
+    mosaics[0].save(tmp_path / "0.png")
+    pair_set = load(tmp_path, task=name)
+    whole = read(pair_set)[1][0] / 127.5 - 1
+    targets = [target[0] for _, target in take(pair_set.batches(1, seed=0), 12)]
+    mirrored = [bool(np.allclose(target, whole[:, ::-1], atol=1e-6)) for target in targets]
+    assert all(
+        m or np.allclose(t, whole, atol=1e-6) for m, t in zip(mirrored, targets, strict=True)
+    )
+    assert set(mirrored) == {False, True}
+
+
 def test_the_mask_of_inpaint_is_1_where_pixels_are_missing(tmp_path, mosaics):
     mosaics[0].save(tmp_path / "0.png")
     pair_set = load(tmp_path, task="inpaint", source_channels=4)
