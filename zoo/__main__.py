@@ -9,6 +9,7 @@ import pathlib
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from zoo import list_presets, load, presets
 from zoo.cli import quiet_tensorflow, run
@@ -112,16 +113,15 @@ def _mix(args: argparse.Namespace) -> None:
 
 
 def _translate(args: argparse.Namespace) -> None:
-    _translate_files(args, args.seed, args.direction, enlarged=False)
+    mask = None if args.mask is None else pathlib.Path(args.mask)
+    _translate_files(args, enlarged=False, seed=args.seed, direction=args.direction, mask=mask)
 
 
 def _upscale(args: argparse.Namespace) -> None:
-    _translate_files(args, None, None, enlarged=True)
+    _translate_files(args, enlarged=True)
 
 
-def _translate_files(
-    args: argparse.Namespace, seed: int | None, direction: str | None, *, enlarged: bool
-) -> None:
+def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) -> None:
     from zoo import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
@@ -139,7 +139,7 @@ def _translate_files(
         if gan.scale > 1:
             cure = f"enlarges {gan.scale} times: use upscale"
         raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
-    files.translate(gan, found, seed=seed, direction=direction)
+    files.translate(gan, found, **how)
 
 
 def _png(out: str | None, name: str) -> pathlib.Path:
@@ -206,6 +206,9 @@ def _parser() -> argparse.ArgumentParser:
         if name == "translate":
             command.add_argument(
                 "--direction", help="a_to_b or b_to_a of a family that has both [a_to_b]"
+            )
+            command.add_argument(
+                "--mask", help="a picture, white where IN is to be filled [where IN is transparent]"
             )
             command.add_argument(
                 "--seed", type=int, help="picture i draws the paper's noise from seed + i [none]"

@@ -205,6 +205,7 @@ def translate(
     *,
     seed: int | None = None,
     direction: str | None = None,
+    mask: pathlib.Path | None = None,
 ) -> None:
     """Makes a picture of each picture, and tells how far it is.
 
@@ -215,10 +216,11 @@ def translate(
         files: As `pairs` returns them.
         seed: Picture i draws its noise from seed + i; None for none.
         direction: As in `gan.translate`.
+        mask: A picture, white where pictures are transparent, for a model that takes alpha.
 
     Raises:
-        ValueError: A model or direction that cannot be used, or, when all are done, pictures that
-            could not be translated.
+        ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
+            that could not be translated.
     """
     channels = gan.source_shape[2]
     if channels not in CHANNELS:
@@ -226,6 +228,7 @@ def translate(
             f"A model that is given pictures must take 1, 3 or 4 channels. Received: {channels}."
         )
     direction = gan.check_direction(direction)
+    missing = None if mask is None else _missing(mask, channels)
     failed = 0
     shown = _Progress(len(files))
     for i, (source, target) in enumerate(files):
@@ -237,6 +240,8 @@ def translate(
                     f"A JPEG has at most {MAX_JPEG_SIDE:,} pixels a side: write a PNG. "
                     f"Received: {width}x{height}."
                 )
+            if missing is not None:
+                picture = _cut_out(picture, missing)
             if picture.note:
                 shown.say(f"{source}: {picture.note}")
             made = translate_large(
@@ -263,6 +268,36 @@ def translate(
         raise ValueError(
             f"{failed} of {len(files)} pictures could not be read; they are named above."
         )
+
+
+def _missing(mask: pathlib.Path, channels: int) -> np.ndarray:
+    """The mask of a model that takes pictures of `channels`: uint8 [H, W], 255 where white."""
+    if channels != 4:
+        raise ValueError(
+            "A mask is for a model that fills what is transparent, whose pictures have 4 channels. "
+            f"Received: {mask}, for a model that takes {channels}."
+        )
+    try:
+        missing = read(mask, 1).colours[..., 0]
+    except PictureError as error:
+        raise PictureError(f"{mask}: {error}") from None
+    if not missing.any():
+        raise ValueError(
+            f"A mask must be white where something is missing. Received: {mask}, black."
+        )
+    return missing
+
+
+def _cut_out(picture: Picture, missing: np.ndarray) -> Picture:
+    if missing.shape != picture.colours.shape[:2]:
+        (height, width), (mask_height, mask_width) = picture.colours.shape[:2], missing.shape
+        raise PictureError(
+            "A mask must be as large as the picture. "
+            f"Received: {mask_width}x{mask_height} px for {width}x{height} px."
+        )
+    colours = picture.colours.copy()
+    colours[..., 3] = np.minimum(colours[..., 3], 255 - missing)
+    return dataclasses.replace(picture, colours=colours)
 
 
 class _Progress:

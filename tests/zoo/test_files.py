@@ -253,6 +253,43 @@ def test_a_preset_translates(
     )
 
 
+def test_a_mask_says_what_to_fill(
+    tmp_path: pathlib.Path, photo: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    gan = zoo.Pix2Pix(resolution=16, source_channels=4, width=4, patch=16, fill=True)
+    gan.save_to_preset(tmp_path / "preset")
+    missing = np.zeros([28, 56], np.uint8)
+    missing[5:20, 10:30] = 255
+    source, mask, out = (tmp_path / name for name in ("in.png", "mask.png", "out.png"))
+    source.write_bytes(encoded(photo, "PNG"))
+    mask.write_bytes(encoded(missing, "PNG"))
+    command = ("translate", str(tmp_path / "preset"), str(source), str(out))
+    zoo_main.main([*command, f"--mask={mask}"])
+    made = np.asarray(Image.open(out))
+    erased = np.dstack([photo, 255 - missing])
+    np.testing.assert_array_equal(made, gan.translate(erased[None])[0])
+    np.testing.assert_array_equal(made[missing == 0], photo[missing == 0])
+    # As though the picture had been erased there.
+    source.write_bytes(encoded(erased, "PNG"))
+    zoo_main.main([*command])
+    np.testing.assert_array_equal(Image.open(out), made)
+    for pixels, message in [
+        (
+            missing[:, :-1],
+            f"{source}: A mask must be as large as the picture. Received: 55x28 px for",
+        ),
+        (missing * 0, f"A mask must be white where something is missing. Received: {mask}, black."),
+    ]:
+        mask.write_bytes(encoded(pixels, "PNG"))
+        assert message in failure(capsys, *command, f"--mask={mask}")
+    mask.write_bytes(b"none")
+    assert f"{mask}: A picture must be a PNG" in failure(capsys, *command, f"--mask={mask}")
+    zoo.Pix2Pix(resolution=16, width=4, patch=16).save_to_preset(tmp_path / "three")
+    assert "A mask is for a model that fills what is transparent" in failure(
+        capsys, "translate", tmp_path / "three", source, out, f"--mask={mask}"
+    )
+
+
 def test_errors_are_one_line(
     tmp_path: pathlib.Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:

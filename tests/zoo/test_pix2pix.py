@@ -143,3 +143,22 @@ def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
 def test_what_cannot_be_translated(images: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"takes uint8 images \[N, H, W, 3\], of any size. Rec"):
         build().translate(images)
+
+
+def test_what_is_opaque_is_kept_and_what_lies_under_a_hole_is_not_seen() -> None:
+    gan = build(source_channels=4, fill=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 20, 4), np.uint8)
+    images[..., 3] = 255
+    images[:, 4:12, 5:15, 3] = 0
+    hole = images[..., 3] == 0
+    made = gan.translate(images)
+    np.testing.assert_array_equal(made[~hole], images[~hole][:, :3])
+    assert np.abs(made[hole].astype(int) - images[hole][:, :3]).mean() > 20
+    other = images.copy()
+    other[hole, :3] = 7
+    np.testing.assert_array_equal(gan.translate(other), made)
+
+    with pytest.raises(
+        ValueError, match=r"fill needs source_channels=4.* Received: source_channels=3"
+    ):
+        build(fill=True)

@@ -100,12 +100,12 @@ def colorize(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 
 @_image_by_image(4)
 def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Covers parts with mid-grey (128); the fourth channel says which.
+    """Covers parts with mid-grey (128) and makes them transparent; the fourth channel is alpha.
 
     For half of the images 1 to 3 rectangles, each side from 1/8 to 1/2 of the image's; for the
     others 1 to 3 strokes of a brush that is 1/20 to 1/8 of the height wide, of 4 straight parts of
     1/8 to 1/3 of the height that turn by at most 60 degrees. Channels 0 to 2 are the picture;
-    channel 3 is 255 where pixels are missing and 0 elsewhere: 1 and -1 in a batch.
+    channel 3 is 0 where pixels are missing and 255 elsewhere: -1 and 1 in a batch.
     """
     height, width = image.shape[:2]
     y = tf.range(height, dtype=tf.float32)[:, None, None] + 0.5
@@ -142,7 +142,7 @@ def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     shapes = tf.where(_draws(seed, 8) < 0.5, boxes, strokes)
     missing = tf.reduce_any(shapes & used, axis=-1, keepdims=True)
     picture = tf.where(missing, float(_GREY), image)
-    return tf.concat([picture, 255 * tf.cast(missing, tf.float32)], axis=-1)
+    return tf.concat([picture, tf.where(missing, 0.0, 255.0)], axis=-1)
 
 
 @_image_by_image(3)

@@ -11,6 +11,6 @@ RECIPE = {
     "preset": "cgan_fashion_mnist",
     "dataset": "fashion_mnist",
     "batch_size": 64,
-    "steps": 18_750,  # 20 epochs
-    "evaluate_every": 3_750,
+    "steps": 15_000,  # 16 epochs
+    "evaluate_every": 5_000,
 }

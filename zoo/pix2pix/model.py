@@ -30,6 +30,8 @@ class Pix2Pix(ImageToImage):
         adversarial: "bce", the paper's, or "least_squares".
         l1: Weight of the distance to the target, lambda.
         dropout: Rate of the noise in the decoder; 0 for none.
+        fill: Inpainting: sources have 4 channels, RGB and alpha. What is transparent is seen as
+            mid-grey and filled, what is opaque is kept as it is.
 
     Example:
         gan = zoo.Pix2Pix(resolution=64, width=32)
@@ -54,6 +56,7 @@ class Pix2Pix(ImageToImage):
         adversarial: str = "bce",
         l1: float = 100.0,
         dropout: float = 0.5,
+        fill: bool = False,
         **kwargs: Any,
     ) -> None:
         resolution = checks.power_of_two("resolution", resolution, 16)
@@ -68,6 +71,11 @@ class Pix2Pix(ImageToImage):
         checks.check_not_negative({"l1": l1})
         if not 0.0 <= dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1). Received: {dropout}.")
+        if fill and (source_channels, channels) != (4, 3):
+            raise ValueError(
+                "fill needs source_channels=4, RGB and alpha, and channels=3. "
+                f"Received: source_channels={source_channels}, channels={channels}."
+            )
         super().__init__(
             generator=networks.generator(resolution, **sizes, dropout=dropout),
             discriminator=networks.discriminator(resolution, **sizes, patch=patch),
@@ -80,7 +88,9 @@ class Pix2Pix(ImageToImage):
             "adversarial": adversarial,
             "l1": l1,
             "dropout": dropout,
+            "fill": fill,
         }
+        self.fill = fill
         self.l1 = l1
         self.discriminator_loss, self.generator_loss = ADVERSARIAL[adversarial]
 
@@ -108,6 +118,7 @@ class Pix2Pix(ImageToImage):
             batch: source f32 [N, H, W, C], target f32 [N, H, W, C'], both in [-1, 1].
         """
         source, target = self.check_batch(batch)
+        source = covered(source) if self.fill else source
         (noise_seed,) = self.step_seeds(1)
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             with random_draws(noise_seed):
@@ -135,10 +146,26 @@ class Pix2Pix(ImageToImage):
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """As in `ImageToImage`; images are reflected up to multiples of `resolution`, then cut."""
         size = tf.shape(images)[1:3]
+        images = covered(images) if self.fill else images
         padded = padded_to(images, self._config["resolution"])
         if seed is None:
             made = self.ema_generator(padded, training=False)
         else:
             with random_draws(seed):
                 made = self.ema_generator(padded, training=False)
-        return tf.cast(made[:, : size[0], : size[1]], tf.float32)
+        made = tf.cast(made[:, : size[0], : size[1]], tf.float32)
+        if self.fill:
+            known = opacity(images)
+            made = known * images[..., :3] + (1.0 - known) * made
+        return made
+
+
+def opacity(images: tf.Tensor) -> tf.Tensor:
+    """Alpha of RGBA images f32 [N, H, W, 4] in [-1, 1], from 0 to 1: [N, H, W, 1]."""
+    return 0.5 * images[..., 3:] + 0.5
+
+
+def covered(images: tf.Tensor) -> tf.Tensor:
+    """RGBA images whose transparent parts are mid-grey, whatever colours lie under them."""
+    colours = opacity(images) * images[..., :3]
+    return tf.concat([colours, images[..., 3:]], axis=-1)

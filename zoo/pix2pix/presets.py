@@ -30,8 +30,8 @@ PRESETS = [
     Preset(
         name="pix2pix_inpaint",
         family="pix2pix",
-        config={**_SMALL, "source_channels": 4},
-        description="A quarter of the paper's width: fills what a mask covers, 64x64 RGB.",
+        config={**_SMALL, "source_channels": 4, "fill": True},
+        description="A quarter of the paper's width: fills what is transparent, 64x64 RGB.",
         parameters={"generator": 1_830_819, "discriminator": 43_985},
     ),
     Preset(

@@ -289,12 +289,12 @@ def test_targets_of_what_gives_detail_back_are_mirrored_alone(tmp_path, mosaics,
     assert set(mirrored) == {False, True}
 
 
-def test_the_mask_of_inpaint_is_1_where_pixels_are_missing(tmp_path, mosaics):
+def test_inpaint_makes_transparent_what_is_missing(tmp_path, mosaics):
     mosaics[0].save(tmp_path / "0.png")
     pair_set = load(tmp_path, task="inpaint", source_channels=4)
     ((source, _),) = take(pair_set.batches(1, seed=0), 1)
     assert set(np.unique(source[..., 3])) == {-1.0, 1.0}
-    assert np.abs(source[..., :3][source[..., 3] == 1]).max() < 0.01
+    assert np.abs(source[..., :3][source[..., 3] == -1]).max() < 0.01
 
 
 @pytest.mark.parametrize(

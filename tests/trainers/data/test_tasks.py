@@ -65,7 +65,7 @@ def test_a_grey_source_may_be_repeated(squares):
 def test_inpaint_covers_what_its_mask_says(squares):
     images = np.concatenate([squares] * 4)
     out = run("inpaint", images)
-    missing = out[..., 3] == 255
+    missing = out[..., 3] == 0
     assert set(np.unique(out[..., 3])) == {0, 255}
     assert (out[..., :3][missing] == 128).all()
     np.testing.assert_array_equal(out[..., :3][~missing], images[~missing])
