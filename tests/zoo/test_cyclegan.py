@@ -63,7 +63,7 @@ def test_the_generator_is_the_papers() -> None:
         *[("Conv2D", 3, 1, 32)] * 4,
         ("Conv2DTranspose", 3, 2, 16),
         ("Conv2DTranspose", 3, 2, 8),
-        ("Conv2D", 7, 1, 3),
+        ("ImageConv2D", 7, 1, 3),
     ]
     assert abs(network.layers[-2].kernel.numpy().std() - 0.02) < 0.002
 

@@ -17,7 +17,7 @@ import keras
 from keras import layers
 
 from zoo import patchgan
-from zoo.layers import InstanceNormalization, ReflectionPadding2D
+from zoo.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D
 
 
 def _normal() -> keras.initializers.Initializer:
@@ -59,7 +59,8 @@ def translator(
         x = layers.Add()([x, apply([*block, InstanceNormalization()], x)])
     for features in (2 * width, width):
         x = apply(_normalised(_resized(layers.Conv2DTranspose, features)), x)
-    x = apply([*_reflected(channels, 7), layers.Activation("tanh")], x)
+    to_image = ImageConv2D(channels, 7, kernel_initializer=_normal())
+    x = apply([ReflectionPadding2D(3), to_image, layers.Activation("tanh")], x)
     return keras.Model(source, x, name=name)
 
 

@@ -15,6 +15,7 @@ from zoo.layers.fir import (
     fir_downsample,
     fir_upsample,
 )
+from zoo.layers.image_convolution import ImageConv2D
 from zoo.layers.instance_norm import InstanceNormalization
 from zoo.layers.maxout import Maxout
 from zoo.layers.minibatch_std import MinibatchStd
@@ -38,6 +39,7 @@ __all__ = [
     "EqualizedDense",
     "FIRDownsampling2D",
     "FIRUpsampling2D",
+    "ImageConv2D",
     "InstanceNormalization",
     "Maxout",
     "MinibatchStd",

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import BatchNormalization, PixelShuffle
+from zoo.layers import BatchNormalization, ImageConv2D, PixelShuffle
 
 UPSAMPLING = ("pixel_shuffle", "nearest", "bilinear", "transposed")
 
@@ -55,7 +55,7 @@ def generator(scale: int, channels: int, width: int, blocks: int, upsampling: st
     x = layers.Add()([first, _batch_norm()(_conv(width, 3)(x))])
     for _ in range(scale.bit_length() - 1):
         x = _prelu()(_doubled(upsampling, width, x))
-    x = layers.Activation("tanh")(_conv(channels, 9)(x))
+    x = layers.Activation("tanh")(ImageConv2D(channels, 9, padding="same")(x))
     return keras.Model(low, x, name="generator")
 
 
