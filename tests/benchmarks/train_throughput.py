@@ -25,12 +25,17 @@ from typing import Any
 
 import numpy as np
 
-FAMILIES = ("dcgan", "stylegan2")
+FAMILIES = ("dcgan", "stylegan2", "cyclegan")
 FORMATS = ("contiguous", "channels_last")
 
 
-def batches(twin: Any, count: int, size: int) -> np.ndarray:
-    """Real images, padded to the twin's size: f32 [count, size, H, W, C] in [-1, 1]."""
+def batches(twin: Any, count: int, size: int) -> Any:
+    """Real images, padded to the twin's size: f32 [count, size, H, W, C] in [-1, 1].
+
+    Of a twin that has its own, as many of each domain.
+    """
+    if hasattr(twin, "batches"):
+        return twin.batches(count, size)
     from trainers.data import bundled
 
     images = bundled.read("fashion_mnist", "train")[0][: count * size]
@@ -38,6 +43,12 @@ def batches(twin: Any, count: int, size: int) -> np.ndarray:
     edge = (twin.SIZE - 28) // 2
     images = np.pad(images, ((0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=-1.0)
     return images.reshape(count, size, *images.shape[1:])
+
+
+def first_batch(twin: Any) -> Any:
+    """What the two are compared on: 16 images, or 2 of each domain."""
+    real = batches(twin, 1, 2 if hasattr(twin, "batches") else 16)
+    return tuple(domain[0] for domain in real) if isinstance(real, tuple) else real[0]
 
 
 def warm_up(twin: Any) -> int:
@@ -75,14 +86,20 @@ def torch_worker(twin: Any, steps: int, size: int, layout: str, reference_path: 
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    difference = twin.check(np.load(reference_path), batches(twin, 1, 16)[0])
+    difference = twin.check(np.load(reference_path), first_batch(twin))
     print(f"twin {difference:.2e}", flush=True)
     game = twin.Twin(layout, size)
     memory = getattr(torch, f"{layout}_format" if layout == "contiguous" else layout)
-    data = [
-        torch.tensor(b.transpose(0, 3, 1, 2).copy()).contiguous(memory_format=memory)
-        for b in batches(twin, 8, size)
-    ]
+
+    def to_torch(images: np.ndarray) -> Any:
+        tensor = torch.tensor(images.transpose(0, 3, 1, 2).copy())
+        return tensor.contiguous(memory_format=memory)
+
+    given = batches(twin, 8, size)
+    if isinstance(given, tuple):
+        data = [tuple(map(to_torch, batch)) for batch in zip(*given, strict=True)]
+    else:
+        data = list(map(to_torch, given))
     first = warm_up(twin)
 
     def measure() -> list[float]:
@@ -155,8 +172,7 @@ def main() -> None:
     if args.worker:
         kind, *rest = args.worker
         if kind == "reference":
-            real = batches(twin, 1, 16)[0]
-            np.savez(*rest, **twin.reference(twin.build(), real))
+            np.savez(*rest, **twin.reference(twin.build(), first_batch(twin)))
         elif kind == "keras":
             keras_worker(twin, steps, size)
         else:
