@@ -3,8 +3,9 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=cgan_fashion_mnist --workdir=runs/cgan_fashion_mnist
-Cost: about 40 minutes on two CPU cores (1.2 M images at 547 images/s, and five evaluations).
-Score: not measured yet.
+Cost: about 25 minutes on two CPU cores (960,000 images at 750 images/s, and three evaluations).
+Score: KID x 1000 204, recall .42, coverage .70 (MobileNetV2, 64 px, 5,000 test images); 93 % of the
+    classes asked for are recognised.
 """
 
 RECIPE = {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 BATCH, SIZE, CHANNELS, CYCLE = 1, 64, 3, 1
-# Of gradients by their norms: units that rounding takes across ReLU's or L1's kink move them so far.
+# Of gradients by their norms: units that rounding takes across a kink move them that far.
 TOLERANCE = 1e-2
 WIDTH, BLOCKS = 64, 6
 CYCLE_WEIGHT, IDENTITY, POOL = 10.0, 0.5, 50
