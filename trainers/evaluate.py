@@ -121,7 +121,7 @@ def _evaluate() -> None:
             num_images=f.num_images,
             data_dir=f.data_dir,
         )
-        _print_table(record["scores"])
+        print_table(record["scores"])
         _write({**record, "source": fakes.source}, out)
         return
     features = Features(network=f.network)
@@ -144,7 +144,8 @@ def _evaluate() -> None:
     _write(record, out)
 
 
-def _print_table(scores: dict[str, dict[str, float]]) -> None:
+def print_table(scores: dict[str, dict[str, float]]) -> None:
+    """Prints {row: {column: value}}, all rows of the same columns."""
     width = max(map(len, scores))
     print(" " * width, *(f"{name:>10}" for name in next(iter(scores.values()))))
     for name, values in scores.items():

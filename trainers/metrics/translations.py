@@ -1,6 +1,6 @@
 """Measures an image-to-image GAN on images that it has not seen, beside plain baselines."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,7 @@ def measure(
     *,
     training: PairSet | LowHighSet | None = None,
     num_images: int = 5000,
+    beside: Mapping[str, Maker] | None = None,
 ) -> dict[str, Any]:
     """Scores of the model and of each baseline, means over the same images.
 
@@ -85,6 +86,7 @@ def measure(
         held_out: Pairs that it was not trained on.
         training: Those that it was.
         num_images: Most pairs to use.
+        beside: What else to measure: name -> what makes images of sources.
 
     Returns:
         {"scores": {"model": {name: value}, baseline: {...}}, "crop", "num_images", ...}, for JSON.
@@ -96,7 +98,7 @@ def measure(
     if count < 2:
         raise ValueError(f"At least 2 held-out pairs are needed. Received: {count}.")
     crop = gan.scale if gan.scale > 1 else 0
-    makers = {"model": gan.translate, **_baselines(gan, training)}
+    makers = {"model": gan.translate, **(beside or {}), **_baselines(gan, training)}
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in makers}
     made: dict[str, list[np.ndarray]] = {name: [] for name in makers}
     features = Features()
