@@ -127,8 +127,11 @@ def _duplicates(distances: np.ndarray, scale: float) -> float:
 
 # ---- metrics
 
-LOWER = ("kid", "fid", "frechet_distance", "ppl", "perceptual_distance", "l1", "rmse")
-HIGHER = ("inception_score", "precision", "recall", "coverage", "class_accuracy", "psnr", "ssim")
+LOWER = ("kid", "fid", "frechet_distance", "ppl", "perceptual", "l1", "cycle_l1")
+HIGHER = (
+    *("inception_score", "precision", "recall", "coverage", "class_accuracy"),
+    *("psnr", "psnr_y", "ssim", "ssim_y"),
+)
 
 
 def better(metric: str) -> str | None:

@@ -1,18 +1,23 @@
 """Metrics while a run trains, and which of its checkpoints is the best."""
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
+from trainers import data
 from trainers.callbacks import StepCallback
 from trainers.journal import METRICS, Journal, read_lines
-from trainers.metrics import evaluation
+from trainers.metrics import evaluation, translations
 from trainers.metrics.evaluator import Evaluator
 from trainers.signals import StopRequest
+from zoo import GAN
 
-# What decides: lower is better.
-DECIDES = "kid"
+# What is measured of a model at a step: a record with "metrics".
+Measure = Callable[[GAN, int], dict[str, Any]]
+# What decides, the first that a run has: lower is better.
+DECIDE = ("perceptual", "kid")
 # Scores compare only where these are the same.
 PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
 
@@ -22,24 +27,61 @@ def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
 
     Only evaluations made like the last one count.
     """
-    records = [r for r in read_lines(workdir / METRICS) if DECIDES in r.get("metrics", {})]
+    records = [r for r in read_lines(workdir / METRICS) if r.get("metrics")]
     alike = [r for r in records if all(r.get(key) == records[-1].get(key) for key in PROTOCOL)]
-    at_steps = [r for r in alike if r["step"] in steps]
-    if not at_steps:
-        return None
-    best = min(at_steps, key=lambda record: record["metrics"][DECIDES]["value"])
-    return {"step": best["step"], "metric": DECIDES, "value": best["metrics"][DECIDES]["value"]}
+    for metric in DECIDE:
+        at_steps = [r for r in alike if r["step"] in steps and metric in r["metrics"]]
+        if at_steps:
+            best = min(at_steps, key=lambda record: record["metrics"][metric]["value"])
+            value = best["metrics"][metric]["value"]
+            return {"step": best["step"], "metric": metric, "value": value}
+    return None
+
+
+def measure_of(
+    gan: GAN,
+    dataset: str,
+    *,
+    num_images: int,
+    trained_on: dict[str, Any],
+    workdir: str | pathlib.Path,
+    task: str | None = None,
+    data_dir: str | None = None,
+) -> Measure:
+    """What measures models like `gan` on the test split of a set.
+
+    Args:
+        gan: Says of which kind and size the images are.
+        dataset: As `data.load_for` takes it.
+        num_images: Most images on either side.
+        trained_on: {"name", "split"} of the training images.
+        workdir: Of the run, for the record.
+        task, data_dir: As in `data.load_for`.
+
+    Raises:
+        ValueError: No test split, or one that the run is trained on.
+    """
+    held_out = data.load_for(gan, dataset, split="test", task=task, data_dir=data_dir)
+    evaluation.check_unseen(trained_on, held_out)
+    if gan.takes != "images":
+        return lambda model, step: translations.record(model, held_out, num_images=num_images)
+    evaluator = Evaluator(held_out, num_images=num_images)
+
+    def measure(model: GAN, step: int) -> dict[str, Any]:
+        source = {"run": str(workdir), "steps": step}
+        fakes = evaluation.from_gan(model, num_images, seed=0, source=source, trained_on=trained_on)
+        return evaluator.record(fakes)
+
+    return measure
 
 
 class Evaluate(StepCallback):
-    """Measures the averaged generator every `every` steps: metrics.jsonl and TensorBoard.
+    """Measures the model every `every` steps: metrics.jsonl and TensorBoard.
 
     Args:
         start, steps: Where this process begins and the run ends.
         every: In steps.
-        evaluator: Has the real images.
-        num_images: To generate.
-        trained_on: {"name", "split"} of the data.
+        measure: Measures it.
         stop: A run that is told to stop does not measure first.
         journal: Of the run.
         writer: TensorBoard's.
@@ -53,18 +95,14 @@ class Evaluate(StepCallback):
         steps: int,
         *,
         every: int,
-        evaluator: Evaluator,
-        num_images: int,
-        trained_on: dict[str, Any],
+        measure: Measure,
         stop: StopRequest,
         journal: Journal,
         writer: tf.summary.SummaryWriter,
     ) -> None:
         super().__init__(start, steps)
         self.every = every
-        self.evaluator = evaluator
-        self.num_images = num_images
-        self.trained_on = trained_on
+        self.measure = measure
         self.stop = stop
         self.journal = journal
         self.writer = writer
@@ -72,14 +110,7 @@ class Evaluate(StepCallback):
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         if not self.is_due(step, self.every) or self.stop.signum is not None:
             return
-        fakes = evaluation.from_gan(
-            self.model,
-            self.num_images,
-            seed=0,
-            source={"run": str(self.journal.workdir), "steps": step},
-            trained_on=self.trained_on,
-        )
-        record = self.evaluator.record(fakes)
+        record = self.measure(self.model, step)
         self.journal.write(METRICS, step, **record)
         with self.writer.as_default(step=step):
             for name, metric in record["metrics"].items():

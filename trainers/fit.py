@@ -17,10 +17,8 @@ import zoo
 from trainers import callbacks, data
 from trainers.checkpoint import Checkpoints
 from trainers.data.fingerprint import fingerprint
-from trainers.evaluating import Evaluate, best_of
+from trainers.evaluating import Evaluate, Measure, best_of, measure_of
 from trainers.journal import Journal
-from trainers.metrics.evaluation import check_unseen
-from trainers.metrics.evaluator import Evaluator
 from trainers.report import write_report
 from trainers.saving import SaveCheckpoints
 from trainers.signals import StopRequest
@@ -212,7 +210,7 @@ def _train(
     for part in parts:
         batches_of(part, part.start)  # raises here what it objects to, before anything is written
     chief = is_chief(strategy)
-    evaluator = _evaluator(run, gan, images) if run.evaluate_every and chief else None
+    measure = _measure(run, gan, images) if run.evaluate_every and chief else None
     with contextlib.ExitStack() as stack:
         if chief:
             stack.enter_context(locked(workdir))
@@ -254,7 +252,7 @@ def _train(
             step = max(part.start, start)
             return distribute(strategy, lambda share: batches_of(part, step, share))
 
-        _fit(run, gan, images, evaluator, batches, strategy, checkpoints, parts, start, profile)
+        _fit(run, gan, images, measure, batches, strategy, checkpoints, parts, start, profile)
 
 
 def _as_json(batch_sizes: Mapping[int, int]) -> dict[str, int]:
@@ -295,11 +293,6 @@ def prepare(
             gan.check_batch_size(part.batch_size // shares)
     images = data.load_for(gan, run.dataset, split="train", task=run.task, data_dir=run.data_dir)
     if gan.takes != "images":
-        if run.evaluate_every:
-            raise ValueError(
-                "evaluate_every measures images drawn from noise: give evaluate_every=0 for "
-                f"{run.preset!r}, which makes images of images. Received: {run.evaluate_every}."
-            )
         gan.examples = examples_of(images)
     if gan.num_classes and images.num_classes != gan.num_classes:
         raise ValueError(
@@ -321,24 +314,22 @@ def examples_of(images: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(first), np.stack(second)
 
 
-def _evaluator(run: Run, gan: zoo.GAN, images: data.ImageSet) -> Evaluator:
-    """With real images that the run is not trained on."""
-    height, _, channels = gan.image_shape
+def _measure(run: Run, gan: zoo.GAN, images: Any) -> Measure:
     try:
-        real = data.load(
+        return measure_of(
+            gan,
             run.evaluate_dataset or run.dataset,
-            split="test",
-            resolution=height,
-            channels=channels,
+            num_images=run.evaluate_images,
+            trained_on=_card(run, images, 0)["dataset"],
+            workdir=run.workdir,
+            task=run.task,
             data_dir=run.data_dir,
         )
-        check_unseen({"name": images.source, "split": images.split}, real)
     except ValueError as error:
         raise ValueError(
             f"evaluate_every={run.evaluate_every} needs a test split that the model is not trained "
             f"on: give evaluate_dataset, or evaluate_every=0. {error}"
         ) from error
-    return Evaluator(real, num_images=run.evaluate_images)
 
 
 def _check_one_workdir(strategy: tf.distribute.Strategy, workdir: pathlib.Path, start: int) -> None:
@@ -366,7 +357,7 @@ def _fit(
     run: Run,
     gan: zoo.GAN,
     images: data.ImageSet,
-    evaluator: Evaluator | None,
+    measure: Measure | None,
     batches: Callable[[Part], tf.data.Dataset | tf.distribute.DistributedDataset],
     strategy: tf.distribute.Strategy,
     checkpoints: Checkpoints,
@@ -422,15 +413,13 @@ def _fit(
             if chief
             else []
         )
-        if evaluator:
+        if measure:
             chiefs.append(
                 Evaluate(
                     start,
                     run.steps,
                     every=run.evaluate_every,
-                    evaluator=evaluator,
-                    num_images=run.evaluate_images,
-                    trained_on=_card(run, images, start)["dataset"],
+                    measure=measure,
                     stop=stop,
                     journal=journal,
                     writer=writer,

@@ -30,10 +30,9 @@ import tensorflow as tf  # noqa: E402
 import zoo  # noqa: E402
 from trainers import callbacks, data  # noqa: E402
 from trainers.checkpoint import Checkpoints  # noqa: E402
-from trainers.evaluating import Evaluate  # noqa: E402
+from trainers.evaluating import Evaluate, measure_of  # noqa: E402
 from trainers.fit import Run  # noqa: E402
 from trainers.journal import Journal  # noqa: E402
-from trainers.metrics.evaluator import Evaluator  # noqa: E402
 from trainers.recipes import get_recipe  # noqa: E402
 from trainers.report import write_report  # noqa: E402
 from trainers.saving import SaveCheckpoints  # noqa: E402
@@ -86,12 +85,13 @@ def measure(args: argparse.Namespace, workdir: pathlib.Path) -> None:
         0,
         run.steps,
         every=run.evaluate_every,
-        evaluator=Evaluator(
-            data.load(run.dataset, split="test", resolution=28, channels=1),
+        measure=measure_of(
+            gan,
+            run.dataset,
             num_images=run.evaluate_images,
+            trained_on={"name": images.source, "split": images.split},
+            workdir=workdir,
         ),
-        num_images=run.evaluate_images,
-        trained_on={"name": images.source, "split": images.split},
         stop=StopRequest(),
         journal=journal,
         writer=writer,

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -11,8 +12,10 @@ from PIL import Image
 import zoo
 from tests.trainers.test_fit import small_run
 from trainers.data import DataError
+from trainers.data.kinds import load_for
 from trainers.dry_run import dry_run
 from trainers.fit import Run, train
+from trainers.metrics import translations
 from zoo.images import grid
 
 
@@ -78,10 +81,36 @@ def test_pairs_made_by_a_task(
     assert "images/s" in capsys.readouterr().out
 
 
+def test_a_run_is_measured_on_pairs_that_it_has_not_seen(
+    preset: str, pairs: str, tmp_path: pathlib.Path
+) -> None:
+    held_out = tmp_path / "held_out"
+    shutil.copytree(pairs, held_out)
+    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 12}
+    train(pair_run(tmp_path / "W", preset, pairs, steps=4, **changes))
+    lines = (tmp_path / "W" / "metrics.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["step"] for record in records] == [2, 4]
+    gan = zoo.load(tmp_path / "W" / "preset")
+    found = load_for(gan, str(held_out), split="test")
+    scores = translations.measure(gan, found, num_images=12)["scores"]["model"]
+    metrics = records[-1]["metrics"]
+    for name in ("l1", "psnr_y", "perceptual"):
+        np.testing.assert_allclose(metrics[name]["value"], scores[name], rtol=1e-3)
+    np.testing.assert_allclose(metrics["kid"]["value_x1000"], scores["kid_x1000"], rtol=1e-2)
+    perceptual = {record["step"]: record["metrics"]["perceptual"]["value"] for record in records}
+    best = json.loads((tmp_path / "W" / "checkpoints" / "best.json").read_text())
+    assert best["metric"] == "perceptual"
+    assert best["step"] == min(perceptual, key=perceptual.get)
+    assert "psnr_y" in (tmp_path / "W" / "report.html").read_text()
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_written(
     preset: str, pairs: str, tmp_path: pathlib.Path
 ) -> None:
-    with pytest.raises(ValueError, match="evaluate_every measures images drawn from noise"):
+    with pytest.raises(
+        ValueError, match="evaluate_every=2 needs a test split that the model is not"
+    ):
         train(pair_run(tmp_path / "W", preset, pairs, evaluate_every=2))
     with pytest.raises(DataError, match="A task makes the pairs .* Received: task='denoise'"):
         train(small_run(tmp_path / "W", task="denoise"))

@@ -186,6 +186,34 @@ def measure_unpaired(
     }
 
 
+def record(gan: ImageToImage, held_out: Any, *, num_images: int = 5000) -> dict[str, Any]:
+    """The model's own scores, each over all its directions, for the evaluations of a run.
+
+    Args:
+        gan: The model.
+        held_out: As `measure` or `measure_unpaired` takes it.
+        num_images: Most pairs to use, or images of each domain.
+
+    Returns:
+        {"metrics": {name: {"name", "value", ...}}, "num_real", "num_fake", ...}, for JSON.
+    """
+    unpaired = isinstance(held_out, UnpairedSet)
+    found = (measure_unpaired if unpaired else measure)(gan, held_out, num_images=num_images)
+    rows = [found["scores"][name] for name in gan.directions or ("model",)]
+    means = {score: float(np.mean([row[score] for row in rows])) for score in rows[0]}
+    kid_x1000 = means.pop("kid_x1000")
+    count = found["num_images"]
+    return {
+        "metrics": {
+            **{score: {"name": score, "value": value} for score, value in means.items()},
+            "kid": {"name": "KID", "value": kid_x1000 / 1000.0, "value_x1000": kid_x1000},
+        },
+        "num_real": count,
+        "num_fake": count,
+        **{key: found[key] for key in ("dataset", "split", "network", "resize", "versions")},
+    }
+
+
 def _circumstances(gan: ImageToImage, held_out: Any, features: Features) -> dict[str, Any]:
     return {
         "dataset": held_out.source,
