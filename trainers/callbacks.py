@@ -52,9 +52,9 @@ class StepCallback(keras.callbacks.Callback):
         self.compiled = batch == 0 or phase not in self._phases
         self._phases.add(phase)
         try:
-            self.on_step(
-                self.step, {name: float(np.mean(value)) for name, value in (logs or {}).items()}
-            )
+            told = self.model.told
+            means = {name: np.mean(value) for name, value in (logs or {}).items() if name in told}
+            self.on_step(self.step, {name: float(mean) for name, mean in means.items()})
         except (OSError, tf.errors.OpError) as error:
             if not self.telling:
                 raise

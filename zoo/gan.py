@@ -84,6 +84,9 @@ class GAN(Saving):
         self._seed = 0
         self._compiled_with: dict[str, Any] = {}
         self._trackers: dict[str, keras.metrics.Mean] = {}
+        self._told_in: dict[Hashable, frozenset[str]] = {}  # by `phase`
+        self._phases_told: list[Hashable] = []  # since the running means began
+        self._begin_afresh = False
         self.accumulate = 1
         self.current_phase: Hashable = None
         self.built = True
@@ -241,6 +244,10 @@ class GAN(Saving):
             phase = self.phase()
             self.before_phase(phase)
             self.current_phase = phase
+            if self._begin_afresh:
+                self._phases_told, self._begin_afresh = [], False
+            if phase not in self._phases_told:
+                self._phases_told.append(phase)
             if phase not in functions:
                 make(force=True)
                 functions[phase] = self.train_function
@@ -340,7 +347,11 @@ class GAN(Saving):
         return tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
 
     def track(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Running means of scalars since the last reset, as `train_step` returns them."""
+        """Running means of scalars since the last reset, as `train_step` returns them.
+
+        Where steps are not all alike, a step may leave scalars out: see `told`.
+        """
+        self._told_in[self.current_phase] = frozenset(values)
         for name, value in values.items():
             if name not in self._trackers:
                 raise ValueError(
@@ -352,3 +363,15 @@ class GAN(Saving):
             # Keras takes their mean over workers along the first axis, so there must be one.
             return {name: result[None] for name, result in results.items()}
         return results
+
+    @property
+    def told(self) -> frozenset[str]:
+        """Scalars that the last running means are of; of the others they are 0 and say nothing."""
+        if not self._has_phases():
+            return frozenset(self._trackers)
+        return frozenset().union(*(self._told_in[phase] for phase in self._phases_told))
+
+    @functools.wraps(keras.Model.reset_metrics)
+    def reset_metrics(self) -> None:
+        super().reset_metrics()
+        self._begin_afresh = True  # at the next step: until then `told` is of the last ones

@@ -240,3 +240,24 @@ def test_the_first_of_a_pair_is_the_smaller() -> None:
         gan.fit(batches(1).map(lambda low, high: (high, low)), verbose=0)
     with pytest.raises(ValueError, match=r"pairs of images, \(low, high\). Received: one tensor"):
         gan.fit(batches(1).map(lambda low, high: high), verbose=0)
+
+
+def test_the_scalars_of_a_phase_are_told_apart_from_those_that_are_0() -> None:
+    gan = build(pretrain_steps=2)
+    gan.compile()
+    told = []
+
+    def note(batch: int, logs: dict[str, float]) -> None:
+        told.append(gan.told)
+        if batch == 0:
+            gan.reset_metrics()
+            assert gan.told == told[0]  # until the next step
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_end=note)
+    gan.fit(batches(4), verbose=0, callbacks=[callback])
+    pretraining = {"mse_loss", "g_gradient_norm"}
+    assert told[0] == told[1] == pretraining
+    assert told[2] == told[3] == set(gan.tracked)  # the means of both phases
+    gan.reset_metrics()
+    gan.fit(batches(1), verbose=0)
+    assert gan.told == set(gan.tracked)
