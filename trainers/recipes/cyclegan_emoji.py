@@ -13,4 +13,5 @@ RECIPE = {
     "batch_size": 4,
     "steps": 32_000,  # half of them at the full rate, then linearly to zero
     "sample_every": 1_000,
+    "evaluate_every": 8_000,
 }

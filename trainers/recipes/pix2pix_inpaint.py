@@ -14,4 +14,5 @@ RECIPE = {
     "batch_size": 8,
     "steps": 20_000,
     "sample_every": 1_000,
+    "evaluate_every": 5_000,
 }

@@ -13,4 +13,5 @@ RECIPE = {
     "batch_size": 8,
     "steps": 15_000,
     "sample_every": 1_000,
+    "evaluate_every": 5_000,
 }

@@ -14,4 +14,5 @@ RECIPE = {
     "batch_size": 16,
     "steps": 16_000,  # 12,000 of SRResNet alone, then the game
     "sample_every": 1_000,
+    "evaluate_every": 4_000,
 }
