@@ -11,7 +11,7 @@ RECIPE = {
     "preset": "cyclegan_emoji",
     "dataset": "emoji_styles",
     "batch_size": 4,
-    "steps": 32_000,  # half of them at the full rate, then linearly to zero
+    "steps": 10_000,  # half of them at the full rate, then linearly to zero
     "sample_every": 1_000,
-    "evaluate_every": 8_000,
+    "evaluate_every": 2_500,
 }

@@ -22,7 +22,7 @@ PRESETS = [
             "features": "hed",
             "pretrain_steps": 12_000,
             "learning_rate": 4e-4,
-            "decay_after": 2_000,
+            "decay_after": 1_000,
         },
         description="Half the paper's width and depth: photographs to four times the size, RGB.",
         parameters={"generator": 248_227, "discriminator": 2_354_785},
