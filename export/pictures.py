@@ -6,6 +6,8 @@ refused with INVALID_ARGUMENT and one line.
 
 import tensorflow as tf
 
+from zoo.images import luma
+
 # Of what a signature makes; 1920 x 1080 fits. Pix2Pix at the paper's widths takes 0.8 GiB for that
 # and 13 s on two CPU cores. Larger pictures go through `zoo.tiles`.
 MAX_PIXELS = 2**21
@@ -99,7 +101,7 @@ def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Te
     alpha, has_alpha = _true_alpha(pixels[..., 3:], is_png, tf.strings.substr(head, 24, 2))
     pixels = tf.concat([pixels[..., :3], alpha], axis=-1)
     if channels == 1:
-        return tf.image.rgb_to_grayscale(pixels[..., :3]), alpha, has_alpha
+        return luma(pixels[..., :3]), alpha, has_alpha
     return pixels[..., :channels], alpha, has_alpha
 
 

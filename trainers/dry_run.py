@@ -22,7 +22,8 @@ STEPS = 5  # or as many as it takes until lazy regularizers come round again
 def dry_run(run: Run) -> None:
     """Prints parameters, memory, speed and time to finish, from a few steps on the real data.
 
-    Of a GAN that grows, from a few steps at each resolution, as its layers begin to fade in.
+    Of a GAN that grows, from a few steps at each resolution, as its layers begin to fade in; of one
+    with phases, as SRGAN, of each.
 
     Raises:
         ValueError: Anything about the run or its data that does not fit.
@@ -30,7 +31,11 @@ def dry_run(run: Run) -> None:
     run.check()
     gan, images, strategy, parts = prepare(run)
     print(f"{run.preset} on {images.count} images of {run.dataset}: a few steps", flush=True)
-    clocks = [_measure(gan, images, part, run.seed) for part in parts]
+    stretches = [
+        (part, begin, end, _measure(gan, images, part, begin, run.seed))
+        for part in parts
+        for begin, end in _phases(gan, part)
+    ]
 
     for network in (gan.generator, gan.discriminator):
         print(f"{network.name}: {trainable_parameters(network):,} parameters")
@@ -38,10 +43,12 @@ def dry_run(run: Run) -> None:
     print(f"state (a checkpoint): {state / 1e6:,.0f} MB")
     print(f"memory: {_peak_bytes() / 1e9:.1f} GB at its peak")
     total = 0.0
-    for part, clock in zip(parts, clocks, strict=True):
+    for part, begin, end, clock in stretches:
         seconds = clock.mean()
-        total += (part.end - part.start) * seconds
+        total += (end - begin) * seconds
         at = "" if part.resolution is None else f" at {part.resolution} px"
+        if begin != part.start:
+            at += f" from step {begin:,}"
         print(
             f"speed{at}: {part.batch_size / seconds:,.0f} images/s on "
             f"{strategy.num_replicas_in_sync} replica(s), batch {part.batch_size}"
@@ -49,10 +56,18 @@ def dry_run(run: Run) -> None:
     print(f"time: {run.steps:,} steps in {readable(total)}. Nothing was written.")
 
 
-def _measure(gan: GAN, images: data.ImageSet, part: Part, seed: int) -> "_Clock":
+def _phases(gan: GAN, part: Part) -> list[tuple[int, int]]:
+    """(first step, step after the last) of each phase within a part of the run."""
+    starts = [part.start, *(s for s in gan.phase_starts if part.start < s < part.end)]
+    return list(zip(starts, [*starts[1:], part.end], strict=True))
+
+
+def _measure(gan: GAN, images: data.ImageSet, part: Part, begin: int, seed: int) -> "_Clock":
     batches = images.batches(part.batch_size, seed=seed, **labels_of(gan))
     if part.resolution is not None:
         gan.begin_at(part.shown)
+    else:
+        gan.steps.assign(begin)
     clock = _Clock()
     steps = 1 + max(STEPS, gan.phases_repeat_after)
     gan.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[clock])

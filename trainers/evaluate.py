@@ -112,6 +112,11 @@ def _evaluate() -> None:
     elif f.run:
         fakes = evaluation.from_run(f.run, f.num_images, f.seed)
     if fakes and fakes.gan.takes != "images":
+        if f.network == "inception_v3":
+            raise ValueError(
+                "A model that makes images of images is measured on the bundled MobileNetV2. "
+                f"Received: --network={f.network}."
+            )
         from trainers.metrics import translations
 
         record = translations.evaluate(

@@ -64,6 +64,7 @@ def measure_of(
     held_out = data.load_for(gan, dataset, split="test", task=task, data_dir=data_dir)
     evaluation.check_unseen(trained_on, held_out)
     if gan.takes != "images":
+        translations.check(gan, held_out, num_images)
         return lambda model, step: translations.record(model, held_out, num_images=num_images)
     evaluator = Evaluator(held_out, num_images=num_images)
 

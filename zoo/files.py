@@ -222,12 +222,12 @@ def translate(
         ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
             that could not be translated.
     """
-    channels = gan.source_shape[2]
+    direction = gan.check_direction(direction)
+    channels, _ = gan.channels_of(direction)
     if channels not in CHANNELS:
         raise ValueError(
             f"A model that is given pictures must take 1, 3 or 4 channels. Received: {channels}."
         )
-    direction = gan.check_direction(direction)
     missing = None if mask is None else _missing(mask, channels)
     failed = 0
     shown = _Progress(len(files))
@@ -266,7 +266,7 @@ def translate(
         print(f"Wrote {count} picture{'s' if count > 1 else ''} into {target.parent}")
     if failed:
         raise ValueError(
-            f"{failed} of {len(files)} pictures could not be read; they are named above."
+            f"{failed} of {len(files)} pictures could not be translated; they are named above."
         )
 
 

@@ -55,6 +55,11 @@ class GAN(Saving):
     # Steps after which phases that come round, such as lazy regularizers, have all been there.
     phases_repeat_after = 1
 
+    @property
+    def phase_starts(self) -> tuple[int, ...]:
+        """Steps at which training becomes another for good; growth goes by images, not steps."""
+        return (0,)
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # So that `keras.models.load_model` knows every family.

@@ -88,10 +88,9 @@ class ImageToImage(GAN):
     @functools.wraps(keras.Model.fit)
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         if self.examples is None and isinstance(x, tf.data.Dataset):
-            first = next(iter(x))
-            if isinstance(first, tuple | list) and len(first) == 2:
-                shown = [image_io.to_uint8(images[:SHEET_ROWS]).numpy() for images in first]
-                self.examples = (shown[0], shown[1])
+            first, second = self.check_batch(next(iter(x)))
+            shown = [image_io.to_uint8(images[:SHEET_ROWS]).numpy() for images in (first, second)]
+            self.examples = (shown[0], shown[1])
         return super().fit(x, *args, **kwargs)
 
     # ---- images to images

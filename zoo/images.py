@@ -1,9 +1,13 @@
 """Images at the edges: [-1, 1] to uint8, grids, PNG."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+# .299, .587 and .114 in units of 1 / 65,536.
+LUMA = np.array([19595, 38470, 7471], np.int32)
 
 
 def to_uint8(images: tf.Tensor) -> tf.Tensor:
@@ -19,14 +23,27 @@ def from_uint8(images: tf.Tensor) -> tf.Tensor:
 def like(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """uint8 [h, w, c] -> uint8 [H, W, C] to stand beside others on a sheet.
 
-    A smaller image is enlarged without smoothing. Grey becomes colour; channels beyond the third
-    are left out.
+    A smaller image is enlarged without smoothing. Grey becomes colour, colour grey where C is 1,
+    and channels beyond the third are left out.
     """
     height, width, channels = shape
     image = image.repeat(height // image.shape[0], axis=0).repeat(width // image.shape[1], axis=1)
     if image.shape[-1] < channels:
         return np.broadcast_to(image[..., :1], shape)
+    if channels == 1 and image.shape[-1] >= 3:
+        return luma(image[..., :3])
     return image[..., :channels]
+
+
+def luma(images: Any) -> Any:
+    """Luma of Rec. 601 in Pillow's integers: uint8 [..., 3] -> uint8 [..., 1], array or tensor.
+
+    TensorFlow's own, in floats cut off, is a level darker at a fifth of the pixels.
+    """
+    if isinstance(images, np.ndarray):
+        return np.uint8((images @ LUMA + 0x8000) // 0x10000)[..., None]
+    weighted = tf.cast(images, tf.int32) * LUMA
+    return tf.cast((tf.reduce_sum(weighted, -1, keepdims=True) + 0x8000) // 0x10000, tf.uint8)
 
 
 def grid(images: np.ndarray, columns: int | None = None, border: int = 2) -> np.ndarray:

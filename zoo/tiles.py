@@ -45,8 +45,8 @@ def translate_large(
     Raises:
         ValueError: Anything else than such an image, or another direction.
     """
-    image = gan.check_sources(np.asarray(image)[None])[0]
     direction = gan.check_direction(direction)
+    image = gan.check_sources(np.asarray(image)[None], direction)[0]
     scale = gan.scale
     height, width = image.shape[:2]
     side = max(TILE // scale, gan.source_shape[0])
@@ -60,7 +60,8 @@ def translate_large(
     tops, lefts = (starts(size, side, overlap) for size in (height, width))
     row_weights = weights(tops, min(side, height), height, scale, overlap, blended)
     column_weights = weights(lefts, min(side, width), width, scale, overlap, blended)
-    out = np.empty([scale * height, scale * width, gan.image_shape[2]], np.uint8)
+    _, channels = gan.channels_of(direction)
+    out = np.empty([scale * height, scale * width, channels], np.uint8)
     unfinished = np.zeros([0, *out.shape[1:]], np.float32)
     for i, top in enumerate(tops):
         rows = row_weights[i]

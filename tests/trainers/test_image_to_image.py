@@ -117,3 +117,25 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(DataError, match="source/ and target/|side by side"):
         train(pair_run(tmp_path / "W", preset, str(pathlib.Path(pairs) / "target")))
     assert not (tmp_path / "W").exists()
+
+
+def test_a_dry_run_measures_both_phases_of_srgan(
+    pairs: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gan = zoo.SRGAN(2, resolution=16, width=4, blocks=1, features="none", pretrain_steps=300)
+    gan.save_to_preset(tmp_path / "srgan")
+    photographs = str(pathlib.Path(pairs) / "target")
+    dry_run(pair_run(tmp_path / "none", str(tmp_path / "srgan"), photographs, steps=400))
+    speeds = [line for line in capsys.readouterr().out.splitlines() if line.startswith("speed")]
+    assert [line.split(":")[0] for line in speeds] == ["speed", "speed from step 300"]
+
+
+def test_an_evaluation_that_cannot_be_is_refused_first(
+    preset: str, pairs: str, tmp_path: pathlib.Path
+) -> None:
+    held_out = tmp_path / "held_out"
+    shutil.copytree(pairs, held_out)
+    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 1}
+    with pytest.raises(ValueError, match="evaluate_every=2 .* At least 2 held-out images .*: 1"):
+        train(pair_run(tmp_path / "W", preset, pairs, **changes))
+    assert not (tmp_path / "W").exists()

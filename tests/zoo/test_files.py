@@ -210,7 +210,7 @@ def test_a_folder_goes_on_after_a_bad_file(
     assert told[0].startswith(f"{source / 'b.jpg'}: A picture must be a whole file. Received: ")
     assert told[1] == f"{source / 'c.gif'}: the first of 2 frames is taken"
     assert told[2].startswith(f"{source / 'd.png'}: A picture must have at most 134,217,728 pixels")
-    assert told[3:] == ["error: 2 of 5 pictures could not be read; they are named above."]
+    assert told[3:] == ["error: 2 of 5 pictures could not be translated; they are named above."]
 
 
 def test_upscale(

@@ -158,6 +158,12 @@ def test_what_is_opaque_is_kept_and_what_lies_under_a_hole_is_not_seen() -> None
     other[hole, :3] = 7
     np.testing.assert_array_equal(gan.translate(other), made)
 
+    # Half of what was there, and half of what is made: grey where that is grey.
+    for layer in gan.ema_generator.layers:
+        layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
+    images[..., 3] = 128
+    half = 127.5 + (images[..., :3] - 127.5) * 128 / 255
+    assert np.abs(gan.translate(images) - half).max() <= 0.51
     with pytest.raises(
         ValueError, match=r"fill needs source_channels=4.* Received: source_channels=3"
     ):

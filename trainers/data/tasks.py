@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from trainers.data import bicubic
 from trainers.data.errors import DataError
+from zoo.images import luma
 from zoo.presets import near_misses
 
 Degrade = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -84,12 +85,6 @@ def _draws(seed: tf.Tensor, which: int, shape: tuple[int, ...] = ()) -> tf.Tenso
 
 def _between(low: float, high: float, draw: tf.Tensor) -> tf.Tensor:
     return low + (high - low) * draw
-
-
-def luma(images: tf.Tensor) -> tf.Tensor:
-    """Luma of Rec. 601 in Pillow's integers: uint8 [..., 3] -> uint8 [..., 1]."""
-    weighted = tf.cast(images, tf.int32) * [19595, 38470, 7471]
-    return tf.cast((tf.reduce_sum(weighted, -1, keepdims=True) + 0x8000) // 0x10000, tf.uint8)
 
 
 def colorize(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:

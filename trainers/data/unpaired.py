@@ -130,7 +130,8 @@ def load_unpaired(
         data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
 
     Images of the two domains are `counterparts` where they have the same names in the same order:
-    those of the files of a folder, or those that a TFDS set tells as the feature "name".
+    those of the files of a folder, unless they are mere numbers, or those that a TFDS set tells as
+    the feature "name".
 
     Raises:
         DataError: as `load`, or for a domain that has no images.
@@ -155,7 +156,7 @@ def load_unpaired(
             _of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"
         ]
         a, b = (_names(spec, domain) for domain in domains)
-        counterparts = a == b
+        counterparts = a == b and not all(pathlib.Path(name).stem.isdigit() for name in a)
     else:
         source = spec
         name, part = re.fullmatch(r"([^\[]*)(.*)", split, re.DOTALL).groups()

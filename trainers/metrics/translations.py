@@ -94,10 +94,9 @@ def measure(
     Raises:
         ValueError: No pair, or images too small for a score.
     """
+    check(gan, held_out, num_images)
     count = min(num_images, held_out.count)
-    if count < 2:
-        raise ValueError(f"At least 2 held-out pairs are needed. Received: {count}.")
-    crop = gan.scale if gan.scale > 1 else 0
+    crop = _crop(gan)
     makers = {"model": gan.translate, **(beside or {}), **_baselines(gan, training)}
     scores: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in makers}
     made: dict[str, list[np.ndarray]] = {name: [] for name in makers}
@@ -147,10 +146,9 @@ def measure_unpaired(
     Raises:
         ValueError: Fewer than 2 images in a domain.
     """
+    check(gan, held_out, num_images)
     domains = [_stacked(domain, num_images) for domain in (held_out.a, held_out.b)]
     counts = [len(images) for images in domains]
-    if min(counts) < 2:
-        raise ValueError(f"At least 2 held-out images a domain are needed. Received: {counts}.")
     features = Features()
     there, back = gan.directions
     scores = {}
@@ -186,6 +184,28 @@ def measure_unpaired(
     }
 
 
+def check(gan: ImageToImage, held_out: Any, num_images: int) -> None:
+    """Refuses what `record` could not measure.
+
+    Raises:
+        ValueError: Fewer than 2 images on a side, or images too small for SSIM.
+    """
+    sides = (held_out.a, held_out.b) if isinstance(held_out, UnpairedSet) else (held_out,)
+    counts = [min(num_images, side.count) for side in sides]
+    if min(counts) < 2:
+        raise ValueError(f"At least 2 held-out images are needed. Received: {min(counts)}.")
+    left = gan.image_shape[0] - 2 * _crop(gan)
+    if left < likeness.SMALLEST_SSIM and not isinstance(held_out, UnpairedSet):
+        raise ValueError(
+            f"SSIM needs {likeness.SMALLEST_SSIM} pixels a side, less a border of {_crop(gan)}. "
+            f"Received: images of {gan.image_shape[0]} pixels."
+        )
+
+
+def _crop(gan: ImageToImage) -> int:
+    return gan.scale if gan.scale > 1 else 0
+
+
 def record(gan: ImageToImage, held_out: Any, *, num_images: int = 5000) -> dict[str, Any]:
     """The model's own scores, each over all its directions, for the evaluations of a run.
 
@@ -202,7 +222,7 @@ def record(gan: ImageToImage, held_out: Any, *, num_images: int = 5000) -> dict[
     rows = [found["scores"][name] for name in gan.directions or ("model",)]
     means = {score: float(np.mean([row[score] for row in rows])) for score in rows[0]}
     kid_x1000 = means.pop("kid_x1000")
-    count = found["num_images"]
+    count = int(np.min(found["num_images"]))
     return {
         "metrics": {
             **{score: {"name": score, "value": value} for score, value in means.items()},

@@ -3,8 +3,7 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=progan_fashion_mnist --workdir=runs/progan_fashion_mnist
-Cost: about 55 minutes on two CPU cores of 2.5 GHz (636,000 images: 1,250 images/s at 4 px, 350 at
-    8 px, 245 at 16 px, 173 at 32 px, and four evaluations).
+Cost: not measured yet.
 Score: not measured yet.
 """
 

@@ -3,8 +3,7 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=stylegan_fashion_mnist --workdir=runs/stylegan_fashion_mnist
-Cost: about 55 minutes on two CPU cores of 2.5 GHz (500,000 images: 380 images/s at 8 px, 207 at
-    16 px, 145 at 32 px, and four evaluations).
+Cost: not measured yet.
 Score: not measured yet.
 """
 

@@ -11,9 +11,10 @@ from zoo.image_to_image import ImageToImage, padded_to
 from zoo.layers import random_draws
 from zoo.pix2pix import networks
 
+# D's loss, G's, and the logit from which on D says real.
 ADVERSARIAL = {
-    "bce": (losses.minimax_discriminator, losses.non_saturating_generator),
-    "least_squares": (losses.least_squares_discriminator, losses.least_squares_generator),
+    "bce": (losses.minimax_discriminator, losses.non_saturating_generator, 0.0),
+    "least_squares": (losses.least_squares_discriminator, losses.least_squares_generator, 0.5),
 }
 
 
@@ -92,7 +93,7 @@ class Pix2Pix(ImageToImage):
         }
         self.fill = fill
         self.l1 = l1
-        self.discriminator_loss, self.generator_loss = ADVERSARIAL[adversarial]
+        self.discriminator_loss, self.generator_loss, self.real_from = ADVERSARIAL[adversarial]
 
     def compile(
         self,
@@ -137,8 +138,8 @@ class Pix2Pix(ImageToImage):
             d_loss=d_loss,
             g_loss=g_loss,
             l1_loss=l1_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
+            real_accuracy=tf.reduce_mean(tf.cast(real_logits > self.real_from, tf.float32)),
+            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < self.real_from, tf.float32)),
             d_gradient_norm=d_norm,
             g_gradient_norm=g_norm,
         )
@@ -146,8 +147,7 @@ class Pix2Pix(ImageToImage):
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """As in `ImageToImage`; images are reflected up to multiples of `resolution`, then cut."""
         size = tf.shape(images)[1:3]
-        images = covered(images) if self.fill else images
-        padded = padded_to(images, self._config["resolution"])
+        padded = padded_to(covered(images) if self.fill else images, self._config["resolution"])
         if seed is None:
             made = self.ema_generator(padded, training=False)
         else:

@@ -158,6 +158,11 @@ class SRGAN(ImageToImage):
         self.content.find()  # now, not after days of pretraining
         return super().fit(*args, **kwargs)
 
+    @property
+    def phase_starts(self) -> tuple[int, ...]:
+        """The steps at which the phases begin."""
+        return (0, self.pretrain_steps) if self.pretrain_steps else (0,)
+
     def phase(self) -> str:
         """What the next step is part of: "pretraining" or "adversarial"."""
         return PRETRAINING if int(self.steps.numpy()) < self.pretrain_steps else ADVERSARIAL

@@ -71,9 +71,11 @@ def test_a_folder(path, squares):
 
 def test_names_tell_counterparts(path, squares):
     assert not load(path).counterparts  # 12 and 6
-    assert load(path, split="test").counterparts  # 00.png in either
-    (path / "testB" / "00.png").rename(path / "testB" / "zebra.png")
-    assert not load(path, split="test").counterparts
+    assert not load(path, split="test").counterparts  # 00.png in either, a mere number
+    for side, name in (("A", "grin"), ("B", "grin"), ("B", "wink")):
+        (file,) = (path / f"test{side}").iterdir()
+        file.rename(path / f"test{side}" / f"{name}.png")
+        assert load(path, split="test").counterparts is ((side, name) == ("B", "grin"))
 
 
 @pytest.mark.parametrize("names", [("sun", "moon"), ("moon", "sun")])

@@ -56,7 +56,7 @@ def test_scores_of_model_and_baselines(fashion: np.ndarray) -> None:
     assert scores["model"]["psnr"] > 40 > scores["identity"]["psnr"]
     assert record["crop"] == 0
     assert record["num_images"] == 20
-    with pytest.raises(ValueError, match="At least 2 held-out pairs .* Received: 1"):
+    with pytest.raises(ValueError, match="At least 2 held-out images .* Received: 1"):
         translations.measure(gan, held_out, num_images=1)
 
 
@@ -104,5 +104,5 @@ def test_scores_of_both_directions(fashion: np.ndarray, counterparts: bool) -> N
         assert scores["a_to_b"]["perceptual"] < scores["a_to_b identity"]["perceptual"] / 10
     else:
         assert "perceptual" not in scores["a_to_b"]
-    with pytest.raises(ValueError, match=r"At least 2 held-out images .* Received: \[1, 1\]"):
+    with pytest.raises(ValueError, match="At least 2 held-out images .* Received: 1"):
         translations.measure_unpaired(gan, held_out, num_images=1)
