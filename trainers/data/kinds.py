@@ -62,7 +62,8 @@ def load_for(
         task: Of pairs: what makes the sources.
 
     Raises:
-        DataError: as the loader, or for a task of a model that does not take pairs.
+        DataError: as the loader, for a task of a model that does not take pairs, or for two domains
+            of different channels.
     """
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
@@ -70,6 +71,11 @@ def load_for(
         raise DataError(
             "A task makes the pairs of a model that is trained on pairs, as Pix2Pix is. "
             f"Received: task={task!r} for {type(gan).__name__}, which takes {gan.takes}."
+        )
+    if gan.takes == "unpaired" and gan.source_shape[-1] != channels:
+        raise DataError(
+            "Both domains are read with the same channels: train a model of others with gan.fit. "
+            f"Received: {gan.source_shape[-1]} channels of A and {channels} of B."
         )
     if gan.takes == "pairs":
         arguments |= {

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from trainers import data
 from trainers.data import kinds
 from trainers.data.fingerprint import fingerprint
@@ -46,3 +47,11 @@ def test_unknown_kind():
         "Unknown kind of set. Did you mean 'pairs' or 'unpaired'? The kinds are: images, "
         "pairs, unpaired, low_high. Received: 'pair'."
     )
+
+
+def test_domains_of_different_channels_are_refused():
+    gan = zoo.CycleGAN(16, source_channels=1, width=4, blocks=1, patch=1, identity=0)
+    with pytest.raises(
+        data.DataError, match="same channels.* Received: 1 channels of A and 3 of B"
+    ):
+        kinds.load_for(gan, "sample:emoji_styles")
