@@ -59,7 +59,7 @@ def measure_of(
         task, data_dir: As in `data.load_for`.
 
     Raises:
-        ValueError: No test split, or one that the run is trained on.
+        ValueError: No test split, one that the run is trained on, or too few or small images.
     """
     held_out = data.load_for(gan, dataset, split="test", task=task, data_dir=data_dir)
     evaluation.check_unseen(trained_on, held_out)

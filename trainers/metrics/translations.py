@@ -158,7 +158,7 @@ def measure_unpaired(
     ):
         chunks = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         made, returned = [], []
-        for chunk in with_progress(iter(chunks), len(images), direction):
+        for chunk in with_progress(chunks, len(images), direction):
             made.append(gan.translate(chunk, direction))
             returned.append(gan.translate(made[-1], opposite))
         real = features([wanted])
