@@ -12,6 +12,6 @@ RECIPE = {
     "dataset": "fashion_mnist",
     "batch_size": 32,
     "batch_sizes": {4: 64, 8: 64},
-    "steps": 10_000,  # 4 px to step 625, 8 px to 1,875, 16 px to 4,375, 32 px fading to 5,625
+    "steps": 20_000,  # 4 px to step 625, 8 px to 1,875, 16 px to 4,375, 32 px fading to 5,625
     "evaluate_every": 5_000,
 }
