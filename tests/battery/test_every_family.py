@@ -50,6 +50,7 @@ every_truncating_family = trained_ones(
 
 STEPS = 5
 BATCH = 8
+SEED = 0
 
 
 def build(family: str, case: Case, *, quiet: bool = False) -> zoo.GAN:
@@ -91,32 +92,45 @@ def dataset(case: Case) -> tf.data.Dataset:
 
 
 class Trained(NamedTuple):
-    """A model after five steps. Tests look at it, and leave it as it is."""
+    """A model after five steps. Tests look at it, and leave it as it is.
+
+    Attributes:
+        first_moved: Of each network that the first step moves, and of the average: which of its
+            weights it moved.
+        told: Names of the scalars that `fit` told.
+    """
 
     family: str
     case: Case
     gan: zoo.GAN
+    first_moved: dict[str, list[bool]]
+    told: set[str]
 
-    def make(self, gan: zoo.GAN | None = None, **given: Any) -> np.ndarray:
-        """uint8 [8, H, W, C] by `gan`, by default this one."""
-        gan = gan or self.gan
-        if self.case.source_shape:
-            return gan.translate(to_uint8(sources(self.case, 8)).numpy(), **given)
-        return gan.generate(8, seed=7, **given)
+
+def make(gan: zoo.GAN, case: Case) -> np.ndarray:
+    """Eight images by `gan`, uint8 [8, H, W, C]."""
+    if case.source_shape:
+        return gan.translate(to_uint8(sources(case, 8)).numpy())
+    return gan.generate(8, seed=7)
 
 
 @pytest.fixture(scope="module")
 def trained(request: pytest.FixtureRequest) -> Trained:
     family, case = request.param
     gan = build(family, case)
-    gan.compile()
-    gan.fit(dataset(case), verbose=0)
-    return Trained(family, case, gan)
+    gan.compile(seed=SEED)
+    networks = {name: getattr(gan, name) for name in (*case.first_moves, "ema_generator")}
+    before = {name: network.get_weights() for name, network in networks.items()}
+    first_moved = {}
 
+    def look(batch: int, logs: dict[str, float]) -> None:
+        for name, network in networks.items() if batch == 0 else ():
+            after = zip(before[name], network.get_weights(), strict=True)
+            first_moved[name] = [bool((old != new).any()) for old, new in after]
 
-def first_moved(gan: zoo.GAN, case: Case) -> list[keras.Model]:
-    """Networks that the first step moves."""
-    return [getattr(gan, name) for name in case.first_moves]
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=look)
+    history = gan.fit(dataset(case), verbose=0, shuffle=False, callbacks=[watch])
+    return Trained(family, case, gan, first_moved, set(history.history))
 
 
 def weights(gan: zoo.GAN) -> list[np.ndarray]:
@@ -169,7 +183,7 @@ def test_images_depend_on_their_seed_alone(family: str, case: Case) -> None:
 
 @every_conditional_family
 def test_labels_count_and_each_row_has_its_own(trained: Trained) -> None:
-    _, case, gan = trained  # trained, since some families see no class before they have learnt
+    _, case, gan, *_ = trained  # trained, since some families see no class before they have learnt
     labels = some_labels(case, 6)
     together = gan.generate(6, seed=7, labels=labels)
     alone = [gan.generate(1, seed=7 + i, labels=int(c))[0] for i, c in enumerate(labels)]
@@ -218,20 +232,13 @@ def test_labels_and_truncation_of_a_model_without_are_refused(family: str, case:
             gan.generate(1, truncation=0.5)
 
 
-@every_family
-def test_one_step_moves_both_networks_and_the_average(family: str, case: Case) -> None:
-    gan = build(family, case)
-    gan.compile()
-    before = {
-        network: network.get_weights() for network in (*first_moved(gan, case), gan.ema_generator)
-    }
-    history = gan.fit(dataset(case).take(1), verbose=0)
-    for network, old in before.items():
+@trained_ones(ALL)
+def test_one_step_moves_both_networks_and_the_average(trained: Trained) -> None:
+    for network, moved in trained.first_moved.items():
         # The kernels at least; running statistics of the average may stand still for a step.
-        moved = [np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True)]
-        assert all(moved), network.name
-    assert set(history.history) == set(gan.tracked)
-    assert int(gan.steps.numpy()) == 1
+        assert all(moved), network
+    assert trained.told == set(trained.gan.tracked)
+    assert int(trained.gan.steps.numpy()) == STEPS
 
 
 class Injected:
@@ -329,12 +336,12 @@ def test_replicas_and_steps_draw_differently(family: str, case: Case) -> None:
 
 @trained_ones(ALL)
 def test_weights_survive_save_and_load(trained: Trained, tmp_path: pathlib.Path) -> None:
-    _, case, gan = trained
+    _, case, gan, *_ = trained
     gan.save_to_preset(tmp_path / "mine")
     loaded = zoo.load(str(tmp_path / "mine"))
     assert type(loaded) is type(gan)
     assert loaded.get_config() == gan.get_config()
-    np.testing.assert_array_equal(trained.make(loaded), trained.make())
+    np.testing.assert_array_equal(make(loaded, case), make(gan, case))
     for a, b in zip(
         loaded.discriminator.get_weights(), gan.discriminator.get_weights(), strict=True
     ):
@@ -358,17 +365,14 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return folder_made_once(tmp_path_factory, "killed", kill)
 
 
-@every_family
+@trained_ones(ALL)
 def test_a_killed_run_ends_as_an_unbroken_one(
-    family: str, case: Case, killed: pathlib.Path, request: pytest.FixtureRequest
+    trained: Trained, killed: pathlib.Path, request: pytest.FixtureRequest
 ) -> None:
-    whole = build(family, case)
-    whole.compile(seed=3)
-    whole.fit(dataset(case), verbose=0, shuffle=False)
-
+    family, case, whole, *_ = trained
     keras.utils.set_random_seed(99)
     resumed = getattr(zoo, FAMILIES[family])(**case.config)
-    resumed.compile(seed=3)
+    resumed.compile(seed=SEED)
     folder = killed / request.node.callspec.id
     start = Checkpoints(folder, resumed).restore()
     assert start in (2, 3)  # the kill costs at most the checkpoint that was being written
@@ -434,12 +438,12 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     assert tf.nest.flatten(gan.generator(inputs))[0].dtype == policy.removeprefix("mixed_")
     floats = {w.dtype for w in weights(gan) if w.dtype.kind == "f"}
     assert floats == {np.dtype(np.float32)}
-    assert Trained(family, case, gan).make().dtype == np.uint8
+    assert make(gan, case).dtype == np.uint8
 
 
 @trained_ones(FROM_IMAGES)
 def test_each_image_is_translated_alone_at_any_size(trained: Trained) -> None:
-    _, case, gan = trained
+    _, case, gan, *_ = trained
     height, width, channels = case.source_shape
     rng = np.random.default_rng(3)
     images = rng.integers(0, 256, (32, height + 3, 2 * width - 1, channels), dtype=np.uint8)
@@ -463,7 +467,7 @@ def test_each_image_is_translated_alone_at_any_size(trained: Trained) -> None:
 
 @trained_ones(FROM_NOISE)
 def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib.Path) -> None:
-    family, case, gan = trained
+    family, case, gan, *_ = trained
     version = saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
     assert version == tmp_path / "models" / family / "1"
     server = Server(tmp_path / "models")
@@ -508,7 +512,7 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
 def test_translations_are_served_through_the_client(
     trained: Trained, tmp_path: pathlib.Path
 ) -> None:
-    family, case, gan = trained
+    family, case, gan, *_ = trained
     saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
     server = Server(tmp_path / "models")
     images = to_uint8(sources(case, 32)).numpy()
