@@ -12,6 +12,6 @@ RECIPE = {
     "dataset": "fashion_mnist",
     "batch_size": 32,
     "batch_sizes": {8: 64},
-    "steps": 10_000,  # 8 px to step 625, 16 px to 3,125, 32 px fading to 4,375
+    "steps": 20_000,  # 8 px to step 625, 16 px to 3,125, 32 px fading to 4,375
     "evaluate_every": 5_000,
 }
