@@ -23,6 +23,12 @@ def _define_flags() -> None:
         "What makes the pairs of an image-to-image GAN from any images: colorize, inpaint, "
         "denoise, derain, deblur, edges_to_photo or super_resolve.",
     )
+    flags.DEFINE_bool(
+        "jitter",
+        None,
+        "Enlarge and crop images at random, from image to image; --nojitter only mirrors them, "
+        "which keeps small ones sharp [yes].",
+    )
     flags.DEFINE_string("workdir", None, "Where checkpoints, preset, report and logs go.")
     flags.DEFINE_integer("steps", None, "Generator updates in all.")
     flags.DEFINE_integer("batch_size", None, "Of all replicas together [128].")

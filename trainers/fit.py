@@ -72,6 +72,8 @@ class Run:
         worker_timeout: Seconds that several workers wait for each other at the start.
         task: Makes the pairs of an image-to-image GAN from the images of `dataset`: one of
             `trainers.data.tasks.TASKS`.
+        jitter: Whether an image-to-image GAN's images are enlarged and cropped at random, which
+            softens small ones, or mirrored alone.
         recipe: The recipe that this came from, for the record.
         data_dir: Where TFDS keeps its sets; its own place by default.
         checkpoint_every, sample_every, log_every: In steps.
@@ -96,6 +98,7 @@ class Run:
     jit_compile: str = "auto"
     strategy: str = "auto"
     task: str | None = None
+    jitter: bool = True
     recipe: str | None = None
     worker_timeout: float = WORKER_TIMEOUT_S
     data_dir: str | None = None
@@ -173,6 +176,8 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
         identity["batch_sizes"] = _as_json(run.batch_sizes)
     if run.task:
         identity["task"] = run.task
+    if not run.jitter:
+        identity["jitter"] = False
     changes = check_same_run(workdir, identity, accept_changes=accept_changes)
     gan, images, strategy, parts = prepare(run)
     try:
@@ -291,7 +296,9 @@ def prepare(
             )
         if hasattr(gan, "check_batch_size"):
             gan.check_batch_size(part.batch_size // shares)
-    images = data.load_for(gan, run.dataset, split="train", task=run.task, data_dir=run.data_dir)
+    images = data.load_for(
+        gan, run.dataset, split="train", task=run.task, jitter=run.jitter, data_dir=run.data_dir
+    )
     if gan.takes != "images":
         gan.examples = examples_of(images)
     if gan.num_classes and images.num_classes != gan.num_classes:
@@ -571,6 +578,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             **({"batch_sizes": _as_json(run.batch_sizes)} if run.batch_sizes else {}),
             "seed": run.seed,
             **({"task": run.task} if run.task else {}),
+            **({} if run.jitter else {"jitter": False}),
         },
         "versions": {
             "tensorflow": tf.__version__,

@@ -14,13 +14,13 @@ from absl import flags
 
 from zoo.cli import quiet_tensorflow, run_with_flags
 
-LICENCE = "Apache-2.0"
 IMAGES = 5000
 
 
 def _define_flags() -> None:
     flags.DEFINE_string("run", None, "Workdir of the run.", required=True)
     flags.DEFINE_string("to", None, "Folder of presets [zoo/pretrained].")
+    flags.DEFINE_string("licence", "Apache-2.0", "Of the weights; share-alike data ask for theirs.")
 
 
 def _publish() -> None:
@@ -33,7 +33,7 @@ def _publish() -> None:
     folder = pathlib.Path(flags.FLAGS.to or PRETRAINED) / gan.card["name"]
     card = {
         "description": zoo.get_preset(gan.card["name"]).description,
-        "licence": LICENCE,
+        "licence": flags.FLAGS.licence,
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
     if gan.takes == "images":

@@ -1,5 +1,6 @@
 """The set that a model is trained on, by the kind that it takes."""
 
+import dataclasses
 import os
 from typing import Any
 
@@ -52,6 +53,7 @@ def load_for(
     *,
     split: str = "train",
     task: str | None = None,
+    jitter: bool = True,
     data_dir: str | os.PathLike | None = None,
 ) -> ImageSet | PairSet | UnpairedSet | LowHighSet:
     """Loads the set that a model trains on, at the size of its networks.
@@ -60,10 +62,12 @@ def load_for(
         gan: The model; its `takes` is the kind.
         spec, split, data_dir: As in `load`.
         task: Of pairs: what makes the sources.
+        jitter: Of pairs and two domains: whether training enlarges and crops the images at random,
+            as Pix2Pix and CycleGAN do, which softens small ones. Without, they are mirrored alone.
 
     Raises:
-        DataError: as the loader, for a task of a model that does not take pairs, or for two domains
-            of different channels.
+        DataError: as the loader, for a task of a model that does not take pairs, for two domains of
+            different channels, or for `jitter=False` of a model whose images are not jittered.
     """
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
@@ -71,6 +75,12 @@ def load_for(
         raise DataError(
             "A task makes the pairs of a model that is trained on pairs, as Pix2Pix is. "
             f"Received: task={task!r} for {type(gan).__name__}, which takes {gan.takes}."
+        )
+    if not jitter and gan.takes not in ("pairs", "unpaired"):
+        raise DataError(
+            "jitter is for models that are trained on pairs or on two domains, as Pix2Pix and "
+            f"CycleGAN are. Received: jitter=False for {type(gan).__name__}, which takes "
+            f"{gan.takes}."
         )
     if gan.takes == "unpaired" and gan.source_shape[-1] != channels:
         raise DataError(
@@ -87,4 +97,5 @@ def load_for(
         arguments["channels"] = channels
     if gan.takes == "low_high":
         arguments["scale"] = gan.scale
-    return load_training(gan.takes, spec, **arguments)
+    loaded = load_training(gan.takes, spec, **arguments)
+    return loaded if jitter else dataclasses.replace(loaded, sharp=True)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from trainers.data import folder, pixels, tfds_sets
 from trainers.data.errors import DataError
 from trainers.data.image_set import ImageSet, to_float
-from trainers.data.jitter import jitter
+from trainers.data.jitter import jitter, mirror
 from trainers.data.loading import (
     check_sizes,
     folder_source,
@@ -34,6 +34,7 @@ class UnpairedSet:
         a, b: The domains.
         counterparts: Whether image i of either domain shows the same thing, so that translations
             can be measured against the truth; training never uses it.
+        sharp: Whether images must stay as sharp as they are: then they are mirrored alone.
     """
 
     spec: str
@@ -42,6 +43,7 @@ class UnpairedSet:
     a: ImageSet
     b: ImageSet
     counterparts: bool = False
+    sharp: bool = False
 
     num_classes: ClassVar[None] = None
 
@@ -83,8 +85,8 @@ class UnpairedSet:
         Args:
             batch_size: Images of each domain in a batch (N), over all replicas.
             seed, start_step, share: As in `trainers.data.order.draw`.
-            augment: Whether each image is jittered by itself as in CycleGAN. By default those of a
-                training split are.
+            augment: Whether each image is jittered by itself as in CycleGAN, or mirrored where it
+                must stay `sharp`. By default those of a training split are.
 
         Returns:
             Batches of (a, b), both float32 [N / count, R, R, C] in [-1, 1].
@@ -98,7 +100,7 @@ class UnpairedSet:
             def read(index: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
                 images, _ = image_set.reader(index)
                 if augment:
-                    (images,) = jitter(seeds, images)
+                    (images,) = (mirror if self.sharp else jitter)(seeds, images)
                 return to_float(images)
 
             return draw(image_set, batch_size, read, seed=seed, start_step=start_step, share=share)

@@ -10,6 +10,7 @@ Score: not measured yet.
 RECIPE = {
     "preset": "cyclegan_emoji",
     "dataset": "emoji_styles",
+    "jitter": False,  # it would soften images of 64 px
     "batch_size": 4,
     "steps": 10_000,  # half of them at the full rate, then linearly to zero
     "sample_every": 1_000,

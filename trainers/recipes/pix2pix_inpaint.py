@@ -11,6 +11,7 @@ RECIPE = {
     "preset": "pix2pix_inpaint",
     "dataset": "photo_tiles",
     "task": "inpaint",
+    "jitter": False,  # it would soften images of 64 px
     "batch_size": 8,
     "steps": 20_000,
     "sample_every": 1_000,

@@ -12,7 +12,7 @@ RECIPE = {
     "preset": "srgan_photos_x4",
     "dataset": "photo_tiles",
     "batch_size": 16,
-    "steps": 14_000,  # 12,000 of SRResNet alone, then the game
+    "steps": 26_000,  # 24,000 of SRResNet alone, then the game
     "sample_every": 1_000,
-    "evaluate_every": 2_000,
+    "evaluate_every": 4_000,
 }
