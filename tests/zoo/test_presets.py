@@ -49,16 +49,18 @@ def rows_of_the_readme(name: str, score: dict[str, Any]) -> list[str]:
         row += [f"{score['metrics'][metric]['value']:.2f}"[1:] for metric in ("recall", "coverage")]
         return [f"| `{name}` | {' | '.join(row)} |"]
     scores, rows = score["scores"], []
-    for own, baselines in {
-        "model": [key for key in scores if key != "model"],
-        "a_to_b": ["a_to_b identity"],
-        "b_to_a": ["b_to_a identity"],
+    for own, untouched in {
+        "model": "bicubic" if "bicubic" in scores else "identity",
+        "a_to_b": "a_to_b identity",
+        "b_to_a": "b_to_a identity",
     }.items():
         if own in scores:
             way = "" if own == "model" else f", {own.replace('_', ' ')}"
-            best = min(scores[key]["perceptual"] for key in baselines)
-            figures = f"{scores[own]['perceptual']:.2f} | {best:.2f}"
-            rows.append(f"| `{name}`{way} | {figures} | {scores[own]['kid_x1000']:,.0f} |")
+            cells = [
+                f"{scores[key]['l1']:.3f} | {scores[key]['perceptual']:.2f}"
+                for key in (own, untouched)
+            ]
+            rows.append(f"| `{name}`{way} | {' | '.join(cells)} |")
     return rows
 
 

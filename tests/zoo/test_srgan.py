@@ -221,7 +221,10 @@ def test_missing_weights_are_told_before_pretraining(
             dict(upsampling="bicubic"),
             "one of pixel_shuffle, nearest, bilinear, transposed. Received: 'bicubic'",
         ),
-        (dict(features="vgg"), "features must be one of vgg19, hed, none. Received: 'vgg'"),
+        (
+            dict(features="vgg"),
+            "features must be one of vgg19, vgg19_22, hed, hed_22, none. Received: 'vgg'",
+        ),
         (dict(pretrain_steps=-1), "pretrain_steps must be at least 0. Received: -1"),
         (dict(pretrain_steps=0.5), "pretrain_steps must be an integer. Received: 0.5"),
         (dict(decay_after=0), "decay_after must be at least 1. Received: 0"),

@@ -3,8 +3,8 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=progan_fashion_mnist --workdir=runs/progan_fashion_mnist
-Cost: not measured yet.
-Score: not measured yet.
+Cost: about 50 minutes on two CPU cores (700,000 images, at 32 px 210 a second, and evaluations).
+Score: KID x 1000 244, recall .22, coverage .39 (MobileNetV2, 64 px, 5,000 test images).
 """
 
 RECIPE = {

@@ -31,8 +31,8 @@ class SRGAN(ImageToImage):
         blocks: Residual blocks of G.
         upsampling: How G doubles the size: "pixel_shuffle", the paper's; "nearest" or "bilinear",
             each followed by a convolution; "transposed", a convolution of 4x4.
-        features: Whose features the content loss compares: "vgg19", the paper's, "hed", or "none"
-            for pixels. See `zoo.features`.
+        features: Whose features the content loss compares: "vgg19", the paper's, "hed", either with
+            "_22" for a shallow layer, or "none" for pixels. See `zoo.features`.
         adversarial: Weight of the adversarial loss beside the content loss.
         pretrain_steps: Updates of G alone.
         learning_rate: Of Adam, in both phases and networks.

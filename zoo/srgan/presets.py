@@ -19,7 +19,7 @@ PRESETS = [
             "resolution": 48,
             "width": 32,
             "blocks": 8,
-            "features": "hed",
+            "features": "hed_22",
             "pretrain_steps": 24_000,
             "learning_rate": 4e-4,
             "decay_after": 1_000,

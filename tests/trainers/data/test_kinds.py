@@ -55,3 +55,30 @@ def test_domains_of_different_channels_are_refused():
         data.DataError, match="same channels.* Received: 1 channels of A and 3 of B"
     ):
         kinds.load_for(gan, "sample:emoji_styles")
+
+
+@pytest.mark.parametrize(
+    ("gan", "spec"),
+    [
+        (lambda: zoo.Pix2Pix(64, width=4, patch=16), "sample:openmoji_pairs"),
+        (lambda: zoo.CycleGAN(64, width=4, blocks=1, patch=16), "sample:emoji_styles"),
+    ],
+)
+def test_without_jitter_images_are_mirrored_alone(gan, spec):
+    loaded = kinds.load_for(gan(), spec, jitter=False)
+    stored = [np.stack(side) for side in zip(*loaded.images.as_numpy_iterator(), strict=True)]
+    known = [{image.tobytes() for image in side} for side in stored]
+    mirrored = [{image[:, ::-1].tobytes() for image in side} for side in stored]
+    turned = []
+    for batch in loaded.batches(8, seed=0).take(4).as_numpy_iterator():
+        for side, images in enumerate(batch):
+            for image in np.round((images + 1) * 127.5).astype(np.uint8):
+                assert image.tobytes() in known[side] | mirrored[side]
+                turned.append(image.tobytes() not in known[side])
+    assert 0.2 < np.mean(turned) < 0.8
+
+
+def test_jitter_is_of_image_to_image_models():
+    gan = zoo.DCGAN(16, width=4)
+    with pytest.raises(data.DataError, match="jitter is for models .* which takes images"):
+        kinds.load_for(gan, "sample:fashion_mnist", jitter=False)
