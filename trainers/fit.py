@@ -294,8 +294,7 @@ def prepare(
                 f"batch_size must be a multiple of the {strategy.num_replicas_in_sync} replicas "
                 f"times accumulate={run.accumulate}. Received: {part.batch_size}."
             )
-        if hasattr(gan, "check_batch_size"):
-            gan.check_batch_size(part.batch_size // shares)
+        gan.check_batch_size(part.batch_size // shares)
     images = data.load_for(
         gan, run.dataset, split="train", task=run.task, jitter=run.jitter, data_dir=run.data_dir
     )

@@ -154,7 +154,7 @@ def truncations_of(
     """Truncation as a person gives it, for n images: f32 [n]; NaN where None.
 
     Raises:
-        ValueError: Below 0, not a number, another number of them, or the model has none.
+        ValueError: Below 0, not a finite number, another number of them, or the model has none.
     """
     if truncation is None:
         return np.full(n, np.nan, np.float32)
@@ -163,9 +163,13 @@ def truncations_of(
             f"{owner} has no truncation: leave it out. Received: truncation={truncation!r}."
         )
     array = np.asarray(truncation)
-    if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)) or not np.all(array >= 0):
+    if (
+        array.dtype.kind not in "iuf"
+        or array.shape not in ((), (n,))
+        or not np.all((array >= 0) & np.isfinite(array))
+    ):
         raise ValueError(
-            "truncation must be a number of at least 0, or one for each image. "
+            "truncation must be a finite number of at least 0, or one for each image. "
             f"Received: {truncation!r} for {n} image(s)."
         )
     return np.broadcast_to(array, n).astype(np.float32)

@@ -219,6 +219,9 @@ class GAN(Saving):
             dataset: Batches of images f32 [N, H, W, C] in [-1, 1], each image once.
         """
 
+    def check_batch_size(self, count: int) -> None:
+        """Raises ValueError for a size that a replica's batch, or a part of it, may not have."""
+
     # ---- steps that are not all alike
 
     def phase(self) -> Hashable:

@@ -112,15 +112,8 @@ class GrowingGAN(NoiseToImage):
 
     # ---- parts of a step
 
-    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """As `GAN.check_batch`; a batch that the discriminator cannot group is refused too."""
-        images, labels = super().check_batch(batch)
-        if images.shape[0] is not None:
-            self.check_batch_size(images.shape[0])
-        return images, labels
-
     def check_batch_size(self, count: int) -> None:
-        """Raises ValueError for a replica's batch (a part of it) that D cannot group."""
+        """As `GAN.check_batch_size`: what D cannot group."""
         self.discriminator.check_batch_size(count)
 
     def fade(self, network: GrowingNetwork, stage: Stage, count: Any = 0) -> dict[str, Any]:

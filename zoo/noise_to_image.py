@@ -61,7 +61,9 @@ class NoiseToImage(GAN):
         """
         owner = type(self).__name__
         if not self.num_classes:
-            return checks.check_images(batch, owner, self.image_shape), None
+            images = checks.check_images(batch, owner, self.image_shape)
+            self._check_size_of(images)
+            return images, None
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             received = (
                 f"{type(batch).__name__} of {len(batch)}"
@@ -73,7 +75,12 @@ class NoiseToImage(GAN):
                 f"{self.num_classes - 1}. Received: {received}."
             )
         images = checks.check_images(batch[0], owner, self.image_shape)
+        self._check_size_of(images)
         return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
+
+    def _check_size_of(self, images: tf.Tensor) -> None:
+        if images.shape[0] is not None:
+            self.check_batch_size(images.shape[0])
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""

@@ -132,6 +132,10 @@ def test_a_dry_run_measures_every_resolution(
         ({"batch_sizes": {16: 8}}, "resolutions that the GAN grows through: 4, 8. Received: .16"),
         ({"batch_sizes": {8: 0}}, "batch_sizes must be at least 1. Received: .8: 0"),
         ({"batch_sizes": {8: 6}}, "multiple of its group of 4.*Received: a batch of 6"),
+        (
+            {"preset": "stylegan2_fashion_mnist", "batch_sizes": None, "batch_size": 6},
+            "multiple of its group of 4.*Received: a batch of 6",
+        ),
         ({"batch_sizes": {8: 7}, "accumulate": 2}, "multiple of the 1 replicas"),
         (
             {"preset": "dcgan_fashion_mnist"},

@@ -144,7 +144,7 @@ def test_the_optimizer_is_the_papers_schedule(updates: int) -> None:
     optimizer.iterations.assign(updates)
     velocity, expected = 0.0, 2.0
     for t in (updates, updates + 1):
-        momentum = 0.5 + 0.2 * min(max((t // 600 - 1) / 249, 0.0), 1.0)
+        momentum = 0.5 + 0.2 * min(t // 600 / 249, 1.0)
         velocity = momentum * velocity - max(0.1 * 1.00004**-t, 1e-6) * 3.0
         expected += velocity
         optimizer.apply([tf.constant([3.0])], [variable])

@@ -93,7 +93,9 @@ def test_dropout_is_drawn_from_the_step(gan: zoo.VanillaGAN) -> None:
     gan.fit(tf.data.Dataset.from_tensors(images), verbose=0)
 
 
-@pytest.mark.parametrize(("updates", "epoch"), [(0, 0), (1, 0), (500 * 100, 100), (500 * 400, 400)])
+@pytest.mark.parametrize(
+    ("updates", "epoch"), [(0, 1), (1, 1), (500, 2), (500 * 249, 250), (500 * 400, 401)]
+)
 def test_the_optimizer_is_the_codes_schedule(updates: int, epoch: int) -> None:
     variable = keras.Variable([2.0])
     optimizer = GoodfellowSGD()

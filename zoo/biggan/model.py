@@ -151,18 +151,26 @@ class BigGAN(NoiseToImage):
         self.finish_step(images)
         return self.track(**d_results, **g_results)
 
+    def check_batch_size(self, count: int) -> None:
+        """As `GAN.check_batch_size`: what D's updates cannot share."""
+        if count % self._config["d_steps"]:
+            raise ValueError(f"{self._rule()} Received: a batch of {count}.")
+
+    def _rule(self) -> str:
+        return (
+            f"A replica's batch must be a multiple of d_steps={self._config['d_steps']}, and a "
+            f"part of it a multiple of accumulate={self.accumulate}."
+        )
+
     def _check_divides(self, images: tf.Tensor) -> tf.Tensor:
         """Returns `images` if they divide into equal parts; use what it returns."""
-        d_steps, accumulate = self._config["d_steps"], self.accumulate
-        rule = (
-            f"A replica's batch must be a multiple of d_steps={d_steps}, and a part of it a "
-            f"multiple of accumulate={accumulate}."
-        )
+        parts = self._config["d_steps"] * self.accumulate
         count = images.shape[0]
-        if count is not None and count % (d_steps * accumulate):
-            raise ValueError(f"{rule} Received: {[count]}.")
+        if count is not None and count % parts:
+            raise ValueError(f"{self._rule()} Received: a batch of {count}.")
         count = tf.shape(images)[0]
-        check = tf.debugging.Assert(count % (d_steps * accumulate) == 0, [rule, "Received:", count])
+        received = [self._rule(), "Received: a batch of", count]
+        check = tf.debugging.Assert(count % parts == 0, received)
         with tf.control_dependencies([check]):
             return tf.identity(images)
 

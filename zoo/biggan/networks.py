@@ -106,7 +106,7 @@ def _batch_norm() -> dict[str, float | bool]:
 def _generator_block(
     x: keras.KerasTensor, condition: keras.KerasTensor, features: int, spectral_norm: bool
 ) -> keras.KerasTensor:
-    """Figure 15 (a): [N, H, W, C] -> [N, 2H, 2W, features]."""
+    """Figure 15 (b): [N, H, W, C] -> [N, 2H, 2W, features]."""
 
     def conditional_relu(x: keras.KerasTensor) -> keras.KerasTensor:
         batch_norm = ConditionalBatchNormalization(spectral_norm, **_batch_norm())
@@ -146,7 +146,7 @@ def discriminator(
 def _discriminator_block(
     x: keras.KerasTensor, features: int, first: bool, halve: bool
 ) -> keras.KerasTensor:
-    """Figure 15 (b): [N, H, W, C] -> [N, H / 2, W / 2, features]; the first begins without ReLU."""
+    """Figure 15 (c): [N, H, W, C] -> [N, H / 2, W / 2, features]; the first begins without ReLU."""
     h = x if first else layers.ReLU()(x)
     h = layers.ReLU()(SpectralNormConv2D(features)(h))
     h = SpectralNormConv2D(features, resample="down" if halve else None)(h)

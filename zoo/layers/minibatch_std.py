@@ -57,11 +57,13 @@ class MinibatchStd(keras.layers.Layer):
     def check_batch_size(self, count: int) -> None:
         """Raises ValueError for a replica's batch that does not divide into groups."""
         if count > self.group and count % self.group:
-            raise ValueError(
-                "Minibatch standard deviation needs batches that are a multiple of its group of "
-                f"{self.group}, or smaller, on each replica (and in each part of accumulate). "
-                f"Received: a batch of {count}."
-            )
+            raise ValueError(f"{self._rule()} Received: a batch of {count}.")
+
+    def _rule(self) -> str:
+        return (
+            "Minibatch standard deviation needs batches that are a multiple of its group of "
+            f"{self.group}, or smaller, on each replica (and in each part of accumulate)."
+        )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         shape = tf.shape(inputs)
@@ -85,7 +87,12 @@ class MinibatchStd(keras.layers.Layer):
             self.check_batch_size(inputs.shape[0])
         _, height, width, channels = inputs.shape
         x = tf.cast(inputs, tf.float32) if inputs.dtype.size < 4 else inputs
-        size = tf.minimum(self.group, tf.shape(x)[0])
+        count = tf.shape(x)[0]
+        size = tf.minimum(self.group, count)
+        # A data set's last batch may be smaller, and its size is not known before.
+        fits = tf.debugging.Assert(count % size == 0, [self._rule(), "Received: a batch of", count])
+        with tf.control_dependencies([fits]):
+            x = tf.identity(x)
         # [M, G, H, W, F, C / F]: M groups of G
         x = tf.reshape(x, [-1, size, height, width, self.features, channels // self.features])
         std = tf.sqrt(tf.math.reduce_variance(x, axis=1) + 1e-8)  # [M, H, W, F, C / F]

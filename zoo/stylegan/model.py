@@ -129,7 +129,7 @@ class StyleGAN(StyleBased, GrowingGAN):
             "first_resolution": first_resolution,
             "ema_images": ema_images,
         }
-        self._rates_of_paper = False
+        self._papers: list[str] = []
         if r1:
             self.tracked = (*self.tracked, "r1_penalty")
 
@@ -147,7 +147,15 @@ class StyleGAN(StyleBased, GrowingGAN):
         **kwargs: Any,
     ) -> None:
         """The paper's Adam (0, .99) with a rate for each resolution, unless another is given."""
-        self._rates_of_paper = not (generator_optimizer or discriminator_optimizer)
+        # Of which optimizers the rate follows the resolution, as the paper's do.
+        self._papers = [
+            name
+            for name, given in (
+                ("generator_optimizer", generator_optimizer),
+                ("discriminator_optimizer", discriminator_optimizer),
+            )
+            if given is None
+        ]
         rate = RATES.get(self.phase().resolution, 0.001)
         super().compile(
             generator_optimizer or keras.optimizers.Adam(rate, 0.0, 0.99, epsilon=1e-8),
@@ -158,15 +166,12 @@ class StyleGAN(StyleBased, GrowingGAN):
     def get_compile_config(self) -> dict[str, Any]:
         """As `GAN.get_compile_config`; the paper's optimizers are left to `compile`."""
         config = super().get_compile_config()
-        if self._rates_of_paper:
-            del config["generator_optimizer"], config["discriminator_optimizer"]
-        return config
+        return {name: value for name, value in config.items() if name not in self._papers}
 
     def begin_stage(self, stage: Stage) -> None:
         """The learning rate of its resolution."""
-        if self._rates_of_paper:
-            for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-                optimizer.learning_rate = RATES.get(stage.resolution, 0.001)
+        for name in self._papers:
+            getattr(self, name).learning_rate = RATES.get(stage.resolution, 0.001)
 
     def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
         """(1 / 2)^(images / half-life)."""

@@ -9,7 +9,7 @@ import tensorflow as tf
 from zoo import checks, losses, regularizers
 from zoo.accumulation import in_parts
 from zoo.augment import AdaptiveStrength, ada, diff_augment
-from zoo.layers import random_draws
+from zoo.layers import MinibatchStd, random_draws
 from zoo.noise_to_image import with_labels
 from zoo.stylegan2 import networks
 from zoo.styles import StyleBased
@@ -121,7 +121,6 @@ class StyleGAN2(StyleBased):
             "learning_rate": learning_rate,
             "ema_ramp": ema_ramp,
         }
-        self.group = group
         self.mixing = mixing
         self.r1, self.r1_interval = r1, r1_interval
         self.path_length, self.path_length_interval = path_length, path_length_interval
@@ -192,6 +191,12 @@ class StyleGAN2(StyleBased):
             self.path_length > 0 and step % self.path_length_interval == 0,
             self.r1 > 0 and step % self.r1_interval == 0,
         )
+
+    def check_batch_size(self, count: int) -> None:
+        """As `GAN.check_batch_size`: what D cannot group."""
+        for layer in self.discriminator.layers:
+            if isinstance(layer, MinibatchStd):
+                layer.check_batch_size(count)
 
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
         """One update of each network on one batch, and one more for each regularizer that is due.

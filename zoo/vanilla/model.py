@@ -41,6 +41,7 @@ class VanillaGAN(NoiseToImage):
     """
 
     family = "vanilla"
+    interpolation = "lerp"  # z is uniform
 
     def __init__(
         self,

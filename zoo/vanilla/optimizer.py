@@ -29,7 +29,8 @@ class GoodfellowSGD(keras.optimizers.SGD):
         """v <- m v - rate g;  w <- w + v."""
         t = tf.cast(self.iterations.value, tf.float32)
         rate = tf.maximum(learning_rate * tf.exp(-t * self.decay), 1e-6)
-        risen = (tf.floor(t / self.updates_an_epoch) - 1.0) / (250.0 - 1.0)
+        # The code counts epochs from 1, and begins to raise in the second.
+        risen = tf.floor(t / self.updates_an_epoch) / (250.0 - 1.0)
         momentum = self.momentum + (0.7 - self.momentum) * tf.clip_by_value(risen, 0.0, 1.0)
         velocity = self.momentums[self._get_variable_index(variable)]
         self.assign(velocity, momentum * velocity - rate * gradient)

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from zoo.layers import MinibatchStd
+from zoo.presets import get_preset
 
 
 def by_hand(x: np.ndarray, group: int, features: int) -> np.ndarray:
@@ -61,10 +62,23 @@ def test_a_batch_that_cannot_be_grouped_is_one_line() -> None:
     layer = MinibatchStd(4)
     with pytest.raises(ValueError, match="multiple of its group of 4, or smaller.*batch of 6"):
         layer(np.zeros((6, 2, 2, 3), np.float32), training=True)
+    # The last batch of a data set, whose size is not known where the graph is traced.
+    traced = tf.function(layer).get_concrete_function(tf.TensorSpec([None, 2, 2, 3]), training=True)
+    assert traced(tf.zeros([3, 2, 2, 3])).shape == (3, 2, 2, 4)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of its group of 4, or sm"):
+        traced(tf.zeros([6, 2, 2, 3]))
     with pytest.raises(ValueError, match="divide into features=2 parts. Received: 3"):
         MinibatchStd(4, 2)(np.zeros((4, 2, 2, 3), np.float32))
     with pytest.raises(ValueError, match="at least 1. Received: 0, 1"):
         MinibatchStd(0)
+
+
+def test_the_papers_batches_are_groups() -> None:
+    """16, 14, 6 and 3 images a device up to 128, 256, 512 and 1024 px (Karras et al. 2018)."""
+    group = get_preset("progan_celebahq_1024").config["group"]
+    for count in (16, 14, 6, 3):
+        made = MinibatchStd(group)(np.ones((count, 4, 4, 2), np.float32), training=True)
+        assert made.shape == (count, 4, 4, 3)
 
 
 def test_config_makes_the_same_layer() -> None:
