@@ -56,10 +56,7 @@ SEED = 0
 def build(family: str, case: Case, *, quiet: bool = False) -> zoo.GAN:
     keras.utils.set_random_seed(0)
     config = {**case.config, **(case.quiet if quiet else {})}
-    gan = getattr(zoo, FAMILIES[family])(**config)
-    if hasattr(gan, "ada"):
-        gan.ada.p.assign(0.5)  # from 0 it would not rise within a few steps
-    return gan
+    return getattr(zoo, FAMILIES[family])(**config)
 
 
 def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
