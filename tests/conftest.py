@@ -1,6 +1,7 @@
 """Before TensorFlow starts: no GPU, quiet, and two logical devices for replicas."""
 
 import os
+from collections.abc import Iterator
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.memory import let_go
 from trainers import data
 
 # Most of a test's time is the tracing of graphs that run once: optimizing them costs a fifth of it.
@@ -17,6 +19,12 @@ tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def let_go_of_each_module() -> Iterator[None]:
+    yield
+    let_go()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,13 @@
 """What the battery leaves behind is let go: its graphs would fill the memory, test by test."""
 
-import gc
 from collections.abc import Iterator
 
-import keras
 import pytest
+
+from tests.memory import let_go
 
 
 @pytest.fixture(autouse=True)
-def let_go() -> Iterator[None]:
+def let_go_of_each_test() -> Iterator[None]:
     yield
-    keras.utils.clear_session(free_memory=False)
-    gc.collect()
+    let_go()

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step
 from trainers.checkpoint import state_of
 from zoo.biggan import networks
 from zoo.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormConv2D
@@ -371,3 +372,35 @@ def test_truncation_ends_at_one_image_a_class(gan: zoo.BigGAN) -> None:
 def test_bad_arguments_are_one_line(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build(**arguments)
+
+
+def test_a_step_is_the_papers() -> None:
+    """Hinge, and G's orthogonal regularization (equation 3, beta 1e-4 by default)."""
+    assert build().get_config()["orthogonal"] == 1e-4
+    gan = build(d_steps=1, orthogonal=0.5)
+    images, labels = batch()
+    count = len(images)
+    z = tf.random.stateless_normal([count, gan.latent_dim], [0, 2])
+    gan.draw_latents = lambda shape, seed: z
+    gan.draw_labels = lambda shape, seed: tf.cast(labels, tf.int32)
+    for _ in range(30):  # till spectral norm's vectors stand still
+        gan.discriminator([gan.generator([z, labels], training=True), labels], training=True)
+
+    def formula():
+        fakes = gan.generator([z, labels], training=True)
+        real = gan.discriminator([images, labels], training=True)
+        fake = gan.discriminator([fakes, labels], training=True)
+        d_terms = [
+            tf.reduce_mean(tf.maximum(0.0, 1.0 - real)),
+            tf.reduce_mean(tf.maximum(0.0, 1.0 + fake)),
+        ]
+        orthogonal = 0.0
+        for kernel in networks.regularized(gan.generator):
+            w = tf.reshape(kernel, [-1, kernel.shape[-1]])
+            products = tf.transpose(w) @ w
+            orthogonal += tf.reduce_sum((products * (1.0 - tf.eye(len(products)))) ** 2)
+        g_loss = -tf.reduce_mean(fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss, "orthogonal_penalty": orthogonal}
+        return {"discriminator": d_terms, "generator": [g_loss, 0.5 * orthogonal]}, told
+
+    check_step(gan, (images, labels), formula)

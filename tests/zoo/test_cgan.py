@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step, softplus
 from zoo.cgan import networks
 from zoo.cgan.labelled import LabelledConv2D, LabelledConv2DTranspose, OneHot
 from zoo.cgan.optimizer import MirzaSGD
@@ -182,3 +183,22 @@ def test_bad_arguments_are_one_line() -> None:
     ]:
         with pytest.raises(ValueError, match=message):
             zoo.CGAN(**arguments)
+
+
+def test_a_step_is_the_papers() -> None:
+    """Equation 2: both sides of D's game and the fakes are of the batch's own labels."""
+    keras.utils.set_random_seed(0)
+    gan = zoo.CGAN(resolution=4, num_classes=3, latent_dim=3, width=240, dropout=False)
+    images = tf.random.stateless_uniform([6, 4, 4, 1], [0, 1], -1, 1)
+    labels = tf.constant([0, 1, 2, 2, 1, 0])
+    z = tf.random.stateless_uniform([6, 3], [0, 2])
+    gan.draw_latents = lambda shape, seed: z
+
+    def formula():
+        real = gan.discriminator([images, labels])
+        fake = gan.discriminator([gan.generator([z, labels]), labels])
+        d_terms, g_loss = [softplus(-real), softplus(fake)], softplus(-fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, (images, labels), formula)

@@ -2,11 +2,13 @@
 
 import itertools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step, softplus
 
 
 def convolutions(network) -> list[tuple[int, ...]]:
@@ -110,3 +112,21 @@ def test_latents_are_uniform() -> None:
 def test_arguments_that_do_not_fit(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         zoo.DCGAN(**arguments)
+
+
+def test_a_step_is_the_papers() -> None:
+    """D normalises real images and fakes each as a batch of their own."""
+    keras.utils.set_random_seed(0)
+    gan = zoo.DCGAN(resolution=16, channels=1, latent_dim=4, width=4)
+    images = tf.random.stateless_uniform([6, 16, 16, 1], [0, 1], -1, 1)
+    z = tf.random.stateless_uniform([6, 4], [0, 2], -1, 1)
+    gan.draw_latents = lambda shape, seed: z
+
+    def formula():
+        real = gan.discriminator(images, training=True)
+        fake = gan.discriminator(gan.generator(z, training=True), training=True)
+        d_terms, g_loss = [softplus(-real), softplus(fake)], softplus(-fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, images, formula)

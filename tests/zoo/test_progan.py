@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step, squared_gradients
 from trainers.checkpoint import Checkpoints, state_of
 from zoo.progan import networks
 
@@ -281,3 +282,37 @@ def test_bad_arguments_are_one_line() -> None:
     with pytest.raises(ValueError, match="multiple of its group of 4.*Received: a batch of 6"):
         gan.fit(tf.zeros([6, 8, 8, 1]), batch_size=6, verbose=0)
     assert gan.images_shown() == 0
+
+
+def test_a_step_is_the_papers() -> None:
+    """WGAN-GP with drift, at a stage that is whole; the factors are the paper's by default."""
+    papers = zoo.ProGAN(8, **SIZES).get_config()
+    assert (papers["penalty_weight"], papers["drift_weight"]) == (10.0, 1e-3)
+    gan = build(8, stable=1000, penalty_weight=3.0, drift_weight=0.5)
+    gan.begin_at(5000)
+    for network in (gan.generator, gan.discriminator):
+        randomize(network)
+    images = tf.random.stateless_uniform([8, 8, 8, 1], [0, 1], -1, 1)
+    z = tf.random.stateless_normal([8, 6], [0, 2])
+    gan.draw_latents = lambda shape, seed: z
+
+    def formula():
+        def critic(x: tf.Tensor) -> tf.Tensor:
+            return gan.discriminator(x, training=True, resolution=8)
+
+        fakes = gan.generator(z, resolution=8)
+        real, fake = critic(images), critic(fakes)
+        e = tf.random.stateless_uniform([8, 1, 1, 1], gan.step_seeds(2)[1], alg="philox")
+        between = tf.stop_gradient(e * images + (1 - e) * fakes)
+        norms = tf.sqrt(squared_gradients(critic, between))
+        penalty = tf.reduce_mean((norms - 1) ** 2)
+        d_terms = [
+            tf.reduce_mean(fake) - tf.reduce_mean(real),
+            3.0 * penalty,
+            0.5 * tf.reduce_mean(real**2),
+        ]
+        g_loss = -tf.reduce_mean(fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss, "gradient_penalty": penalty}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, images, formula)

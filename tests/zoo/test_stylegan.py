@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step, softplus, squared_gradients
 from tests.zoo.test_progan import conv, double, halve, leaky, pixel_norm
 from zoo.layers import random_draws, without_noise
 from zoo.stylegan import networks
@@ -205,3 +206,29 @@ def test_bad_arguments_are_one_line() -> None:
             build(**changes)
     with pytest.raises(ValueError, match="cutoff must be an integer from 0 to 6.*Received: 7"):
         build().mix(1, 2, 7)
+
+
+def test_a_step_is_the_papers() -> None:
+    """Non-saturating, with R1: gamma / 2, here of images that are half the last resolution."""
+    assert build().get_config()["r1"] == 10.0
+    gan = build(16, mixing=0.0, noise=False, r1=8.0, stable_kimg=1.0)
+    images = tf.random.stateless_uniform([8, 16, 16, 1], [0, 1], -1, 1)
+    z = tf.random.stateless_normal([8, 6], [0, 2])
+    gan.draw_latents = lambda shape, seed: z
+
+    def formula():
+        def discriminator(x: tf.Tensor) -> tf.Tensor:
+            return gan.discriminator(x, training=True, resolution=8)
+
+        w = tf.repeat(gan.generator.mapping(z)[:, None], 6, axis=1)
+        fake = discriminator(gan.generator.synthesis(w, resolution=8))
+        reals = tf.nn.avg_pool2d(images, 2, 2, "VALID")
+        real = discriminator(reals)
+        r1 = tf.reduce_mean(squared_gradients(discriminator, reals))
+        # A pixel of 8 px is four of 16: the gradient with respect to each is a fourth.
+        d_terms = [softplus(-real), softplus(fake), 8.0 / 2 / 4 * r1]
+        g_loss = softplus(-fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss, "r1_penalty": r1}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, images, formula)

@@ -1,5 +1,7 @@
 """StyleGAN2 against the paper's formulas, in numpy from the weights alone."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import tensorflow as tf
 
 import zoo
 from tests.zoo.layers.test_modulated import by_sample
+from tests.zoo.steps import check_step, softplus, squared_gradients
 from trainers.strategy import make_strategy
 from zoo.layers import DownsamplingConv2D, EqualizedConv2D, EqualizedDense, ModulatedConv2D, Noise
 from zoo.stylegan2 import networks
@@ -504,3 +507,65 @@ def test_a_batch_that_cannot_be_grouped_is_refused() -> None:
     with pytest.raises(ValueError, match="^Minibatch standard .* group of 4, .* a batch of 6.$"):
         gan.fit(data(6), steps_per_epoch=1, verbose=0)
     assert int(gan.steps.numpy()) == 0
+
+
+# ---- what a step minimises
+
+
+def still(**config) -> zoo.StyleGAN2:
+    """Whose latents are always the same, without noise; `latents` has them."""
+    gan = shaken(build(channels=1, mixing=0.0, noise=False, **config))
+    gan.latents = tf.random.stateless_normal([4, 6], [0, 2])
+    gan.draw_latents = lambda shape, seed: gan.latents[: shape[0]]
+    return gan
+
+
+IMAGES = tf.random.stateless_uniform([4, 8, 8, 1], [0, 1], -1, 1)
+
+
+def styles(gan: zoo.StyleGAN2, count: int) -> tf.Tensor:
+    w = gan.generator.get_layer("mapping")(gan.latents[:count])
+    return tf.repeat(w[:, None], gan.num_layers, axis=1)
+
+
+def test_the_game_is_the_papers() -> None:
+    gan = still(r1=0.0, path_length=0.0)
+
+    def formula():
+        discriminator = functools.partial(gan.discriminator, training=True)
+        fakes = gan.generator.get_layer("synthesis")(styles(gan, 4))
+        real, fake = discriminator(IMAGES), discriminator(fakes)
+        d_terms, g_loss = [softplus(-real), softplus(fake)], softplus(-fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, IMAGES, formula)
+
+
+def test_lazy_regularizers_are_the_papers() -> None:
+    """gamma / 2 of R1 and the weight of path lengths, each times its interval, in its own update.
+
+    The game itself is left out.
+    """
+    papers = build().get_config()
+    assert (papers["r1"], papers["path_length"]) == (10.0, 2.0)
+    gan = still(r1=6.0, r1_interval=5, path_length=3.0, path_length_interval=7)
+    gan._play = lambda batch: None
+    y_seed = gan._seeds()[6]
+
+    def formula():
+        discriminator = functools.partial(gan.discriminator, training=True)
+        r1 = tf.reduce_mean(squared_gradients(discriminator, IMAGES))
+        w = styles(gan, 2)  # of half the batch
+        with tf.GradientTape() as tape:
+            tape.watch(w)
+            images = gan.generator.get_layer("synthesis")(w)
+            y = tf.random.stateless_normal(images.shape, y_seed, alg="philox") / 8.0
+            projection = tf.reduce_sum(images * y)
+        squares = tf.reduce_sum(tape.gradient(projection, w) ** 2, axis=2)
+        lengths = tf.sqrt(tf.reduce_mean(squares, axis=1))
+        path = tf.reduce_mean((lengths - 0.01 * tf.reduce_mean(lengths)) ** 2)  # a was 0
+        terms = {"discriminator": [5 * 6.0 / 2 * r1], "generator": [7 * 3.0 * path]}
+        return terms, {"r1_penalty": r1, "path_length_penalty": path}
+
+    check_step(gan, IMAGES, formula)

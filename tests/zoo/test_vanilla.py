@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.zoo.steps import check_step, softplus
 from zoo import losses
 from zoo.vanilla.optimizer import GoodfellowSGD
 
@@ -117,3 +118,22 @@ def test_bad_arguments_are_one_line() -> None:
         zoo.VanillaGAN(pieces=0)
     with pytest.raises(ValueError, match="one of non_saturating, minimax. Received: 'hinge'"):
         zoo.VanillaGAN(resolution=4).compile(generator_loss="hinge")
+
+
+@pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
+def test_a_step_is_the_papers(generator_loss: str) -> None:
+    keras.utils.set_random_seed(0)
+    gan = zoo.VanillaGAN(4, 1, 3, 8, 5, 2, dropout=False)
+    images = tf.random.stateless_uniform([6, 4, 4, 1], [0, 1], -1, 1)
+    z = tf.random.stateless_normal([6, 3], [0, 2])
+    gan.draw_latents = lambda shape, seed: z
+
+    def formula():
+        real, fake = gan.discriminator(images), gan.discriminator(gan.generator(z))
+        # Half of equation 1, each side: -log D(x), -log(1 - D(G(z))).
+        d_terms = [0.5 * softplus(-real), 0.5 * softplus(fake)]
+        g_loss = softplus(-fake) if generator_loss == "non_saturating" else -softplus(fake)
+        told = {"d_loss": sum(d_terms), "g_loss": g_loss}
+        return {"discriminator": d_terms, "generator": [g_loss]}, told
+
+    check_step(gan, images, formula, generator_loss=generator_loss)

@@ -1,0 +1,92 @@
+"""What a step minimises: one update by SGD against the gradients of a test's own formula."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+
+Terms = Mapping[str, Sequence[tf.Tensor]]
+
+
+class Record(keras.optimizers.SGD):
+    """Moves nothing, so that no update depends on another; keeps the sum of what it was given."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "learning_rate": 0.0})
+        self.gradients: dict[str, np.ndarray] = {}
+
+    def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            so_far = self.gradients.get(variable.path, 0.0)
+            self.gradients[variable.path] = so_far + gradient.numpy()
+        super().apply(grads, trainable_variables)
+
+
+def check_step(
+    gan: zoo.GAN,
+    batch: Any,
+    formula: Callable[[], tuple[Terms, Mapping[str, tf.Tensor]]],
+    *,
+    tolerance: float = 1e-4,
+    **compile_arguments: Any,
+) -> None:
+    """Fits one step, in which every network descends the gradient of its formula.
+
+    Args:
+        gan: Its draws must be repeatable, and without dropout.
+        batch: As the family takes it.
+        formula: Gives the terms, factors included, whose sum each network minimises, and what `fit`
+            should tell of them by name.
+        tolerance: Of the gradient, relative to its norm. Every term must count for ten times that,
+            or a wrong factor would not show.
+        **compile_arguments: More of the family's own.
+    """
+    optimizers = {"generator": Record(), "discriminator": Record()}
+    gan.compile(*optimizers.values(), run_eagerly=True, **compile_arguments)
+    with tf.GradientTape(persistent=True) as tape:
+        terms, told = formula()
+    expected = {}
+    for name, of_network in terms.items():
+        variables = [variable.value for variable in getattr(gan, name).trainable_variables]
+        zeros = tf.UnconnectedGradients.ZERO
+        gradients = [
+            flat(tape.gradient(term, variables, unconnected_gradients=zeros)) for term in of_network
+        ]
+        expected[name] = sum(gradients)
+        for i, gradient in enumerate(gradients):
+            share = np.linalg.norm(gradient) / np.linalg.norm(expected[name])
+            assert share > 10 * tolerance, f"term {i} of the {name}: {share:.1e}"
+    history = gan.fit(tf.data.Dataset.from_tensors(batch), verbose=0, shuffle=False).history
+    assert set(history) == set(gan.tracked)
+    for name, value in told.items():
+        assert history[name] == [pytest.approx(float(value), rel=1e-4)], name
+    for name, gradient in expected.items():
+        given = optimizers[name].gradients
+        ours = flat(
+            [given.get(v.path, np.zeros(v.shape)) for v in getattr(gan, name).trainable_variables]
+        )
+        error = np.linalg.norm(ours - gradient) / np.linalg.norm(gradient)
+        assert error < tolerance, f"{name}: {error:.1e}"
+
+
+def flat(tensors: Sequence[Any]) -> np.ndarray:
+    """All their numbers in a row, f64."""
+    return np.concatenate([np.ravel(np.asarray(x, np.float64)) for x in tensors])
+
+
+def softplus(x: tf.Tensor) -> tf.Tensor:
+    """Mean of log(1 + e^x)."""
+    return tf.reduce_mean(tf.math.log1p(tf.exp(x)))
+
+
+def squared_gradients(scores: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor) -> tf.Tensor:
+    """||grad D(x)||^2 of each image [N]."""
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(scores(images))
+    return tf.reduce_sum(tape.gradient(total, images) ** 2, axis=[1, 2, 3])
