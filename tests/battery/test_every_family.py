@@ -56,7 +56,10 @@ SEED = 0
 def build(family: str, case: Case, *, quiet: bool = False) -> zoo.GAN:
     keras.utils.set_random_seed(0)
     config = {**case.config, **(case.quiet if quiet else {})}
-    return getattr(zoo, FAMILIES[family])(**config)
+    gan = getattr(zoo, FAMILIES[family])(**config)
+    if config.get("augment") == "ada":
+        gan.ada.p.assign(0.5)  # at first 0, which augments nothing
+    return gan
 
 
 def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
@@ -271,13 +274,16 @@ class Injected:
         gan.draw_labels = given(labels)
 
 
-def compile_sgd(family: str, case: Case, strategy: tf.distribute.Strategy) -> zoo.GAN:
+def compile_sgd(
+    family: str, case: Case, strategy: tf.distribute.Strategy, **arguments: Any
+) -> zoo.GAN:
     """Trains by plain SGD, its draws injected: Adam would hide a wrong scale of the gradient."""
     with strategy.scope():
         gan = build(family, case, quiet=True)
         gan.compile(
             generator_optimizer=keras.optimizers.SGD(case.rate),
             discriminator_optimizer=keras.optimizers.SGD(case.rate),
+            **arguments,
         )
     Injected(gan)
     return gan
@@ -299,6 +305,10 @@ def weights_by_sgd(family: str, i: int) -> tuple[list[np.ndarray], list[np.ndarr
     return once, weights(gan)
 
 
+def distance(a: list[np.ndarray], b: list[np.ndarray]) -> float:
+    return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
+
+
 def two_replicas() -> tf.distribute.Strategy:
     return make_strategy("mirrored")  # the two logical CPUs of conftest.py
 
@@ -308,14 +318,21 @@ def test_two_replicas_equal_one(family: str, case: Case) -> None:
     two = compile_sgd(family, case, two_replicas())
     two.fit(dataset(case), verbose=0, shuffle=False)
     one, doubled = weights_by_sgd(family, CASES[family].index(case))
-
-    def distance(a: list[np.ndarray], b: list[np.ndarray]) -> float:
-        return max(float(np.abs(x - y).max()) for x, y in zip(a, b, strict=True))
-
     # Without its share of 1 / replicas, a loss would count twice: the classic bug, which must show.
     print(f"two replicas: {distance(one, weights(two)):.1e}; doubled: {distance(one, doubled):.1e}")
     assert distance(one, weights(two)) < 1e-4
     assert distance(one, doubled) > 1e-3
+
+
+@pytest.mark.slow  # a minute a family
+@every_family
+def test_steps_that_xla_compiles_are_the_same(family: str, case: Case) -> None:
+    """As they are compiled where there is one GPU."""
+    compiled = compile_sgd(family, case, tf.distribute.get_strategy(), jit_compile=True)
+    compiled.fit(dataset(case), verbose=0, shuffle=False)
+    one, _ = weights_by_sgd(family, CASES[family].index(case))
+    print(f"compiled by XLA: {distance(one, weights(compiled)):.1e}")
+    assert distance(one, weights(compiled)) < 1e-4
 
 
 @every_family_from_noise
