@@ -93,12 +93,15 @@ class NoiseToImage(GAN):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, to whose errors Keras adds all that it was given.
         self._check_inputs(inputs)
+        if tf.executing_eagerly():
+            self._settle_once()
         return super().__call__(inputs, *args, **kwargs)
 
     @functools.wraps(keras.Model.predict)
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
         if not isinstance(x, tf.data.Dataset):
             self._check_inputs(x)
+        self._settle_once()
         return super().predict(x, *args, **kwargs)
 
     def _check_inputs(self, inputs: Any) -> None:
@@ -116,7 +119,7 @@ class NoiseToImage(GAN):
             raise ValueError(f"{type(self).__name__} takes {rule}. Received: {shape}.")
 
     def call(self, inputs: Any) -> tf.Tensor:
-        """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator, as it is.
+        """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator.
 
         Args:
             inputs: latents f32 [N, z]; of a conditional model (latents, labels int [N]).

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import zoo
 from tests.zoo.steps import check_step, softplus, squared_gradients
-from tests.zoo.test_progan import conv, double, halve, leaky, pixel_norm
+from tests.zoo.test_progan import check_that_nothing_jumps, conv, double, halve, leaky, pixel_norm
 from zoo.layers import random_draws, without_noise
 from zoo.stylegan import networks
 
@@ -159,6 +159,11 @@ def test_rates_and_averages_are_the_papers() -> None:
     own.before_phase(own.schedule.stages[-1])
     assert float(own.generator_optimizer.learning_rate.numpy()) == 0.5
     assert "generator_optimizer" in own.get_compile_config()
+
+
+@pytest.mark.parametrize("resolution", [8, 16])
+def test_nothing_jumps_where_a_stage_changes(resolution: int) -> None:
+    check_that_nothing_jumps(build(first_resolution=4), resolution)
 
 
 def test_r1_is_that_of_images_at_the_last_resolution() -> None:

@@ -471,6 +471,9 @@ def test_both_networks_learn_through_augmentations(kind: str) -> None:
         (dict(r1=-1.0), "r1 must be at least 0. Received: -1.0"),
         (dict(mixing=1.5), "mixing must be in .0, 1.. Received: 1.5"),
         (dict(augment="flip"), "augment must be one of .*'ada'.* Received: 'flip'"),
+        (dict(augment="ada", channels=4), "ADA takes images of 1 or 3 channels. Received: 4"),
+        (dict(learning_rate=0.0), "learning_rate must be more than 0. Received: 0.0"),
+        (dict(ema_ramp=-0.1), "ema_ramp must be more than 0, or None. Received: -0.1"),
     ],
 )
 def test_bad_arguments_are_one_line(config: dict, message: str) -> None:

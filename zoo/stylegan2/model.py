@@ -98,10 +98,16 @@ class StyleGAN2(StyleBased):
             "ema_images": ema_images,
         }
         checks.check_not_negative(factors)
+        if not learning_rate > 0:
+            raise ValueError(f"learning_rate must be more than 0. Received: {learning_rate}.")
+        if ema_ramp is not None and not ema_ramp > 0:
+            raise ValueError(f"ema_ramp must be more than 0, or None. Received: {ema_ramp}.")
         if not 0.0 <= mixing <= 1.0:
             raise ValueError(f"mixing must be in [0, 1]. Received: {mixing}.")
         if augment not in AUGMENTS:
             raise ValueError(f"augment must be one of {AUGMENTS}. Received: {augment!r}.")
+        if augment == "ada" and counts["channels"] not in (1, 3):
+            raise ValueError(f"ADA takes images of 1 or 3 channels. Received: {channels}.")
         maps = (fmap_base, fmap_max)
         super().__init__(
             generator=networks.generator(
