@@ -26,6 +26,7 @@ def _define_flags() -> None:
 def _publish() -> None:
     quiet_tensorflow()
     import zoo
+    from trainers.fit import examples_of
     from trainers.metrics import evaluation, translations
     from zoo.presets import PRETRAINED
 
@@ -36,6 +37,7 @@ def _publish() -> None:
         "licence": flags.FLAGS.licence,
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
+    gan = zoo.load(str(folder))  # as everybody will
     if gan.takes == "images":
         record = evaluation.evaluate(
             evaluation.from_preset(str(folder), IMAGES, seed=0),
@@ -43,8 +45,9 @@ def _publish() -> None:
             num_images=IMAGES,
         )
     else:
-        record = translations.evaluate(zoo.load(str(folder)), num_images=IMAGES)
-    zoo.load(str(folder)).save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
+        record = translations.evaluate(gan, num_images=IMAGES)
+        gan.examples = examples_of(_held_out(gan))  # of the sheet
+    gan.save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
     for metric in record.get("metrics", {}).values():
         value = metric.get("value_x1000")
         shown = f"{metric['value']:.3f}" if value is None else f"{value:.0f} (x 1000)"
@@ -52,6 +55,13 @@ def _publish() -> None:
     for name, values in record.get("scores", {}).items():
         print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in values.items())}")
     print(f"Wrote {folder}")
+
+
+def _held_out(gan: Any) -> Any:
+    from trainers import data
+
+    name, task = gan.card["dataset"]["name"], gan.card["training"].get("task")
+    return data.load_for(gan, name, split="test", task=task)
 
 
 def _metrics(gan: Any) -> tuple[str, ...]:
