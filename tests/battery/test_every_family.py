@@ -37,6 +37,18 @@ every_family_from_noise = pytest.mark.parametrize(("family", "case"), FROM_NOISE
 every_family_from_images = pytest.mark.parametrize(("family", "case"), FROM_IMAGES)
 
 
+def slow_of(*ids: str) -> pytest.MarkDecorator:
+    """Every family, those with these ids behind the marker `slow`: they trace what others do."""
+    assert set(ids) <= {p.id for p in ALL}
+    return pytest.mark.parametrize(
+        ("family", "case"),
+        [
+            pytest.param(*p.values, id=p.id, marks=pytest.mark.slow if p.id in ids else ())
+            for p in ALL
+        ],
+    )
+
+
 def trained_ones(members: list[Any]) -> pytest.MarkDecorator:
     """Parametrizes `trained`. Tests of one family run together, since it is trained once."""
     params = [pytest.param(p.values, id=p.id) for p in members]
@@ -409,7 +421,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(
             np.testing.assert_array_equal(ours[name].numpy(), trained.state[name], err_msg=name)
 
 
-@every_family
+@slow_of("dcgan-0", "cgan-1", "biggan-0", "stylegan2-1", "stylegan-0", "pix2pix-0", "srgan-0")
 def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
     strategy = two_replicas()
     with strategy.scope():
@@ -435,7 +447,7 @@ def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
         gan.fit(dataset(case).take(1), verbose=0)
 
 
-@every_family
+@slow_of("dcgan-1", "cgan-1", "stylegan-0", "stylegan2-1", "srgan-0", "pix2pix-0")
 @pytest.mark.parametrize(
     "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
 )

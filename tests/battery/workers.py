@@ -89,8 +89,11 @@ def main() -> None:
 
     from tests.battery import test_every_family as battery
     from tests.battery.cases import CASES, Case
+    from tests.memory import let_go
     from trainers import strategy as strategies
 
+    # As in conftest.py: graphs that run once.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     strategy = strategies.make_strategy("multi_worker", worker_timeout_s=120)
     for family, cases in CASES.items():
         for i, case in enumerate(cases):
@@ -113,6 +116,7 @@ def main() -> None:
             )
             path = pathlib.Path(sys.argv[1]) / f"{family}-{i}.{strategies.worker(strategy)[0]}.npz"
             np.savez(path, *battery.weights(gan))
+            let_go()
     strategies.agree(strategy, False)  # nobody leaves before the others are done
 
 
