@@ -11,7 +11,7 @@ import sys
 from trainers.data.bundled import SAMPLES
 from trainers.recipes import get_recipe, list_recipes
 
-SHOWN = ("generator:", "discriminator:", "memory:", "speed:")
+SHOWN = ("generator:", "discriminator:", "memory:", "speed")
 
 
 def main() -> None:
