@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare photo_tiles
     python -m trainers --recipe=pix2pix_colorize --workdir=runs/pix2pix_colorize
-Cost: not measured yet.
+Cost: about 30 minutes on two CPU cores, by --dry_run (108 images/s).
 Score: not measured yet.
 """
 
