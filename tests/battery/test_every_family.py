@@ -336,7 +336,7 @@ def test_two_replicas_equal_one(family: str, case: Case) -> None:
     assert distance(one, doubled) > 1e-3
 
 
-@pytest.mark.slow  # a minute a family
+@pytest.mark.slow  # a minute or two a family
 @every_family
 def test_steps_that_xla_compiles_are_the_same(family: str, case: Case) -> None:
     """As they are compiled where there is one GPU."""
@@ -344,7 +344,7 @@ def test_steps_that_xla_compiles_are_the_same(family: str, case: Case) -> None:
     compiled.fit(dataset(case), verbose=0, shuffle=False)
     one, _ = weights_by_sgd(family, CASES[family].index(case))
     print(f"compiled by XLA: {distance(one, weights(compiled)):.1e}")
-    assert distance(one, weights(compiled)) < 1e-4
+    assert distance(one, weights(compiled)) < 5e-4  # sums in another order, over five steps
 
 
 @every_family_from_noise
