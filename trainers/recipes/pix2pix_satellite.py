@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare satellite_maps
     python -m trainers --recipe=pix2pix_satellite --workdir=runs/pix2pix_satellite
-Cost: about 20 minutes on two CPU cores, by --dry_run (100 images/s).
+Cost: about 20 minutes on two CPU cores, by --dry_run (107 images/s).
 Score: not measured yet.
 """
 
