@@ -11,8 +11,8 @@ RECIPE = {
     "preset": "cyclegan_emoji",
     "dataset": "emoji_styles",
     "jitter": False,  # it would soften images of 64 px
-    "batch_size": 4,
-    "steps": 10_000,  # half of them at the full rate, then linearly to zero
-    "sample_every": 1_000,
-    "evaluate_every": 2_500,
+    "batch_size": 2,
+    "steps": 20_000,  # half of them at the full rate, then linearly to zero
+    "sample_every": 2_000,
+    "evaluate_every": 10_000,
 }

@@ -24,7 +24,10 @@ class CycleGAN(ImageToImage):
         source_channels: Of images of A.
         channels: Of images of B: 1 (grey) or 3 (RGB).
         width: Features of the first layer of all networks; the others keep the paper's proportion.
+        discriminator_width: Of D's first layer; by default `width`.
         blocks: Residual blocks of a generator; by default 9 from 256 px on and 6 below.
+        upsampling: How a generator doubles the size: "transposed", the paper's; "nearest" or
+            "bilinear", then a convolution.
         patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142 or 286.
         cycle: Weight of cycle consistency, lambda.
         identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the
@@ -58,7 +61,9 @@ class CycleGAN(ImageToImage):
         source_channels: int = 3,
         channels: int = 3,
         width: int = 64,
+        discriminator_width: int | None = None,
         blocks: int | None = None,
+        upsampling: str = "transposed",
         patch: int = 70,
         cycle: float = 10.0,
         identity: float = 0.5,
@@ -72,11 +77,22 @@ class CycleGAN(ImageToImage):
         if resolution < 8 or resolution % 4:
             raise ValueError(f"resolution must be a multiple of 4 from 8. Received: {resolution}.")
         sizes = checks.counts(
-            {"source_channels": source_channels, "channels": channels, "width": width}
+            {
+                "source_channels": source_channels,
+                "channels": channels,
+                "width": width,
+                "discriminator_width": width if discriminator_width is None else discriminator_width,
+            }
         )
+        discriminator_width = sizes["discriminator_width"]
         if blocks is None:
             blocks = 9 if resolution >= 256 else 6
         blocks, pool = checks.integer("blocks", blocks), checks.integer("pool", pool)
+        if upsampling not in networks.UPSAMPLING:
+            raise ValueError(
+                f"upsampling must be one of {', '.join(networks.UPSAMPLING)}. "
+                f"Received: {upsampling!r}."
+            )
         patchgan.check_patch(patch, resolution)
         checks.check_not_negative(
             {
@@ -101,14 +117,17 @@ class CycleGAN(ImageToImage):
             steps = {"flat_steps": flat_steps, "decay_steps": decay_steps}
             flat_steps, decay_steps = checks.counts(steps, {"flat_steps": 0}).values()
         super().__init__(
-            generator=networks.generator(**sizes, blocks=blocks),
-            discriminator=networks.discriminator(resolution, **sizes, patch=patch),
+            generator=networks.generator(source_channels, channels, width, blocks, upsampling),
+            discriminator=networks.discriminator(
+                resolution, source_channels, channels, discriminator_width, patch
+            ),
             **kwargs,
         )
         self._config = {
             "resolution": resolution,
             **sizes,
             "blocks": blocks,
+            "upsampling": upsampling,
             "patch": patch,
             "cycle": cycle,
             "identity": identity,

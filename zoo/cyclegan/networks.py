@@ -9,6 +9,10 @@ and stride 2; Rk a residual block of two 3x3; uk a transposed one of 3x3 that do
 c7s1-64, d128, d256, R256 x 9 (x 6 below 256 px), u128, u64, c7s1-3 with tanh. Reflection
 padding where the stride is 1. Weights from N(0, .02).
 
+Where images are enlarged by "nearest" or "bilinear", uk is that, and then a convolution of stride 1:
+the transposed one writes some pixels more often than others, which shows as a grid (Odena et al.
+2016, "Deconvolution and Checkerboard Artifacts").
+
 Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
 the same network of the mirror image.
 """
@@ -18,6 +22,8 @@ from keras import layers
 
 from zoo import patchgan
 from zoo.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D
+
+UPSAMPLING = ("transposed", "nearest", "bilinear")
 
 
 def _normal() -> keras.initializers.Initializer:
@@ -36,12 +42,18 @@ def _resized(kind: type[layers.Layer], features: int) -> layers.Layer:
     return kind(features, 3, 2, padding="same", kernel_initializer=_normal())
 
 
+def _doubled(upsampling: str, features: int) -> list[layers.Layer]:
+    if upsampling == "transposed":
+        return [_resized(layers.Conv2DTranspose, features)]
+    return [layers.UpSampling2D(2, interpolation=upsampling), *_reflected(features, 3)]
+
+
 def _normalised(*network: layers.Layer) -> list[layers.Layer]:
     return [*network, InstanceNormalization(), layers.ReLU()]
 
 
 def translator(
-    source_channels: int, channels: int, width: int, blocks: int, name: str
+    source_channels: int, channels: int, width: int, blocks: int, upsampling: str, name: str
 ) -> keras.Model:
     """G of one direction: [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of 4."""
 
@@ -58,7 +70,7 @@ def translator(
         block = [*_normalised(*_reflected(features, 3)), *_reflected(features, 3)]
         x = layers.Add()([x, apply([*block, InstanceNormalization()], x)])
     for features in (2 * width, width):
-        x = apply(_normalised(_resized(layers.Conv2DTranspose, features)), x)
+        x = apply(_normalised(*_doubled(upsampling, features)), x)
     to_image = ImageConv2D(channels, 7, kernel_initializer=_normal())
     x = apply([ReflectionPadding2D(3), to_image, layers.Activation("tanh")], x)
     return keras.Model(source, x, name=name)
@@ -74,11 +86,14 @@ def critic(resolution: int, channels: int, width: int, patch: int, name: str) ->
     return keras.Sequential([keras.Input((resolution, resolution, channels)), *network], name=name)
 
 
-def generator(source_channels: int, channels: int, width: int, blocks: int) -> keras.Model:
+def generator(
+    source_channels: int, channels: int, width: int, blocks: int, upsampling: str
+) -> keras.Model:
     """Both directions: [a, b] -> [G(a), F(b)]."""
     a, b = keras.Input((None, None, source_channels)), keras.Input((None, None, channels))
-    a_to_b = translator(source_channels, channels, width, blocks, "generator_a_to_b")
-    b_to_a = translator(channels, source_channels, width, blocks, "generator_b_to_a")
+    sizes = width, blocks, upsampling
+    a_to_b = translator(source_channels, channels, *sizes, "generator_a_to_b")
+    b_to_a = translator(channels, source_channels, *sizes, "generator_b_to_a")
     return keras.Model([a, b], [a_to_b(a), b_to_a(b)], name="generator")
 
 
