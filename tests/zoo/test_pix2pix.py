@@ -62,13 +62,21 @@ def mean_log(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.math.log(x))
 
 
-@pytest.mark.parametrize("adversarial", ["bce", "least_squares"])
-def test_a_step_is_the_papers(adversarial: str) -> None:
-    gan = build(dropout=0.0, adversarial=adversarial)
+@pytest.mark.parametrize(
+    ("adversarial", "tint"), [("bce", False), ("least_squares", False), ("bce", True)]
+)
+def test_a_step_is_the_papers(adversarial: str, tint: bool) -> None:
+    gan = build(
+        dropout=0.0, adversarial=adversarial, tint=tint, source_channels=1 if tint else 3
+    )
     (source, target), *_ = batches(1)
+    source = source[..., :1] if tint else source
 
     def formula():
         made = gan.generator(source, training=True)
+        if tint:  # the luma of the source, of which G knows nothing
+            red, green, blue = tf.unstack(made, axis=-1)
+            made += source - (0.299 * red + 0.587 * green + 0.114 * blue)[..., None]
         real = gan.discriminator([source, target], training=True)
         fake = gan.discriminator([source, made], training=True)
         if adversarial == "bce":
@@ -159,3 +167,21 @@ def test_what_is_opaque_is_kept_and_what_lies_under_a_hole_is_not_seen() -> None
         ValueError, match=r"fill needs source_channels=4.* Received: source_channels=3"
     ):
         build(fill=True)
+
+
+def test_a_tint_keeps_the_luma() -> None:
+    gan = build(source_channels=1, tint=True)
+    grey = np.random.default_rng(0).integers(90, 166, (2, 24, 20, 1), np.uint8)
+    made = gan.translate(grey)
+    assert made.shape == (2, 24, 20, 3)
+    assert made.std(axis=-1).mean() > 1
+    luma = made @ np.array([0.299, 0.587, 0.114])
+    inside = np.all((made > 0) & (made < 255), axis=-1)
+    assert inside.mean() > 0.9
+    assert np.abs(luma - grey[..., 0])[inside].max() <= 0.51
+    whole = gan.images_from(np.ones((1, 16, 16, 1), np.float32)).numpy()
+    assert np.abs(whole).max() <= 1.0
+    with pytest.raises(
+        ValueError, match=r"tint needs source_channels=1.* source_channels=1, channels=1"
+    ):
+        build(source_channels=1, channels=1, tint=True)

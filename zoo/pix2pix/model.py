@@ -8,6 +8,7 @@ import tensorflow as tf
 from zoo import checks, losses, patchgan
 from zoo.accumulation import in_parts
 from zoo.image_to_image import ImageToImage, padded_to
+from zoo.images import LUMA
 from zoo.layers import random_draws
 from zoo.pix2pix import networks
 
@@ -33,6 +34,8 @@ class Pix2Pix(ImageToImage):
         dropout: Rate of the noise in the decoder; 0 for none.
         fill: Inpainting: sources have 4 channels, RGB and alpha. What is transparent is seen as
             mid-grey and filled, what is opaque is kept as it is.
+        tint: Colorization: sources are grey, [N, H, W, 1], and remain the luma of what is made, of
+            which G draws the colours alone, as where it is given L of Lab and draws a and b.
 
     Example:
         gan = zoo.Pix2Pix(resolution=64, width=32)
@@ -58,6 +61,7 @@ class Pix2Pix(ImageToImage):
         l1: float = 100.0,
         dropout: float = 0.5,
         fill: bool = False,
+        tint: bool = False,
         **kwargs: Any,
     ) -> None:
         resolution = checks.power_of_two("resolution", resolution, 16)
@@ -77,6 +81,11 @@ class Pix2Pix(ImageToImage):
                 "fill needs source_channels=4, RGB and alpha, and channels=3. "
                 f"Received: source_channels={source_channels}, channels={channels}."
             )
+        if tint and (source_channels, channels) != (1, 3):
+            raise ValueError(
+                "tint needs source_channels=1, the luma, and channels=3. "
+                f"Received: source_channels={source_channels}, channels={channels}."
+            )
         super().__init__(
             generator=networks.generator(resolution, **sizes, dropout=dropout),
             discriminator=networks.discriminator(resolution, **sizes, patch=patch),
@@ -90,8 +99,9 @@ class Pix2Pix(ImageToImage):
             "l1": l1,
             "dropout": dropout,
             "fill": fill,
+            "tint": tint,
         }
-        self.fill = fill
+        self.fill, self.tint = fill, tint
         self.l1 = l1
         self.discriminator_loss, self.generator_loss, self.real_from = ADVERSARIAL[adversarial]
 
@@ -124,6 +134,7 @@ class Pix2Pix(ImageToImage):
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             with random_draws(noise_seed):
                 made = self.generator(source, training=True)
+            made = tinted(source, made) if self.tint else made
             real_logits = self.discriminator([source, target], training=True)
             fake_logits = self.discriminator([source, made], training=True)
             d_loss = 0.5 * self.discriminator_loss(real_logits, fake_logits)
@@ -157,6 +168,8 @@ class Pix2Pix(ImageToImage):
         if self.fill:
             known = opacity(images)
             made = known * images[..., :3] + (1.0 - known) * made
+        if self.tint:
+            made = tf.clip_by_value(tinted(images, made), -1.0, 1.0)
         return made
 
 
@@ -169,3 +182,12 @@ def covered(images: tf.Tensor) -> tf.Tensor:
     """RGBA images whose transparent parts are mid-grey, whatever colours lie under them."""
     colours = opacity(images) * images[..., :3]
     return tf.concat([colours, images[..., 3:]], axis=-1)
+
+
+def tinted(grey: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
+    """Colours f32 [N, H, W, 3] of another luma: that of grey f32 [N, H, W, 1], both in [-1, 1].
+
+    What leaves [-1, 1] by that is left to the caller.
+    """
+    colours = tf.cast(colours, tf.float32)
+    return colours + grey - tf.reduce_sum(colours * (LUMA / 65_536), axis=-1, keepdims=True)

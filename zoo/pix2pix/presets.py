@@ -23,7 +23,7 @@ PRESETS = [
     Preset(
         name="pix2pix_colorize",
         family="pix2pix",
-        config={**_SMALL, "source_channels": 1},
+        config={**_SMALL, "source_channels": 1, "tint": True},
         description="A quarter of the paper's width: colours for grey photographs, 64x64.",
         parameters={"generator": 1_830_051, "discriminator": 43_217},
     ),
