@@ -10,12 +10,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.memory import let_go
+from tests.graphs import let_go, optimize_none
 from trainers import data
 
-# Most of a test's time is the tracing of graphs that run once: optimizing them costs a fifth of it.
-# What the tests start as processes of their own (commands, servers) does optimize.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+optimize_none()
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

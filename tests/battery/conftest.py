@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.memory import let_go
+from tests.graphs import let_go
 
 
 @pytest.fixture(autouse=True)

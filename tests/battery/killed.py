@@ -9,16 +9,14 @@ import signal
 import sys
 import threading
 
-import tensorflow as tf
-
 from tests.battery.test_every_family import ALL, SEED, build, dataset
+from tests.graphs import optimize_none
 from trainers.checkpoint import Checkpoints
 
 
 def main() -> None:
     """Does not return."""
-    # As in conftest.py, or the bits would differ from those of the tests.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    optimize_none()  # or the bits would differ from those of the tests
     writing = []
     for parameters in ALL:
         gan = build(*parameters.values)

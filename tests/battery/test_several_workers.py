@@ -8,7 +8,7 @@ import pytest
 
 from tests.battery.cases import CASES, Case
 from tests.battery.shared import folder_made_once
-from tests.battery.test_every_family import every_family, weights_by_sgd
+from tests.battery.test_every_family import distance, every_family, weights_by_sgd
 from tests.battery.workers import Workers
 
 
@@ -35,6 +35,5 @@ def test_two_workers_equal_one_process(
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)
     expected, _ = weights_by_sgd(family, CASES[family].index(case))
-    distance = max(float(np.abs(a - b).max()) for a, b in zip(first, expected, strict=True))
-    print(f"workers against one device: {distance:.1e}")
-    assert distance < 1e-4
+    print(f"workers against one device: {distance(first, expected):.1e}")
+    assert distance(first, expected) < 1e-4

@@ -89,11 +89,10 @@ def main() -> None:
 
     from tests.battery import test_every_family as battery
     from tests.battery.cases import CASES, Case
-    from tests.memory import let_go
+    from tests.graphs import let_go, optimize_none
     from trainers import strategy as strategies
 
-    # As in conftest.py: graphs that run once.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    optimize_none()
     strategy = strategies.make_strategy("multi_worker", worker_timeout_s=120)
     for family, cases in CASES.items():
         for i, case in enumerate(cases):

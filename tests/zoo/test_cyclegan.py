@@ -30,6 +30,24 @@ def parameters(network: keras.Model) -> int:
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 
+def test_resized_instead_of_transposed_and_a_wider_d() -> None:
+    for upsampling in ("nearest", "bilinear"):
+        gan = build(width=6, blocks=1, upsampling=upsampling, discriminator_width=9)
+        kinds = [type(layer).__name__ for layer in gan.generator_a_to_b.layers]
+        assert kinds.count("UpSampling2D") == 2
+        assert "Conv2DTranspose" not in kinds
+        assert parameters(gan.generator_a_to_b) == translator_count(6, 1)
+        assert gan.discriminator_b.layers[1].filters == 9
+        assert gan.translate(np.zeros((1, 9, 14, 3), np.uint8)).shape == (1, 9, 14, 3)
+    assert zoo.CycleGAN(**gan.get_config()).get_config() == gan.get_config()
+    with pytest.raises(
+        ValueError, match="one of transposed, nearest, bilinear. Received: 'bicubic'"
+    ):
+        build(upsampling="bicubic")
+    with pytest.raises(ValueError, match="discriminator_width must be at least 1. Received: 0"):
+        build(discriminator_width=0)
+
+
 def translator_count(width: int, blocks: int, source: int = 3, made: int = 3) -> int:
     """Kernels and biases of c7s1, d, d, R, u, u, c7s1."""
     count = 49 * source * width + width

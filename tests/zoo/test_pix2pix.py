@@ -66,9 +66,7 @@ def mean_log(x: tf.Tensor) -> tf.Tensor:
     ("adversarial", "tint"), [("bce", False), ("least_squares", False), ("bce", True)]
 )
 def test_a_step_is_the_papers(adversarial: str, tint: bool) -> None:
-    gan = build(
-        dropout=0.0, adversarial=adversarial, tint=tint, source_channels=1 if tint else 3
-    )
+    gan = build(dropout=0.0, adversarial=adversarial, tint=tint, source_channels=1 if tint else 3)
     (source, target), *_ = batches(1)
     source = source[..., :1] if tint else source
 

@@ -81,7 +81,9 @@ class CycleGAN(ImageToImage):
                 "source_channels": source_channels,
                 "channels": channels,
                 "width": width,
-                "discriminator_width": width if discriminator_width is None else discriminator_width,
+                "discriminator_width": width
+                if discriminator_width is None
+                else discriminator_width,
             }
         )
         discriminator_width = sizes["discriminator_width"]

@@ -9,9 +9,9 @@ and stride 2; Rk a residual block of two 3x3; uk a transposed one of 3x3 that do
 c7s1-64, d128, d256, R256 x 9 (x 6 below 256 px), u128, u64, c7s1-3 with tanh. Reflection
 padding where the stride is 1. Weights from N(0, .02).
 
-Where images are enlarged by "nearest" or "bilinear", uk is that, and then a convolution of stride 1:
-the transposed one writes some pixels more often than others, which shows as a grid (Odena et al.
-2016, "Deconvolution and Checkerboard Artifacts").
+With "nearest" or "bilinear", uk is that and then a convolution of stride 1: the transposed one
+writes some pixels more often than others, which shows as a grid (Odena et al. 2016, "Deconvolution
+and Checkerboard Artifacts").
 
 Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
 the same network of the mirror image.
@@ -21,7 +21,7 @@ import keras
 from keras import layers
 
 from zoo import patchgan
-from zoo.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D
+from zoo.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D, UpSampling2D
 
 UPSAMPLING = ("transposed", "nearest", "bilinear")
 
@@ -45,7 +45,7 @@ def _resized(kind: type[layers.Layer], features: int) -> layers.Layer:
 def _doubled(upsampling: str, features: int) -> list[layers.Layer]:
     if upsampling == "transposed":
         return [_resized(layers.Conv2DTranspose, features)]
-    return [layers.UpSampling2D(2, interpolation=upsampling), *_reflected(features, 3)]
+    return [UpSampling2D(2, interpolation=upsampling), *_reflected(features, 3)]
 
 
 def _normalised(*network: layers.Layer) -> list[layers.Layer]:

@@ -29,6 +29,7 @@ from zoo.layers.random import Dropout, NoiseDropout, next_seed, random_draws
 from zoo.layers.reflection import ReflectionPadding2D
 from zoo.layers.self_attention import SelfAttention
 from zoo.layers.spectral_norm import SpectralNormConv2D, SpectralNormDense
+from zoo.layers.up_sampling import UpSampling2D
 
 __all__ = [
     "BatchNormalization",
@@ -55,6 +56,7 @@ __all__ = [
     "SpectralNormConv2D",
     "SpectralNormDense",
     "StandingBatchNormalization",
+    "UpSampling2D",
     "batch_statistics",
     "fir_blur",
     "fir_downsample",

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import BatchNormalization, ImageConv2D, PixelShuffle
+from zoo.layers import BatchNormalization, ImageConv2D, PixelShuffle, UpSampling2D
 
 UPSAMPLING = ("pixel_shuffle", "nearest", "bilinear", "transposed")
 
@@ -41,7 +41,7 @@ def _doubled(upsampling: str, width: int, x: keras.KerasTensor) -> keras.KerasTe
         return PixelShuffle(2)(_conv(4 * width, 3)(x))  # k3n256s1
     if upsampling == "transposed":
         return layers.Conv2DTranspose(width, 4, 2, padding="same")(x)
-    return _conv(width, 3)(layers.UpSampling2D(2, interpolation=upsampling)(x))
+    return _conv(width, 3)(UpSampling2D(2, interpolation=upsampling)(x))
 
 
 def generator(scale: int, channels: int, width: int, blocks: int, upsampling: str) -> keras.Model:

@@ -1,9 +1,18 @@
-"""What TensorFlow and Keras keep of models that are gone."""
+"""The graphs of tests: traced at little cost, and let go of."""
 
 import gc
 
 import keras
+import tensorflow as tf
 from tensorflow.python.framework import ops
+
+
+def optimize_none() -> None:
+    """Most of a test's time is the tracing of graphs that run once, a fifth of it optimizing them.
+
+    The bits differ by it. Commands and servers that the tests start do optimize.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def let_go() -> None:
