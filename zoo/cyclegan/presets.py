@@ -25,7 +25,7 @@ PRESETS = [
             "flat_steps": 10_000,
             "decay_steps": 10_000,
         },
-        description="A quarter of the paper's width (D: half): flat emoji to solid, and back, 64 px.",
+        description="A quarter of the width, half in D: flat emoji to solid ones and back, 64x64.",
         parameters={"generator": 692_742, "discriminator": 335_298},
     ),
 ]
