@@ -44,8 +44,8 @@ def _publish() -> None:
             num_images=IMAGES,
         )
     else:
-        record = translations.evaluate(gan, num_images=IMAGES)
         gan.examples = _examples(gan)
+        record = translations.evaluate(gan, num_images=IMAGES)
     gan.save_to_preset(folder, card={**card, "scores": [record]}, dtype="float16")
     for metric in record.get("metrics", {}).values():
         value = metric.get("value_x1000")
@@ -56,12 +56,18 @@ def _publish() -> None:
     print(f"Wrote {folder}")
 
 
-def _examples(gan: Any) -> tuple[Any, Any]:
-    """For the sheet: of the bundled sample, since not every data set may be shown here."""
+def _examples(gan: Any) -> tuple[Any, Any] | None:
+    """For the sheet: of the bundled sample, since not every data set may be shown here.
+
+    None, for no sheet, where there is no sample.
+    """
     from trainers import data
+    from trainers.data import bundled
     from trainers.fit import examples_of
 
     name, task = gan.card["dataset"]["name"], gan.card["training"].get("task")
+    if name not in bundled.SAMPLES:
+        return None
     return examples_of(data.load_for(gan, f"sample:{name}", split="train", task=task))
 
 
