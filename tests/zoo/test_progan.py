@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from export import saved_model
 from tests.zoo.steps import check_step, squared_gradients
 from trainers.checkpoint import Checkpoints, state_of
 from zoo.growing import GrowingGAN
@@ -202,6 +203,11 @@ def test_a_half_grown_model_is_drawn_as_far_as_it_is(tmp_path: pathlib.Path) -> 
     loaded = zoo.load(tmp_path / "half")
     np.testing.assert_array_equal(loaded.generate(4, seed=0), images)
     np.testing.assert_array_equal(loaded.discriminate(images), gan.discriminate(images))
+    version = saved_model.export(loaded, tmp_path / "models", "half", source="a test")
+    served = tf.saved_model.load(str(version)).signatures["generate"](
+        seed=tf.range(4, dtype="int64")
+    )
+    np.testing.assert_array_equal(np.rint((served["images"] + 1) * 127.5), images)
     loaded.compile()
     assert (loaded.phase().resolution, loaded.phase().fading) == (8, True)
     loaded.fit(batches(1), verbose=0)
