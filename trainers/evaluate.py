@@ -34,7 +34,7 @@ model, of bicubic where it enlarges, else of the source as it is, of one colour 
 nearest training pair. One that learnt without pairs: KID of each direction against the images it
 is to look like, how far an image is from itself there and back, and where the held-out images of
 both domains have the same names, the distance to the true counterpart; beside the images as they
-are. --metrics, --seed and --nearest_out are for the others.
+are. --metrics, --seed and --nearest_out are for the others, --task is for these.
 
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """
@@ -64,6 +64,9 @@ def _define_flags() -> None:
     )
     flags.DEFINE_string(
         "dataset", None, "Real images: a TFDS name or a folder [what the model was trained on]."
+    )
+    flags.DEFINE_string(
+        "task", None, "What makes the sources of plain images [what the model was trained on]."
     )
     flags.DEFINE_string("split", "test", "Split of a TFDS set.")
     flags.DEFINE_integer(
@@ -122,6 +125,7 @@ def _evaluate() -> None:
         record = translations.evaluate(
             fakes.gan,
             dataset=f.dataset,
+            task=f.task,
             split=f.split,
             num_images=f.num_images,
             data_dir=f.data_dir,

@@ -16,7 +16,8 @@ from zoo import GAN
 
 # What is measured of a model at a step: a record with "metrics".
 Measure = Callable[[GAN, int], dict[str, Any]]
-# What decides, the first that a run has: lower is better.
+# What decides, the first that a run has: lower is better. How near an image comes to its true
+# counterpart decides only where the training had pairs, too.
 DECIDE = ("perceptual", "kid")
 # Scores compare only where these are the same.
 PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
@@ -29,7 +30,7 @@ def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
     """
     records = [r for r in read_lines(workdir / METRICS) if r.get("metrics")]
     alike = [r for r in records if all(r.get(key) == records[-1].get(key) for key in PROTOCOL)]
-    for metric in DECIDE:
+    for metric in DECIDE[1:] if records and "cycle_l1" in records[-1]["metrics"] else DECIDE:
         at_steps = [r for r in alike if r["step"] in steps and metric in r["metrics"]]
         if at_steps:
             best = min(at_steps, key=lambda record: record["metrics"][metric]["value"])

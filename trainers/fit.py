@@ -148,7 +148,17 @@ class Run:
 AGREE_EVERY = 10
 
 # A resumed run must agree on these: they decide what it computes.
-IDENTITY = ("preset", "dataset", "batch_size", "seed", "accumulate", "mixed_precision")
+IDENTITY = (
+    "preset",
+    "dataset",
+    "task",
+    "jitter",
+    "batch_size",
+    "batch_sizes",
+    "seed",
+    "accumulate",
+    "mixed_precision",
+)
 
 
 def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GAN:
@@ -174,10 +184,6 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
     identity = {name: getattr(run, name) for name in IDENTITY}
     if run.batch_sizes:
         identity["batch_sizes"] = _as_json(run.batch_sizes)
-    if run.task:
-        identity["task"] = run.task
-    if not run.jitter:
-        identity["jitter"] = False
     changes = check_same_run(workdir, identity, accept_changes=accept_changes)
     gan, images, strategy, parts = prepare(run)
     try:
@@ -542,6 +548,7 @@ def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy
     """What a run was made with, for its report."""
     return {
         **environment(),
+        "config": gan.get_config(),
         "replicas": strategy.num_replicas_in_sync,
         "data": {
             "spec": images.spec,

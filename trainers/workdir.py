@@ -78,7 +78,7 @@ def check_same_run(
 def check_same_data(
     workdir: pathlib.Path, about: dict[str, Any], *, accept_changes: bool = False
 ) -> list[str]:
-    """Likewise for what is known once the data is loaded: its pixels, and the replicas.
+    """Likewise for what is known later: the pixels, the replicas, what the preset stands for.
 
     Args:
         workdir: Of the run.
@@ -93,10 +93,14 @@ def check_same_data(
     """
     try:
         earlier = json.loads((workdir / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads(json.dumps(about))  # as the other was read
+        common = earlier.get("config", {}).keys() & about["config"].keys()
         before, now = (
             {
                 "images": f"{record['data']['count']} ({record['data']['fingerprint'][:12]})",
                 "replicas": record["replicas"],
+                # The preset may be another by now. Arguments that it did not have do not count.
+                **{key: record["config"][key] for key in common},
             }
             for record in (earlier, about)
         )

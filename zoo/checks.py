@@ -32,6 +32,14 @@ def counts(values: dict[str, Any], least: dict[str, int] | None = None) -> dict[
     return values
 
 
+def grey_or_rgb(channels: Any) -> int:
+    """`channels` as an int, if images of so many can be shown: 1 or 3."""
+    channels = integer("channels", channels)
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 (grey) or 3 (RGB). Received: {channels}.")
+    return channels
+
+
 def check_not_negative(values: dict[str, float]) -> None:
     """Raises ValueError for an argument, by name, that is below 0 or no number."""
     for name, value in values.items():

@@ -85,11 +85,9 @@ def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
         pixels = image.width * image.height
         if pixels > MAX_PIXELS or pixels * scale**2 > MAX_MADE:
             raise _too_large(pixels, scale)
-        frames = getattr(image, "n_frames", 1)
         note = ""
-        if frames > 1 and image.format != "MPO":  # a camera's, with previews
-            note = f"the first of {frames} frames is taken"
         try:
+            frames = getattr(image, "n_frames", 1)
             image.load()
             upright = ImageOps.exif_transpose(image)
         except Exception as error:
@@ -97,6 +95,8 @@ def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
             raise PictureError(
                 f"A picture must be a whole file. Received: {reason.rstrip('.')}."
             ) from None
+        if frames > 1 and image.format != "MPO":  # a camera's, with previews
+            note = f"the first of {frames} frames is taken"
         return dataclasses.replace(_decoded(upright, channels, image.format), note=note)
 
 
@@ -173,7 +173,7 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
     differ in their suffixes alone, these are kept, as in `photo.jpg.png`.
 
     Raises:
-        ValueError: Nothing to read, or nowhere to write.
+        ValueError: Nothing to read, nowhere to write, or two pictures for one name.
     """
     if not source.exists():
         raise ValueError(f"IN must be a picture, or a folder of pictures. Received: {source}.")
@@ -194,9 +194,16 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
     if target.exists() and not target.is_dir():
         raise ValueError(f"OUT must be a folder, as IN is one. Received: {target}.")
     stems = [f.stem.lower() for f in files]
-    return [
-        (f, target / f"{f.stem if stems.count(f.stem.lower()) == 1 else f.name}.png") for f in files
-    ]
+    names = [f"{f.stem if stems.count(f.stem.lower()) == 1 else f.name}.png" for f in files]
+    taken: dict[str, pathlib.Path] = {}
+    for file, name in zip(files, names, strict=True):
+        other = taken.setdefault(name.lower(), file)
+        if other is not file:
+            raise ValueError(
+                "The pictures of IN must be written under names of their own: rename one. "
+                f"Received: {other.name} and {file.name}, both {name}."
+            )
+    return [(file, target / name) for file, name in zip(files, names, strict=True)]
 
 
 def translate(

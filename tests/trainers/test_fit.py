@@ -184,6 +184,8 @@ def test_no_readable_checkpoint_is_an_error(workdir: pathlib.Path) -> None:
         (dict(preset="dcgan_lsun_64"), "preset 'dcgan_fashion_mnist', now 'dcgan_lsun_64'"),
         (dict(batch_size=16), "batch_size 8, now 16"),
         (dict(seed=2), "seed 1, now 2"),
+        (dict(task="colorize"), "task None, now 'colorize'"),
+        (dict(jitter=False), "jitter True, now False"),
         (dict(accumulate=2), "accumulate 1, now 2"),
         (dict(mixed_precision="bfloat16"), "mixed_precision None, now 'bfloat16'"),
         (dict(dataset="fashion_mnist"), f"dataset '{SAMPLE}', now 'fashion_mnist'"),

@@ -77,6 +77,12 @@ def test_pairs_made_by_a_task(
     assert json.loads((tmp_path / "W" / "config.json").read_text())["task"] == "colorize"
     with pytest.raises(ValueError, match="task"):  # it decides what is learnt
         train(pair_run(tmp_path / "W", preset, photographs, task="denoise"))
+    with pytest.raises(ValueError, match="task 'colorize', now None"):
+        train(pair_run(tmp_path / "W", preset, photographs, steps=4))
+    about = tmp_path / "W" / "about.json"
+    about.write_text(about.read_text().replace('"l1": 100.0', '"l1": 10.0'))
+    with pytest.raises(ValueError, match="l1 10.0, now 100.0"):  # the preset has been changed
+        train(pair_run(tmp_path / "W", preset, photographs, task="colorize", steps=4))
     dry_run(pair_run(tmp_path / "none", preset, photographs, task="colorize"))
     assert "images/s" in capsys.readouterr().out
 

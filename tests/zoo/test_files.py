@@ -197,6 +197,8 @@ def test_a_folder_goes_on_after_a_bad_file(
     (source / "c.gif").write_bytes(
         encoded(photo, "GIF", save_all=True, append_images=[Image.fromarray(photo[::-1])])
     )
+    gif = (source / "c.gif").read_bytes()
+    (source / "cut.gif").write_bytes(gif[: gif.rindex(b"!\xf9") + 12])  # in the second frame
     (source / "d.png").write_bytes(png_of_size(60_000, 60_000))
     (source / "notes.txt").write_text("beside the pictures")
     (source / ".hidden.png").write_text("nothing")
@@ -205,12 +207,18 @@ def test_a_folder_goes_on_after_a_bad_file(
     np.testing.assert_array_equal(Image.open(out / "a.png.png"), 255 - photo)
     lines = [line for part in error.split("\n") for line in part.split("\r") if line.strip()]
     progress = [line.split(",")[0] for line in lines if " left" in line]
-    assert progress == [f"{i} of 5 pictures" for i in range(1, 6)]
+    assert progress == [f"{i} of 6 pictures" for i in range(1, 7)]
     told = [line for line in lines if " left" not in line]
     assert told[0].startswith(f"{source / 'b.jpg'}: A picture must be a whole file. Received: ")
     assert told[1] == f"{source / 'c.gif'}: the first of 2 frames is taken"
-    assert told[2].startswith(f"{source / 'd.png'}: A picture must have at most 134,217,728 pixels")
-    assert told[3:] == ["error: 2 of 5 pictures could not be translated; they are named above."]
+    assert told[2].startswith(f"{source / 'cut.gif'}: A picture must be a whole file. Received: ")
+    assert told[3].startswith(f"{source / 'd.png'}: A picture must have at most 134,217,728 pixels")
+    assert told[4:] == ["error: 3 of 6 pictures could not be translated; they are named above."]
+    (source / "a.png.gif").write_bytes(gif)
+    assert (
+        "names of their own: rename one. Received: a.png and a.png.gif, both a.png.png."
+        in failure(capsys, "translate", "two", source, out)
+    )
 
 
 def test_upscale(

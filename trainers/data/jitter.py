@@ -1,4 +1,4 @@
-"""The augmentations of the image-to-image papers: functions of the images and a seed each."""
+"""The augmentations of images to images: functions of the images and a seed each."""
 
 import tensorflow as tf
 

@@ -22,7 +22,8 @@ SIDES = ("source", "target")
 _WIDE = (1.5, 3.0)
 _WIDE_RULE = (
     "Two images side by side make a picture of an even width, "
-    f"{_WIDE[0]:g} to {_WIDE[1]:g} times its height; the left half is the source"
+    f"{_WIDE[0]:g} to {_WIDE[1]:g} times its height; the left half is the source. For single "
+    "pictures give a --task, which makes the sources"
 )
 _SAME_SIZE_RULE = "The two images of a pair must be of one size"
 
@@ -74,6 +75,12 @@ def load_pairs(
             )
         return _of_task(
             spec, split, resolution, source_channels, target_channels, task, seed, data_dir
+        )
+    makers = [name for name, made in tasks.TASKS.items() if made.source_channels == source_channels]
+    if makers and source_channels not in (1, 3):
+        raise DataError(
+            f"Sources of {source_channels} channels are made by a task: give "
+            f"--task={'|'.join(makers)}. Received: none."
         )
     check_sizes(resolution, source_channels=source_channels, target_channels=target_channels)
     channels = (source_channels, target_channels)

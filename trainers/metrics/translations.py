@@ -26,6 +26,7 @@ def evaluate(
     gan: ImageToImage,
     *,
     dataset: str | None = None,
+    task: str | None = None,
     split: str = "test",
     num_images: int = 5000,
     data_dir: str | None = None,
@@ -36,6 +37,7 @@ def evaluate(
     Args:
         gan: The model.
         dataset: What `trainers.data.load_for` reads; by default what the model was trained on.
+        task: What makes the sources of plain images, likewise.
         split: The part of it; never one that the model was trained on.
         num_images: Most pairs to use, or images of each domain.
         data_dir: Where TFDS keeps its sets.
@@ -46,7 +48,7 @@ def evaluate(
     """
     card = gan.card or {}
     trained_on = card.get("dataset") or {}
-    task = (card.get("training") or {}).get("task")
+    task = task or (card.get("training") or {}).get("task")
     dataset = dataset or trained_on.get("name")
     if not dataset:
         raise ValueError("Nothing says which data set to compare with: give --dataset.")
@@ -297,13 +299,20 @@ class _Nearest:
     """The target of the training pair whose source is nearest: least squares over all pixels."""
 
     def __init__(self, sources: np.ndarray, targets: np.ndarray) -> None:
-        self.flat = sources.reshape(len(sources), -1).astype(np.float32)
-        self.squares = np.square(self.flat).sum(axis=1)
+        self.sources = sources
         self.targets = targets
 
     def __call__(self, sources: np.ndarray) -> np.ndarray:
-        flat = sources.reshape(len(sources), -1).astype(np.float32)
-        return self.targets[np.argmin(self.squares - 2.0 * flat @ self.flat.T, axis=1)]
+        flat = _flat(sources)
+        distances = []
+        for start in range(0, len(self.sources), 1024):  # as floats, a part at a time
+            known = _flat(self.sources[start : start + 1024])
+            distances.append(np.square(known).sum(axis=1) - 2.0 * flat @ known.T)
+        return self.targets[np.argmin(np.concatenate(distances, axis=1), axis=1)]
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
+    return images.reshape(len(images), -1).astype(np.float32)
 
 
 def _enlarged(image: np.ndarray, scale: int) -> np.ndarray:

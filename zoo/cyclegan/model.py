@@ -76,6 +76,7 @@ class CycleGAN(ImageToImage):
         resolution = checks.integer("resolution", resolution)
         if resolution < 8 or resolution % 4:
             raise ValueError(f"resolution must be a multiple of 4 from 8. Received: {resolution}.")
+        channels = checks.grey_or_rgb(channels)
         sizes = checks.counts(
             {
                 "source_channels": source_channels,

@@ -33,7 +33,8 @@ class Pix2Pix(ImageToImage):
         l1: Weight of the distance to the target, lambda.
         dropout: Rate of the noise in the decoder; 0 for none.
         fill: Inpainting: sources have 4 channels, RGB and alpha. What is transparent is seen as
-            mid-grey and filled, what is opaque is kept as it is.
+            mid-grey and filled, what is opaque is kept as it is. (In training D and L1 judge all
+            that G draws; it is put together afterwards.)
         tint: Colorization: sources are grey, [N, H, W, 1], and remain the luma of what is made, of
             which G draws the colours alone, as where it is given L of Lab and draws a and b.
 
@@ -65,6 +66,7 @@ class Pix2Pix(ImageToImage):
         **kwargs: Any,
     ) -> None:
         resolution = checks.power_of_two("resolution", resolution, 16)
+        channels = checks.grey_or_rgb(channels)
         sizes = checks.counts(
             {"source_channels": source_channels, "channels": channels, "width": width}
         )
@@ -168,9 +170,7 @@ class Pix2Pix(ImageToImage):
         if self.fill:
             known = opacity(images)
             made = known * images[..., :3] + (1.0 - known) * made
-        if self.tint:
-            made = tf.clip_by_value(tinted(images, made), -1.0, 1.0)
-        return made
+        return tinted(images, made) if self.tint else made
 
 
 def opacity(images: tf.Tensor) -> tf.Tensor:
@@ -185,9 +185,13 @@ def covered(images: tf.Tensor) -> tf.Tensor:
 
 
 def tinted(grey: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
-    """Colours f32 [N, H, W, 3] of another luma: that of grey f32 [N, H, W, 1], both in [-1, 1].
+    """The colours f32 [N, H, W, 3] with the luma of grey f32 [N, H, W, 1], all in [-1, 1].
 
-    What leaves [-1, 1] by that is left to the caller.
+    Near black and white a colour is paler, as far as its luma asks for: white stays white.
     """
     colours = tf.cast(colours, tf.float32)
-    return colours + grey - tf.reduce_sum(colours * (LUMA / 65_536), axis=-1, keepdims=True)
+    chroma = colours - tf.reduce_sum(colours * (LUMA / 65_536), axis=-1, keepdims=True)
+    room = tf.where(chroma > 0, 1.0 - grey, -1.0 - grey)
+    beyond = tf.abs(chroma) > tf.abs(room)
+    fitting = tf.where(beyond, room / tf.where(beyond, chroma, 1.0), 1.0)
+    return grey + chroma * tf.reduce_min(fitting, axis=-1, keepdims=True)

@@ -68,11 +68,10 @@ class SRGAN(ImageToImage):
         decay_after: int = 100_000,
         **kwargs: Any,
     ) -> None:
-        scale, channels = checks.integer("scale", scale), checks.integer("channels", channels)
+        scale = checks.integer("scale", scale)
         if scale not in (2, 4):
             raise ValueError(f"scale must be 2 or 4. Received: {scale}.")
-        if channels not in (1, 3):
-            raise ValueError(f"channels must be 1 (grey) or 3 (RGB). Received: {channels}.")
+        channels = checks.grey_or_rgb(channels)
         resolution = checks.integer("resolution", resolution)
         if resolution < 16 or resolution % 16:
             raise ValueError(f"resolution must be a multiple of 16. Received: {resolution}.")

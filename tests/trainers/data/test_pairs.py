@@ -302,6 +302,7 @@ def test_inpaint_makes_transparent_what_is_missing(tmp_path, mosaics):
     [
         ({"source_channels": 2}, r"must be 1 \(grey\) or 3.*Received: source_channels=2, target_"),
         ({"resolution": 0}, r"Received: source_channels=3, target_channels=3, resolution=0\."),
+        ({"source_channels": 4}, r"Sources of 4 channels are made by a task: give --task=inpaint"),
         ({"task": "denoize"}, r"Unknown task\. Did you mean 'denoise'\?.*Received: 'denoize'\."),
         (
             {"task": "inpaint"},
