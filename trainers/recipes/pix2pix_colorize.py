@@ -3,8 +3,8 @@
 Command:
     python -m trainers.data prepare photo_tiles
     python -m trainers --recipe=pix2pix_colorize --workdir=runs/pix2pix_colorize
-Cost: about 8 minutes on two CPU cores, by --dry_run (108 images/s).
-Score: not measured yet.
+Cost: 8 minutes on two CPU cores (97 to 107 images/s).
+Score: L1 .093 and perceptual distance 1.45 on held-out photographs; left grey .074 and 1.13.
 """
 
 RECIPE = {
