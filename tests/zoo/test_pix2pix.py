@@ -63,16 +63,24 @@ def mean_log(x: tf.Tensor) -> tf.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("adversarial", "tint"), [("bce", False), ("least_squares", False), ("bce", True)]
+    ("adversarial", "job", "source_channels"),
+    [("bce", None, 3), ("least_squares", None, 3), ("bce", "tint", 1), ("bce", "fill", 4)],
 )
-def test_a_step_is_the_papers(adversarial: str, tint: bool) -> None:
-    gan = build(dropout=0.0, adversarial=adversarial, tint=tint, source_channels=1 if tint else 3)
+def test_a_step_is_the_papers(adversarial: str, job: str | None, source_channels: int) -> None:
+    jobs = {job: True} if job else {}
+    gan = build(dropout=0.0, adversarial=adversarial, source_channels=source_channels, **jobs)
     (source, target), *_ = batches(1)
-    source = source[..., :1] if tint else source
+    source = tf.concat([source, target[..., :1]], axis=-1)[..., :source_channels]
+    given = source
+    if job == "fill":  # alpha is noise: all is drawn in part
+        alpha = (source[..., 3:] + 1.0) / 2.0
+        source = tf.concat([alpha * source[..., :3], source[..., 3:]], axis=-1)
 
     def formula():
         made = gan.generator(source, training=True)
-        if tint:  # the luma of the source, and as much of the colour as that has room for
+        if job == "fill":
+            made = alpha * given[..., :3] + (1.0 - alpha) * made
+        if job == "tint":  # the luma of the source, and as much colour as that has room for
             red, green, blue = tf.unstack(made, axis=-1)
             chroma = made - (0.299 * red + 0.587 * green + 0.114 * blue)[..., None]
             share = (1.0 - tf.sign(chroma) * source) / tf.abs(chroma)
@@ -89,7 +97,7 @@ def test_a_step_is_the_papers(adversarial: str, tint: bool) -> None:
         told = {"d_loss": sum(d_terms), "g_loss": g_loss, "l1_loss": l1}
         return {"discriminator": d_terms, "generator": [g_loss, 100.0 * l1]}, told
 
-    check_step(gan, (source, target), formula)
+    check_step(gan, (given, target), formula)
 
 
 def test_noise_only_with_a_seed() -> None:

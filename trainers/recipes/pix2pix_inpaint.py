@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare photo_tiles
     python -m trainers --recipe=pix2pix_inpaint --workdir=runs/pix2pix_inpaint
-Cost: about 18 minutes on two CPU cores, by --dry_run (88 images/s).
+Cost: about 12 minutes on two CPU cores, at 88 to 97 images/s.
 Score: not measured yet.
 """
 
@@ -13,7 +13,7 @@ RECIPE = {
     "task": "inpaint",
     "jitter": False,  # it would soften images of 64 px
     "batch_size": 8,
-    "steps": 12_000,
+    "steps": 8_000,
     "sample_every": 1_000,
     "evaluate_every": 5_000,
 }

@@ -33,8 +33,7 @@ class Pix2Pix(ImageToImage):
         l1: Weight of the distance to the target, lambda.
         dropout: Rate of the noise in the decoder; 0 for none.
         fill: Inpainting: sources have 4 channels, RGB and alpha. What is transparent is seen as
-            mid-grey and filled, what is opaque is kept as it is. (In training D and L1 judge all
-            that G draws; it is put together afterwards.)
+            mid-grey and filled, what is opaque is kept as it is.
         tint: Colorization: sources are grey, [N, H, W, 1], and remain the luma of what is made, of
             which G draws the colours alone, as where it is given L of Lab and draws a and b.
 
@@ -130,13 +129,12 @@ class Pix2Pix(ImageToImage):
         Args:
             batch: source f32 [N, H, W, C], target f32 [N, H, W, C'], both in [-1, 1].
         """
-        source, target = self.check_batch(batch)
-        source = covered(source) if self.fill else source
+        given, target = self.check_batch(batch)
+        source = covered(given) if self.fill else given
         (noise_seed,) = self.step_seeds(1)
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             with random_draws(noise_seed):
-                made = self.generator(source, training=True)
-            made = tinted(source, made) if self.tint else made
+                made = self.completed(given, self.generator(source, training=True))
             real_logits = self.discriminator([source, target], training=True)
             fake_logits = self.discriminator([source, made], training=True)
             d_loss = 0.5 * self.discriminator_loss(real_logits, fake_logits)
@@ -166,11 +164,15 @@ class Pix2Pix(ImageToImage):
         else:
             with random_draws(seed):
                 made = self.ema_generator(padded, training=False)
-        made = tf.cast(made[:, : size[0], : size[1]], tf.float32)
+        return self.completed(images, made[:, : size[0], : size[1]])
+
+    def completed(self, given: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
+        """What G has drawn, beside what the source says already: f32 [N, H, W, C']."""
+        drawn = tf.cast(drawn, tf.float32)
         if self.fill:
-            known = opacity(images)
-            made = known * images[..., :3] + (1.0 - known) * made
-        return tinted(images, made) if self.tint else made
+            known = opacity(given)
+            return known * given[..., :3] + (1.0 - known) * drawn
+        return tinted(given, drawn) if self.tint else drawn
 
 
 def opacity(images: tf.Tensor) -> tf.Tensor:
@@ -189,7 +191,6 @@ def tinted(grey: tf.Tensor, colours: tf.Tensor) -> tf.Tensor:
 
     Near black and white a colour is paler, as far as its luma asks for: white stays white.
     """
-    colours = tf.cast(colours, tf.float32)
     chroma = colours - tf.reduce_sum(colours * (LUMA / 65_536), axis=-1, keepdims=True)
     room = tf.where(chroma > 0, 1.0 - grey, -1.0 - grey)
     beyond = tf.abs(chroma) > tf.abs(room)
