@@ -83,6 +83,10 @@ def test_pairs_made_by_a_task(
     about.write_text(about.read_text().replace('"l1": 100.0', '"l1": 10.0'))
     with pytest.raises(ValueError, match="l1 10.0, now 100.0"):  # the preset has been changed
         train(pair_run(tmp_path / "W", preset, photographs, task="colorize", steps=4))
+    own = zoo.load(str(tmp_path / "W" / "preset"))
+    own.card = None  # as of a script, which says nothing of tasks
+    record = translations.evaluate(own, dataset=photographs, task="colorize", num_images=4)
+    assert record["scores"]["model"]["psnr_y"] < record["scores"]["identity"]["psnr_y"]
     dry_run(pair_run(tmp_path / "none", preset, photographs, task="colorize"))
     assert "images/s" in capsys.readouterr().out
 
