@@ -1,6 +1,7 @@
 """What every family must pass, unasked: the tests loop over the registry."""
 
 import functools
+import os
 import pathlib
 import signal
 import subprocess
@@ -25,6 +26,8 @@ from zoo.images import to_uint8
 from zoo.noise_to_image import NoiseToImage, with_labels
 from zoo.presets import FAMILIES, get_preset, list_presets
 
+# As TensorFlow found it: commands that tests run in this process turn oneDNN on for their children.
+ENVIRONMENT = dict(os.environ)
 ALL = [
     pytest.param(family, case, id=f"{family}-{i}")
     for family in FAMILIES
@@ -395,7 +398,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
     def kill(folder: pathlib.Path) -> None:
         command = [sys.executable, "-m", "tests.battery.killed", str(folder)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=900)
         assert done.returncode == -signal.SIGKILL, done.stderr
 
     return folder_made_once(tmp_path_factory, "killed", kill)
