@@ -76,18 +76,17 @@ class CycleGAN(ImageToImage):
         resolution = checks.integer("resolution", resolution)
         if resolution < 8 or resolution % 4:
             raise ValueError(f"resolution must be a multiple of 4 from 8. Received: {resolution}.")
-        channels = checks.grey_or_rgb(channels)
+        if discriminator_width is None:
+            discriminator_width = width
         sizes = checks.counts(
             {
                 "source_channels": source_channels,
-                "channels": channels,
+                "channels": checks.grey_or_rgb(channels),
                 "width": width,
-                "discriminator_width": width
-                if discriminator_width is None
-                else discriminator_width,
+                "discriminator_width": discriminator_width,
             }
         )
-        discriminator_width = sizes["discriminator_width"]
+        source_channels, channels, width, discriminator_width = sizes.values()
         if blocks is None:
             blocks = 9 if resolution >= 256 else 6
         blocks, pool = checks.integer("blocks", blocks), checks.integer("pool", pool)
