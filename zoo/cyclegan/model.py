@@ -28,6 +28,7 @@ class CycleGAN(ImageToImage):
         blocks: Residual blocks of a generator; by default 9 from 256 px on and 6 below.
         upsampling: How a generator doubles the size: "transposed", the paper's; "nearest" or
             "bilinear", then a convolution.
+        skips: Whether a generator hands its large features past the blocks, as a U-Net does.
         patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142 or 286.
         cycle: Weight of cycle consistency, lambda.
         identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the
@@ -64,6 +65,7 @@ class CycleGAN(ImageToImage):
         discriminator_width: int | None = None,
         blocks: int | None = None,
         upsampling: str = "transposed",
+        skips: bool = False,
         patch: int = 70,
         cycle: float = 10.0,
         identity: float = 0.5,
@@ -119,7 +121,9 @@ class CycleGAN(ImageToImage):
             steps = {"flat_steps": flat_steps, "decay_steps": decay_steps}
             flat_steps, decay_steps = checks.counts(steps, {"flat_steps": 0}).values()
         super().__init__(
-            generator=networks.generator(source_channels, channels, width, blocks, upsampling),
+            generator=networks.generator(
+                source_channels, channels, width, blocks, upsampling, skips
+            ),
             discriminator=networks.discriminator(
                 resolution, source_channels, channels, discriminator_width, patch
             ),
@@ -130,6 +134,7 @@ class CycleGAN(ImageToImage):
             **sizes,
             "blocks": blocks,
             "upsampling": upsampling,
+            "skips": skips,
             "patch": patch,
             "cycle": cycle,
             "identity": identity,

@@ -13,6 +13,9 @@ With "nearest" or "bilinear", uk is that and then a convolution of stride 1: the
 writes some pixels more often than others, which shows as a grid (Odena et al. 2016, "Deconvolution
 and Checkerboard Artifacts").
 
+With `skips`, what c7s1-64 and d128 made is laid beside what u64 and u128 make, as in a U-Net
+(Ronneberger et al. 2015): few features and few steps then keep an image sharp.
+
 Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
 the same network of the mirror image.
 """
@@ -53,7 +56,13 @@ def _normalised(*network: layers.Layer) -> list[layers.Layer]:
 
 
 def translator(
-    source_channels: int, channels: int, width: int, blocks: int, upsampling: str, name: str
+    source_channels: int,
+    channels: int,
+    width: int,
+    blocks: int,
+    upsampling: str,
+    skips: bool,
+    name: str,
 ) -> keras.Model:
     """G of one direction: [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of 4."""
 
@@ -64,13 +73,17 @@ def translator(
 
     source = keras.Input((None, None, source_channels))
     x = apply(_normalised(*_reflected(width, 7)), source)
+    larger = []
     for features in (2 * width, 4 * width):
+        larger.append(x)
         x = apply(_normalised(_resized(layers.Conv2D, features)), x)
     for _ in range(blocks):
         block = [*_normalised(*_reflected(features, 3)), *_reflected(features, 3)]
         x = layers.Add()([x, apply([*block, InstanceNormalization()], x)])
     for features in (2 * width, width):
         x = apply(_normalised(*_doubled(upsampling, features)), x)
+        if skips:
+            x = layers.Concatenate()([x, larger.pop()])
     to_image = ImageConv2D(channels, 7, kernel_initializer=_normal())
     x = apply([ReflectionPadding2D(3), to_image, layers.Activation("tanh")], x)
     return keras.Model(source, x, name=name)
@@ -87,11 +100,11 @@ def critic(resolution: int, channels: int, width: int, patch: int, name: str) ->
 
 
 def generator(
-    source_channels: int, channels: int, width: int, blocks: int, upsampling: str
+    source_channels: int, channels: int, width: int, blocks: int, upsampling: str, skips: bool
 ) -> keras.Model:
     """Both directions: [a, b] -> [G(a), F(b)]."""
     a, b = keras.Input((None, None, source_channels)), keras.Input((None, None, channels))
-    sizes = width, blocks, upsampling
+    sizes = width, blocks, upsampling, skips
     a_to_b = translator(source_channels, channels, *sizes, "generator_a_to_b")
     b_to_a = translator(channels, source_channels, *sizes, "generator_b_to_a")
     return keras.Model([a, b], [a_to_b(a), b_to_a(b)], name="generator")
