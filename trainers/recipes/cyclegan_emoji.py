@@ -13,7 +13,7 @@ RECIPE = {
     "dataset": "emoji_styles",
     "jitter": False,  # it would soften images of 64 px
     "batch_size": 4,
-    "steps": 7_000,  # half of them at the full rate, then linearly to zero
+    "steps": 6_000,  # half of them at the full rate, then linearly to zero
     "sample_every": 1_000,
-    "evaluate_every": 1_750,
+    "evaluate_every": 2_000,
 }
