@@ -60,7 +60,11 @@ class ModulatedConv2D(keras.layers.Layer):
             1.0 / math.sqrt(math.prod(self.kernel.shape[:-1])), self.compute_dtype
         )
         if not self.demodulate:
-            return self._convolve(x * style[:, None, None, :], kernel * self.gain)
+            kernel = kernel * self.gain
+            if self.kernel_size == 1 and not self.upsample:
+                # w' itself, a matrix a sample: less work than to scale all of x for a few filters.
+                return tf.einsum("nhwc,ncf->nhwf", x, style[:, :, None] * kernel[0, 0])
+            return self._convolve(x * style[:, None, None, :], kernel)
         if style.dtype == tf.float16:
             # Any factor of the style cancels, and this one keeps the products in range.
             style /= tf.reduce_max(tf.abs(style), axis=1, keepdims=True) + 1e-3
