@@ -3,9 +3,9 @@
 Command:
     python -m trainers.data prepare emoji_styles
     python -m trainers --recipe=cyclegan_emoji --workdir=runs/cyclegan_emoji
-Cost: about 75 minutes on two CPU cores (9 images/s of each domain).
-Score: at step 15,000 on held-out names, to Fluent KID x 1000 1,111 and perceptual distance 3.65,
-    to Google 1,297 and 4.30; of the emoji as they are 1,068 and 3.91. So there are no weights yet.
+Cost: about 75 minutes on two CPU cores (6 images/s of each domain).
+Score: on held-out names, to Fluent KID x 1000 1,077 and perceptual distance 3.77, to Google 998 and
+    3.97; of the emoji as they are 1,068 and 3.91.
 """
 
 RECIPE = {
