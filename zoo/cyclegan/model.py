@@ -225,10 +225,8 @@ class CycleGAN(ImageToImage):
                 (fake_b, same_b), (fake_a, same_a) = together(g, a, b), together(f, b, a)
             else:
                 fake_b, fake_a = g(a, training=True), f(b, training=True)
-            (logits_a,), (logits_b,) = (
-                self._judge(d_a, seeds[0], fake_a),
-                self._judge(d_b, seeds[1], fake_b),
-            )
+            (logits_a,) = self._judge(d_a, seeds[0], fake_a)
+            (logits_b,) = self._judge(d_b, seeds[1], fake_b)
             # E[(D(G(x)) - 1)^2], without the half of Mao et al.
             g_loss = 2.0 * losses.least_squares_generator(logits_b)
             g_loss += 2.0 * losses.least_squares_generator(logits_a)

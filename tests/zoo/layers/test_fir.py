@@ -47,6 +47,21 @@ def test_downsample(x: np.ndarray, taps: tuple[float, ...]) -> None:
     np.testing.assert_allclose(layers.fir_downsample(x, taps), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("taps", KERNELS)
+@pytest.mark.parametrize("resample", [layers.fir_blur, layers.fir_upsample, layers.fir_downsample])
+def test_gradients_are_those_of_the_map_as_a_matrix(resample, taps: tuple[float, ...]) -> None:
+    basis = tf.reshape(tf.eye(48), [48, 6, 8, 1])  # an image for each pixel
+    images = tf.random.stateless_normal([2, 6, 8, 1], [0, 1])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        made = resample(images, taps)
+        upstream = tf.random.stateless_normal(tf.shape(made), [2, 3])
+        total = tf.reduce_sum(made * upstream)
+    expected = tf.einsum("phwc,nhwc->np", resample(basis, taps), upstream)
+    gradient = tf.reshape(tape.gradient(total, images), [2, 48])
+    np.testing.assert_allclose(gradient, expected, atol=1e-5)
+
+
 def test_a_constant_stays_itself_inside() -> None:
     ones = tf.ones([1, 8, 8, 1])
     for resample in (layers.fir_blur, layers.fir_upsample, layers.fir_downsample):
