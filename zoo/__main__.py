@@ -44,6 +44,14 @@ def _show(args: argparse.Namespace) -> None:
     print(json.dumps(content, indent=2, ensure_ascii=False))
 
 
+def _load(name: str) -> Any:
+    """As `zoo.load`; a name that is none is told before TensorFlow is there."""
+    if "://" not in name and not pathlib.Path(name).is_dir():
+        presets.get_preset(name)
+    quiet_tensorflow()
+    return load(name)
+
+
 def _sample(args: argparse.Namespace) -> None:
     labels = _integers("--labels", args.labels)
     n = args.n
@@ -58,12 +66,11 @@ def _sample(args: argparse.Namespace) -> None:
     if labels and len(labels) == 1:
         labels *= n
     path = _png(args.out, args.name)
-    quiet_tensorflow()
+    gan = _load(args.name)
     import numpy as np
 
     from zoo import images
 
-    gan = load(args.name)
     chunks = []
     begun = time.monotonic()
     for at in range(0, n, CHUNK):
@@ -88,12 +95,11 @@ def _mix(args: argparse.Namespace) -> None:
     seeds_a = _integers("--seeds_a", args.seeds_a)
     seeds_b = _integers("--seeds_b", args.seeds_b)
     path = _png(args.out, args.name)
-    quiet_tensorflow()
+    gan = _load(args.name)
     import numpy as np
 
     from zoo import images
 
-    gan = load(args.name)
     if not hasattr(gan, "mix"):
         raise ValueError(
             f"Styles are mixed by a StyleGAN. Received: {args.name!r} of family {gan.family!r}."
@@ -114,6 +120,8 @@ def _mix(args: argparse.Namespace) -> None:
 
 def _translate(args: argparse.Namespace) -> None:
     mask = None if args.mask is None else pathlib.Path(args.mask)
+    if mask and not mask.is_file():
+        raise ValueError(f"--mask must be a picture. Received: {mask}, which is no file.")
     _translate_files(args, enlarged=False, seed=args.seed, direction=args.direction, mask=mask)
 
 
@@ -125,10 +133,9 @@ def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) ->
     from zoo import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
-    quiet_tensorflow()
+    gan = _load(args.name)
     from zoo.image_to_image import ImageToImage
 
-    gan = load(args.name)
     if not isinstance(gan, ImageToImage):
         raise ValueError(
             "Pictures are made of pictures by a GAN from image to image. "
@@ -194,21 +201,26 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_mix)
 
     for name, run_command, text in (
-        ("translate", _translate, "translate a picture, or a folder of pictures, of any size"),
-        ("upscale", _upscale, "enlarge a picture, or a folder of pictures, of any size"),
+        ("translate", _translate, "Pix2Pix, CycleGAN: a picture of any size, or a folder of them"),
+        ("upscale", _upscale, "SRGAN: enlarge a picture of any size, or a folder of them"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
         command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
         command.add_argument(
-            "target", metavar="OUT", help="a .png or .jpg file, or a folder for PNG files"
+            "target",
+            metavar="OUT",
+            help="a .png or .jpg file, or for a folder a folder, where PNG files get the pictures' "
+            "names; files that are there are replaced",
         )
         if name == "translate":
             command.add_argument(
                 "--direction", help="a_to_b or b_to_a of a family that has both [a_to_b]"
             )
             command.add_argument(
-                "--mask", help="a picture, white where IN is to be filled [where IN is transparent]"
+                "--mask",
+                help="a picture as large as IN, or as each in IN, white where it is to be filled "
+                "[where IN is transparent]",
             )
             command.add_argument(
                 "--seed", type=int, help="picture i draws the paper's noise from seed + i [none]"

@@ -76,7 +76,7 @@ def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
         pixels = re.search(r"\((\d+) pixels\)", str(error))
         raise _too_large(int(pixels[1]) if pixels else None) from None
     except Exception as error:  # Pillow's errors share no base class
-        received = getattr(error, "strerror", None) or "a file that is none"
+        received = getattr(error, "strerror", None) or "a file of another kind"
         raise PictureError(
             f"A picture must be a PNG, a JPEG or another file that Pillow reads. "
             f"Received: {received}."
@@ -176,13 +176,16 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
         ValueError: Nothing to read, nowhere to write, or two pictures for one name.
     """
     if not source.exists():
-        raise ValueError(f"IN must be a picture, or a folder of pictures. Received: {source}.")
+        raise ValueError(
+            f"IN must be a picture, or a folder of pictures. Received: {source}, not there."
+        )
     if source.resolve() == target.resolve():
         raise ValueError(f"OUT must be another than IN. Received: {target}.")
     if not source.is_dir():
         if target.suffix.lower() not in WRITTEN or target.is_dir():
             raise ValueError(
-                f"OUT must be a file that ends in {', '.join(WRITTEN)}. Received: {target}."
+                f"OUT must be a file that ends in {', '.join(WRITTEN)}, as IN is a file. "
+                f"Received: {target}."
             )
         return [(source, target)]
     files = sorted(f for f in source.iterdir() if f.is_file() and not f.name.startswith("."))
@@ -227,7 +230,7 @@ def translate(
 
     Raises:
         ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
-            that could not be translated.
+            that nothing could be made of.
     """
     direction = gan.check_direction(direction)
     channels, _ = gan.channels_of(direction)
@@ -249,6 +252,11 @@ def translate(
                 )
             if missing is not None:
                 picture = _cut_out(picture, missing)
+            if gan.get_config().get("fill") and picture.colours[..., 3].min() == 255:
+                raise PictureError(
+                    "A picture must be transparent where it is to be filled, or give a mask. "
+                    "Received: one that is opaque."
+                )
             if picture.note:
                 shown.say(f"{source}: {picture.note}")
             made = translate_large(
@@ -273,7 +281,7 @@ def translate(
         print(f"Wrote {count} picture{'s' if count > 1 else ''} into {target.parent}")
     if failed:
         raise ValueError(
-            f"{failed} of {len(files)} pictures could not be translated; they are named above."
+            f"Nothing could be made of {failed} of {len(files)} pictures; they are named above."
         )
 
 

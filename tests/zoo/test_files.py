@@ -99,8 +99,8 @@ def test_what_is_no_picture_is_refused(tmp_path: pathlib.Path, photo: np.ndarray
     jpeg, png = encoded(photo, "JPEG"), encoded(photo, "PNG")
     floats = encoded(Image.fromarray(photo[..., 0].astype(np.float32)), "TIFF")
     for data, message in [
-        (b"", "A picture must be a PNG, a JPEG or .* Received: a file that is none."),
-        (b"plain text", "Received: a file that is none."),
+        (b"", "A picture must be a PNG, a JPEG or .* Received: a file of another kind."),
+        (b"plain text", "Received: a file of another kind."),
         (jpeg[: len(jpeg) // 2], "must be a whole file. Received: image file is truncated"),
         (png[: len(png) // 2], "must be a whole file. Received: "),
         (floats, "8 or 16 bits a channel. Received: Pillow's mode 'F'."),
@@ -152,7 +152,7 @@ def test_a_colour_profile_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> 
 
 @pytest.fixture
 def two_ways(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zoo_main, "load", lambda name: {"two": TwoWays, "up": Doubling}[name]())
+    monkeypatch.setattr(zoo_main, "_load", lambda name: {"two": TwoWays, "up": Doubling}[name]())
 
 
 def failure(capsys: pytest.CaptureFixture, *arguments: object) -> str:
@@ -213,7 +213,7 @@ def test_a_folder_goes_on_after_a_bad_file(
     assert told[1] == f"{source / 'c.gif'}: the first of 2 frames is taken"
     assert told[2].startswith(f"{source / 'cut.gif'}: A picture must be a whole file. Received: ")
     assert told[3].startswith(f"{source / 'd.png'}: A picture must have at most 134,217,728 pixels")
-    assert told[4:] == ["error: 3 of 6 pictures could not be translated; they are named above."]
+    assert told[4:] == ["error: Nothing could be made of 3 of 6 pictures; they are named above."]
     (source / "a.png.gif").write_bytes(gif)
     assert (
         "names of their own: rename one. Received: a.png and a.png.gif, both a.png.png."
@@ -272,6 +272,10 @@ def test_a_mask_says_what_to_fill(
     source.write_bytes(encoded(photo, "PNG"))
     mask.write_bytes(encoded(missing, "PNG"))
     command = ("translate", str(tmp_path / "preset"), str(source), str(out))
+    assert f"{source}: A picture must be transparent where it is to be filled" in failure(
+        capsys, *command
+    )
+    assert not out.exists()
     zoo_main.main([*command, f"--mask={mask}"])
     made = np.asarray(Image.open(out))
     erased = np.dstack([photo, 255 - missing])
@@ -292,6 +296,10 @@ def test_a_mask_says_what_to_fill(
         assert message in failure(capsys, *command, f"--mask={mask}")
     mask.write_bytes(b"none")
     assert f"{mask}: A picture must be a PNG" in failure(capsys, *command, f"--mask={mask}")
+    nowhere = tmp_path / "nowhere.png"
+    assert f"--mask must be a picture. Received: {nowhere}, which is no file." in failure(
+        capsys, *command, f"--mask={nowhere}"
+    )
     zoo.Pix2Pix(resolution=16, width=4, patch=16).save_to_preset(tmp_path / "three")
     assert "A mask is for a model that fills what is transparent" in failure(
         capsys, "translate", tmp_path / "three", source, out, f"--mask={mask}"
@@ -313,7 +321,7 @@ def test_errors_are_one_line(
     (tmp_path / "empty").mkdir()
     for name, given, out, message in [
         ("dcgan_fashion_mnist", tmp_path / "no", "x.png", "IN must be a picture, or a folder"),
-        ("dcgan_fashion_mnist", source, "x.webp", "ends in .png, .jpg, .jpeg. Received: "),
+        ("dcgan_fashion_mnist", source, "x.webp", "ends in .png, .jpg, .jpeg, as IN is a file. "),
         ("dcgan_fashion_mnist", source, "in.png", "OUT must be another than IN. Received: "),
         ("dcgan_fashion_mnist", tmp_path / "empty", "x", "IN must hold pictures: files that end"),
         ("dcgan_fashion_mnist", tmp_path, "in.png", "OUT must be a folder, as IN is one"),
