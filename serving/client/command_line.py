@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(commands, name, run, text) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=text, description=text.capitalize() + ".")
+    command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     command.add_argument("model", metavar="MODEL", help="the model's name on the server")
     command.add_argument(
         "--server",
