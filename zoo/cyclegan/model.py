@@ -1,6 +1,6 @@
 """CycleGAN: the game (Zhu et al. 2017, section 3)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -10,13 +10,10 @@ import tensorflow as tf
 from zoo import checks, losses, patchgan
 from zoo import images as image_io
 from zoo.accumulation import in_parts
-from zoo.augment import diff_augment
 from zoo.cyclegan import networks
 from zoo.cyclegan.pool import HistoryPool
 from zoo.cyclegan.schedule import LinearDecay
 from zoo.image_to_image import ImageToImage, padded_to
-
-AUGMENTS = (None, "diffaugment")
 
 
 class CycleGAN(ImageToImage):
@@ -37,8 +34,6 @@ class CycleGAN(ImageToImage):
         identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the
             reference code; the paper has it for paintings only (section 5.2).
         pool: Generated images of each domain that are kept for D; 0 for none.
-        augment: What D sees images through: None or "diffaugment", which keeps it from learning a
-            small set by heart (Zhao et al. 2020).
         learning_rate: Of Adam, in all networks.
         flat_steps: Steps at that rate; in the paper 100 epochs.
         decay_steps: Steps from there on until it is zero, linearly; in the paper 100 epochs. With
@@ -75,7 +70,6 @@ class CycleGAN(ImageToImage):
         cycle: float = 10.0,
         identity: float = 0.5,
         pool: int = 50,
-        augment: str | None = None,
         learning_rate: float = 2e-4,
         flat_steps: int | None = None,
         decay_steps: int | None = None,
@@ -104,8 +98,6 @@ class CycleGAN(ImageToImage):
                 f"Received: {upsampling!r}."
             )
         patchgan.check_patch(patch, resolution)
-        if augment not in AUGMENTS:
-            raise ValueError(f"augment must be one of {AUGMENTS}. Received: {augment!r}.")
         checks.check_not_negative(
             {
                 "blocks": blocks,
@@ -147,7 +139,6 @@ class CycleGAN(ImageToImage):
             "cycle": cycle,
             "identity": identity,
             "pool": pool,
-            "augment": augment,
             "learning_rate": learning_rate,
             "flat_steps": flat_steps,
             "decay_steps": decay_steps,
@@ -217,7 +208,7 @@ class CycleGAN(ImageToImage):
             batch: a f32 [N, H, W, C] and b f32 [N, H, W, C'], both in [-1, 1].
         """
         a, b = self.check_batch(batch)
-        seed_a, seed_b, *seeds = self.step_seeds(6)
+        seed_a, seed_b = self.step_seeds(2)
         g, f = self.generator_a_to_b, self.generator_b_to_a
         d_a, d_b = self.discriminator_a, self.discriminator_b
         with tf.GradientTape() as g_tape:
@@ -225,8 +216,7 @@ class CycleGAN(ImageToImage):
                 (fake_b, same_b), (fake_a, same_a) = together(g, a, b), together(f, b, a)
             else:
                 fake_b, fake_a = g(a, training=True), f(b, training=True)
-            (logits_a,) = self._judge(d_a, seeds[0], fake_a)
-            (logits_b,) = self._judge(d_b, seeds[1], fake_b)
+            logits_a, logits_b = d_a(fake_a, training=True), d_b(fake_b, training=True)
             # E[(D(G(x)) - 1)^2], without the half of Mao et al.
             g_loss = 2.0 * losses.least_squares_generator(logits_b)
             g_loss += 2.0 * losses.least_squares_generator(logits_a)
@@ -246,8 +236,8 @@ class CycleGAN(ImageToImage):
         if self._config["pool"]:
             fake_a, fake_b = self.pool_a(fake_a, seed_a), self.pool_b(fake_b, seed_b)
         with tf.GradientTape() as d_tape:
-            real_a, judged_a = self._judge(d_a, seeds[2], a, fake_a)
-            real_b, judged_b = self._judge(d_b, seeds[3], b, fake_b)
+            real_a, judged_a = together(d_a, a, fake_a)
+            real_b, judged_b = together(d_b, b, fake_b)
             real, fake = (real_a, real_b), (judged_a, judged_b)
             # 1/2 (E[(D(y) - 1)^2] + E[D(G(x))^2]) of each
             d_loss = tf.add_n(map(losses.least_squares_discriminator, real, fake))
@@ -261,15 +251,6 @@ class CycleGAN(ImageToImage):
             d_gradient_norm=d_norm,
             g_gradient_norm=g_norm,
         )
-
-    def _judge(self, d: keras.Model, seed: tf.Tensor, *batches: tf.Tensor) -> list[tf.Tensor]:
-        """A discriminator's logits of each batch, of images as it sees them."""
-
-        def judge(rows: tf.Tensor, training: bool) -> tf.Tensor:
-            seen = diff_augment(rows, seed) if self._config["augment"] else rows
-            return d(seen, training=training)
-
-        return together(judge, *batches)
 
     def images_from(
         self, images: tf.Tensor, seed: tf.Tensor | None = None, direction: str = "a_to_b"
@@ -306,7 +287,7 @@ class CycleGAN(ImageToImage):
         return np.stack([image_io.like(image, shape) for row in rows for image in row]), 6
 
 
-def together(network: Callable[..., tf.Tensor], *batches: tf.Tensor) -> list[tf.Tensor]:
+def together(network: keras.Model, *batches: tf.Tensor) -> list[tf.Tensor]:
     """What `network` makes of each batch, in one pass: faster, and no image depends on others."""
     rows = tf.concat([tf.cast(batch, tf.float32) for batch in batches], axis=0)
     return tf.split(network(rows, training=True), len(batches))
