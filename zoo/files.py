@@ -254,8 +254,8 @@ def translate(
                 picture = _cut_out(picture, missing)
             if gan.get_config().get("fill") and picture.colours[..., 3].min() == 255:
                 raise PictureError(
-                    "A picture must be transparent where it is to be filled, or give a mask. "
-                    "Received: one that is opaque."
+                    "A picture must be transparent where it is to be filled, or have a mask that "
+                    "says where. Received: an opaque one."
                 )
             if picture.note:
                 shown.say(f"{source}: {picture.note}")

@@ -242,6 +242,23 @@ def test_upscale(
     )
 
 
+def test_an_unknown_preset_is_told_before_tensorflow_starts(
+    tmp_path: pathlib.Path,
+    photo: np.ndarray,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(zoo_main, "quiet_tensorflow")  # a call would be a NameError
+    source = tmp_path / "in.png"
+    source.write_bytes(encoded(photo, "PNG"))
+    for arguments in (
+        ("translate", "pix2pix_openmojo", source, tmp_path / "out.png"),
+        ("sample", "pix2pix_openmojo"),
+        ("mix", "pix2pix_openmojo"),
+    ):
+        assert "Did you mean 'pix2pix_openmoji'" in failure(capsys, *arguments)
+
+
 def test_a_preset_translates(
     tmp_path: pathlib.Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
