@@ -51,8 +51,8 @@ def test_resized_instead_of_transposed_and_a_wider_d() -> None:
 def test_skips_lay_the_large_features_beside_those_of_the_way_up() -> None:
     gan = build(width=6, upsampling="nearest", skips=True)
     network = gan.generator_a_to_b
-    # u64 reads 2 x 12 features in place of 12, the last convolution 2 x 6.
-    more = 9 * 12 * 6 + 49 * 6 * 3
+    # u64 reads 2 x 12 features in place of 12, the last convolution 2 x 6 and the image's 3.
+    more = 9 * 12 * 6 + 49 * (6 + 3) * 3
     assert parameters(network) == translator_count(6, 1) + more
     assert zoo.CycleGAN(**gan.get_config()).get_config() == gan.get_config()
     for side, features in ((8, 12), (16, 6)):
@@ -65,7 +65,8 @@ def test_skips_lay_the_large_features_beside_those_of_the_way_up() -> None:
         small, large = keras.Model(network.input, joined.input)(np.ones((1, 16, 16, 3)))
         assert small.shape == large.shape == (1, side, side, features)
 
-    # Without what came through the blocks, the last convolution sees the first one's features.
+    # Without what came through the blocks, the last convolution sees the first one's features
+    # and the image.
     last, rng = network.layers[-2], np.random.default_rng(0)
     kernel = rng.normal(size=last.kernel.shape).astype(np.float32)
     kernel[:, :, :6] = 0.0
@@ -73,7 +74,8 @@ def test_skips_lay_the_large_features_beside_those_of_the_way_up() -> None:
     image = rng.uniform(-1, 1, (1, 16, 16, 3)).astype(np.float32)
     first = next(layer for layer in network.layers if isinstance(layer, keras.layers.ReLU))
     features = keras.Model(network.input, first.output)(image)
-    padded = tf.pad(features, [[0, 0], [3, 3], [3, 3], [0, 0]], "REFLECT")
+    beside = tf.concat([features, image], axis=-1)
+    padded = tf.pad(beside, [[0, 0], [3, 3], [3, 3], [0, 0]], "REFLECT")
     expected = tf.tanh(tf.nn.conv2d(padded, kernel[:, :, 6:], 1, "VALID"))
     np.testing.assert_allclose(network(image), expected, atol=1e-5)
 

@@ -28,7 +28,8 @@ class CycleGAN(ImageToImage):
         blocks: Residual blocks of a generator; by default 9 from 256 px on and 6 below.
         upsampling: How a generator doubles the size: "transposed", the paper's; "nearest" or
             "bilinear", then a convolution.
-        skips: Whether a generator hands its large features past the blocks, as a U-Net does.
+        skips: Whether a generator hands its large features past the blocks, as a U-Net does, and
+            the image itself.
         patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142 or 286.
         cycle: Weight of cycle consistency, lambda.
         identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the

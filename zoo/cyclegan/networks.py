@@ -14,7 +14,8 @@ writes some pixels more often than others, which shows as a grid (Odena et al. 2
 and Checkerboard Artifacts").
 
 With `skips`, what c7s1-64 and d128 made is laid beside what u64 and u128 make, as in a U-Net
-(Ronneberger et al. 2015): few features and few steps then keep an image sharp.
+(Ronneberger et al. 2015), and the image itself beside what u64 makes: few features and few steps
+then keep an image sharp, and its colours, which instance norm would make those of every image.
 
 Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
 the same network of the mirror image.
@@ -84,6 +85,8 @@ def translator(
         x = apply(_normalised(*_doubled(upsampling, features)), x)
         if skips:
             x = layers.Concatenate()([x, larger.pop()])
+    if skips:
+        x = layers.Concatenate()([x, source])
     to_image = ImageConv2D(channels, 7, kernel_initializer=_normal())
     x = apply([ReflectionPadding2D(3), to_image, layers.Activation("tanh")], x)
     return keras.Model(source, x, name=name)

@@ -24,10 +24,10 @@ PRESETS = [
             "skips": True,
             "patch": 34,
             "learning_rate": 4e-4,
-            "flat_steps": 2_000,
-            "decay_steps": 4_000,
+            "flat_steps": 2_500,
+            "decay_steps": 4_500,
         },
         description="A quarter of the width, half in D: flat emoji to solid ones and back, 64x64.",
-        parameters={"generator": 706_662, "discriminator": 335_298},
+        parameters={"generator": 707_544, "discriminator": 335_298},
     ),
 ]
