@@ -8,6 +8,7 @@ import numpy as np
 from trainers.data import bundled, folder, pixels, tfds_sets
 from trainers.data.errors import DataError
 from trainers.data.image_set import ImageSet, in_order, make_reader
+from trainers.data.progress import with_progress
 
 
 def load(
@@ -45,9 +46,11 @@ def load(
     if spec.startswith("sample:"):
         name = spec.removeprefix("sample:")
         images, labels = bundled.read(name, split)
-        images = np.stack([pixels.from_array(image, resolution, channels) for image in images])
+        decoded = pixels.allocate(len(images), resolution, channels)
+        for i, image in enumerate(with_progress(images, len(images))):
+            decoded[i] = pixels.from_array(image, resolution, channels)
         num_classes = None if (labels < 0).all() else 10
-        return image_set_of(spec, name, split, images, labels, num_classes, bundled.SAMPLES[name])
+        return image_set_of(spec, name, split, decoded, labels, num_classes, bundled.SAMPLES[name])
     if is_folder(spec):
         images, skipped = folder.read(spec, resolution, channels)
         return image_set_of(spec, folder_source(spec), "all", images, skipped=skipped)

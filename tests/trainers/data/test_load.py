@@ -73,6 +73,19 @@ def test_a_set_larger_than_memory_is_mapped(monkeypatch, tiny_tfds):
         np.testing.assert_array_equal(a, b)
 
 
+def test_room_for_an_enlarged_sample_is_asked_for_before_decoding(monkeypatch):
+    taken = []
+
+    def allocate(count, resolution, channels):
+        taken.append(count * resolution**2 * channels)
+        raise data.DataError("full")
+
+    monkeypatch.setattr(pixels, "allocate", allocate)
+    with pytest.raises(data.DataError, match="full"):
+        data.load("sample:fashion_mnist", resolution=1024, channels=3)
+    assert taken == [10_000 * 1024**2 * 3]
+
+
 def test_long_decoding_tells_what_is_left(monkeypatch, capsys):
     assert list(progress.with_progress("abc", 3)) == ["a", "b", "c"]
     assert capsys.readouterr().err == ""
