@@ -24,6 +24,11 @@ def _define_flags() -> None:
         "denoise, derain, deblur, edges_to_photo or super_resolve.",
     )
     flags.DEFINE_bool(
+        "reverse",
+        None,
+        "Learn pairs from right to left: of the target, of the right half, make the other [no].",
+    )
+    flags.DEFINE_bool(
         "jitter",
         None,
         "Enlarge and crop images at random, from image to image; --nojitter only mirrors them, "

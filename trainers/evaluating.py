@@ -47,6 +47,7 @@ def measure_of(
     trained_on: dict[str, Any],
     workdir: str | pathlib.Path,
     task: str | None = None,
+    reverse: bool = False,
     data_dir: str | None = None,
 ) -> Measure:
     """What measures models like `gan` on the test split of a set.
@@ -57,12 +58,14 @@ def measure_of(
         num_images: Most images on either side.
         trained_on: {"name", "split"} of the training images.
         workdir: Of the run, for the record.
-        task, data_dir: As in `data.load_for`.
+        task, reverse, data_dir: As in `data.load_for`.
 
     Raises:
         ValueError: No test split, one that the run is trained on, or too few or small images.
     """
-    held_out = data.load_for(gan, dataset, split="test", task=task, data_dir=data_dir)
+    held_out = data.load_for(
+        gan, dataset, split="test", task=task, reverse=reverse, data_dir=data_dir
+    )
     evaluation.check_unseen(trained_on, held_out)
     if gan.takes != "images":
         translations.check(gan, held_out, num_images)

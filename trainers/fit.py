@@ -72,6 +72,7 @@ class Run:
         worker_timeout: Seconds that several workers wait for each other at the start.
         task: Makes the pairs of an image-to-image GAN from the images of `dataset`: one of
             `trainers.data.tasks.TASKS`.
+        reverse: Whether pairs are swapped: what is the target in `dataset` is the source.
         jitter: Whether an image-to-image GAN's images are enlarged and cropped at random, which
             softens small ones, or mirrored alone.
         recipe: The recipe that this came from, for the record.
@@ -98,6 +99,7 @@ class Run:
     jit_compile: str = "auto"
     strategy: str = "auto"
     task: str | None = None
+    reverse: bool = False
     jitter: bool = True
     recipe: str | None = None
     worker_timeout: float = WORKER_TIMEOUT_S
@@ -302,7 +304,13 @@ def prepare(
             )
         gan.check_batch_size(part.batch_size // shares)
     images = data.load_for(
-        gan, run.dataset, split="train", task=run.task, jitter=run.jitter, data_dir=run.data_dir
+        gan,
+        run.dataset,
+        split="train",
+        task=run.task,
+        reverse=run.reverse,
+        jitter=run.jitter,
+        data_dir=run.data_dir,
     )
     if gan.takes != "images":
         gan.examples = examples_of(images)
@@ -335,6 +343,7 @@ def _measure(run: Run, gan: zoo.GAN, images: Any) -> Measure:
             trained_on=_card(run, images, 0)["dataset"],
             workdir=run.workdir,
             task=run.task,
+            reverse=run.reverse,
             data_dir=run.data_dir,
         )
     except ValueError as error:
@@ -584,6 +593,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             **({"batch_sizes": _as_json(run.batch_sizes)} if run.batch_sizes else {}),
             "seed": run.seed,
             **({"task": run.task} if run.task else {}),
+            **({"reverse": True} if run.reverse else {}),
             **({} if run.jitter else {"jitter": False}),
         },
         "versions": {

@@ -65,10 +65,11 @@ def _examples(gan: Any) -> tuple[Any, Any] | None:
     from trainers.data import bundled
     from trainers.fit import examples_of
 
-    name, task = gan.card["dataset"]["name"], gan.card["training"].get("task")
+    name, training = gan.card["dataset"]["name"], gan.card["training"]
     if name not in bundled.SAMPLES:
         return None
-    return examples_of(data.load_for(gan, f"sample:{name}", split="train", task=task))
+    pairs = {"task": training.get("task"), "reverse": training.get("reverse", False)}
+    return examples_of(data.load_for(gan, f"sample:{name}", split="train", **pairs))
 
 
 def _metrics(gan: Any) -> tuple[str, ...]:

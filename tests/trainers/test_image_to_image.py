@@ -91,6 +91,33 @@ def test_pairs_made_by_a_task(
     assert "images/s" in capsys.readouterr().out
 
 
+def test_reverse_learns_the_other_way_and_is_measured_so(
+    preset: str, pairs: str, tmp_path: pathlib.Path
+) -> None:
+    held_out = tmp_path / "held_out"
+    shutil.copytree(pairs, held_out)
+    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 12}
+    gan = train(pair_run(tmp_path / "W", preset, pairs, steps=2, reverse=True, **changes))
+    _, targets = gan.examples
+    assert np.ptp(targets, axis=-1).max() == 0  # the negatives, which are grey
+
+    with pytest.raises(ValueError, match="trained on other images"):
+        train(pair_run(tmp_path / "W", preset, pairs))
+    own = zoo.load(str(tmp_path / "W" / "preset"))
+    assert own.card["training"]["reverse"] is True
+    forth, back = (
+        translations.measure(
+            own, load_for(own, str(held_out), split="test", reverse=reverse), num_images=12
+        )["scores"]["model"]["l1"]
+        for reverse in (False, True)
+    )
+    assert abs(forth / back - 1) > 0.001
+    record = translations.evaluate(own, dataset=str(held_out), num_images=12)
+    (line,) = (tmp_path / "W" / "metrics.jsonl").read_text().splitlines()
+    for found in (record["scores"]["model"]["l1"], json.loads(line)["metrics"]["l1"]["value"]):
+        np.testing.assert_allclose(found, back, rtol=1e-4)
+
+
 def test_a_run_is_measured_on_pairs_that_it_has_not_seen(
     preset: str, pairs: str, tmp_path: pathlib.Path
 ) -> None:

@@ -53,6 +53,7 @@ def load_for(
     *,
     split: str = "train",
     task: str | None = None,
+    reverse: bool = False,
     jitter: bool = True,
     data_dir: str | os.PathLike | None = None,
 ) -> ImageSet | PairSet | UnpairedSet | LowHighSet:
@@ -62,12 +63,15 @@ def load_for(
         gan: The model; its `takes` is the kind.
         spec, split, data_dir: As in `load`.
         task: Of pairs: what makes the sources.
+        reverse: Of pairs: whether the target is what the model is given, and the source what it is
+            to make.
         jitter: Of pairs and two domains: whether training enlarges and crops the images at random,
             as Pix2Pix and CycleGAN do, which softens small ones. Without, they are mirrored alone.
 
     Raises:
-        DataError: as the loader, for a task of a model that does not take pairs, for two domains of
-            different channels, or for `jitter=False` of a model whose images are not jittered.
+        DataError: as the loader, for a task or `reverse` of a model that does not take pairs, for
+            two domains of different channels, or for `jitter=False` of a model whose images are not
+            jittered.
     """
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
@@ -75,6 +79,11 @@ def load_for(
         raise DataError(
             "A task makes the pairs of a model that is trained on pairs, as Pix2Pix is. "
             f"Received: task={task!r} for {type(gan).__name__}, which takes {gan.takes}."
+        )
+    if reverse and gan.takes != "pairs":
+        raise DataError(
+            "reverse swaps the pairs of a model that is trained on pairs, as Pix2Pix is. "
+            f"Received: reverse=True for {type(gan).__name__}, which takes {gan.takes}."
         )
     if not jitter and gan.takes not in ("pairs", "unpaired"):
         raise DataError(
@@ -92,6 +101,7 @@ def load_for(
             "source_channels": gan.source_shape[-1],
             "target_channels": channels,
             "task": task,
+            "reverse": reverse,
         }
     else:
         arguments["channels"] = channels

@@ -48,20 +48,26 @@ def evaluate(
     """
     card = gan.card or {}
     trained_on = card.get("dataset") or {}
-    task = task or (card.get("training") or {}).get("task")
+    training = card.get("training") or {}
+    task, reverse = task or training.get("task"), training.get("reverse", False)
     dataset = dataset or trained_on.get("name")
     if not dataset:
         raise ValueError("Nothing says which data set to compare with: give --dataset.")
-    held_out = data.load_for(gan, dataset, split=split, task=task, data_dir=data_dir)
+
+    def load(split: str) -> ImageSet | PairSet | UnpairedSet | LowHighSet:
+        return data.load_for(
+            gan, dataset, split=split, task=task, reverse=reverse, data_dir=data_dir
+        )
+
+    held_out = load(split)
     check_unseen(trained_on, held_out)
     if gan.takes == "unpaired":
         record = measure_unpaired(gan, held_out, num_images=num_images)
         return {**record, "trained_on": trained_on or None}
-    training = None
+    seen = None
     if gan.takes == "pairs" and trained_on.get("name") == dataset:
-        seen = trained_on["split"]
-        training = data.load_for(gan, dataset, split=seen, task=task, data_dir=data_dir)
-    record = measure(gan, held_out, training=training, num_images=num_images)
+        seen = load(trained_on["split"])
+    record = measure(gan, held_out, training=seen, num_images=num_images)
     return {**record, "trained_on": trained_on or None}
 
 

@@ -78,6 +78,22 @@ def test_without_jitter_images_are_mirrored_alone(gan, spec):
     assert 0.2 < np.mean(turned) < 0.8
 
 
+def test_reverse_makes_the_target_the_source():
+    gan = zoo.Pix2Pix(64, width=4, patch=16)
+    forth, back = (
+        kinds.load_for(gan, "sample:openmoji_pairs", reverse=reverse) for reverse in (False, True)
+    )
+    pairs = zip(
+        forth.images.take(3).as_numpy_iterator(), back.images.as_numpy_iterator(), strict=False
+    )
+    for (source, target), (there, here) in pairs:
+        np.testing.assert_array_equal((there, here), (target, source))
+    with pytest.raises(data.DataError, match="reverse swaps the pairs .* takes unpaired"):
+        kinds.load_for(
+            zoo.CycleGAN(16, width=4, blocks=1, patch=16), "sample:emoji_styles", reverse=True
+        )
+
+
 def test_jitter_is_of_image_to_image_models():
     gan = zoo.DCGAN(16, width=4)
     with pytest.raises(data.DataError, match="jitter is for models .* which takes images"):
