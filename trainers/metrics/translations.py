@@ -37,7 +37,8 @@ def evaluate(
     Args:
         gan: The model.
         dataset: What `trainers.data.load_for` reads; by default what the model was trained on.
-        task: What makes the sources of plain images, likewise.
+        task: What makes the sources of plain images, likewise. Pairs are swapped (`reverse`) where
+            the model learnt them so.
         split: The part of it; never one that the model was trained on.
         num_images: Most pairs to use, or images of each domain.
         data_dir: Where TFDS keeps its sets.
