@@ -26,7 +26,7 @@ def _define_flags() -> None:
     flags.DEFINE_bool(
         "reverse",
         None,
-        "Learn pairs from right to left: of the target, of the right half, make the other [no].",
+        "Swap the two images of each pair: learn to make the source of the target [no].",
     )
     flags.DEFINE_bool(
         "jitter",

@@ -40,6 +40,12 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, fashion: np.ndarray) -> str:
     return str(folder)
 
 
+@pytest.fixture
+def held_out(pairs: str, tmp_path: pathlib.Path) -> str:
+    """The same pairs in a folder that no run is trained on."""
+    return str(shutil.copytree(pairs, tmp_path / "held_out"))
+
+
 def pair_run(workdir: pathlib.Path, preset: str, dataset: str, **changes: object) -> Run:
     return small_run(workdir, **{"preset": preset, "dataset": dataset, **changes})
 
@@ -92,11 +98,9 @@ def test_pairs_made_by_a_task(
 
 
 def test_reverse_learns_the_other_way_and_is_measured_so(
-    preset: str, pairs: str, tmp_path: pathlib.Path
+    preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:
-    held_out = tmp_path / "held_out"
-    shutil.copytree(pairs, held_out)
-    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 12}
+    changes = {"evaluate_dataset": held_out, "evaluate_every": 2, "evaluate_images": 12}
     gan = train(pair_run(tmp_path / "W", preset, pairs, steps=2, reverse=True, **changes))
     _, targets = gan.examples
     assert np.ptp(targets, axis=-1).max() == 0  # the negatives, which are grey
@@ -107,29 +111,27 @@ def test_reverse_learns_the_other_way_and_is_measured_so(
     assert own.card["training"]["reverse"] is True
     forth, back = (
         translations.measure(
-            own, load_for(own, str(held_out), split="test", reverse=reverse), num_images=12
+            own, load_for(own, held_out, split="test", reverse=reverse), num_images=12
         )["scores"]["model"]["l1"]
         for reverse in (False, True)
     )
     assert abs(forth / back - 1) > 0.001
-    record = translations.evaluate(own, dataset=str(held_out), num_images=12)
+    record = translations.evaluate(own, dataset=held_out, num_images=12)
     (line,) = (tmp_path / "W" / "metrics.jsonl").read_text().splitlines()
     for found in (record["scores"]["model"]["l1"], json.loads(line)["metrics"]["l1"]["value"]):
         np.testing.assert_allclose(found, back, rtol=1e-4)
 
 
 def test_a_run_is_measured_on_pairs_that_it_has_not_seen(
-    preset: str, pairs: str, tmp_path: pathlib.Path
+    preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:
-    held_out = tmp_path / "held_out"
-    shutil.copytree(pairs, held_out)
-    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 12}
+    changes = {"evaluate_dataset": held_out, "evaluate_every": 2, "evaluate_images": 12}
     train(pair_run(tmp_path / "W", preset, pairs, steps=4, **changes))
     lines = (tmp_path / "W" / "metrics.jsonl").read_text().splitlines()
     records = [json.loads(line) for line in lines]
     assert [record["step"] for record in records] == [2, 4]
     gan = zoo.load(tmp_path / "W" / "preset")
-    found = load_for(gan, str(held_out), split="test")
+    found = load_for(gan, held_out, split="test")
     scores = translations.measure(gan, found, num_images=12)["scores"]["model"]
     metrics = records[-1]["metrics"]
     for name in ("l1", "psnr_y", "perceptual"):
@@ -172,7 +174,7 @@ def test_an_evaluation_that_cannot_be_is_refused_first(
 ) -> None:
     held_out = tmp_path / "held_out"
     shutil.copytree(pairs, held_out)
-    changes = {"evaluate_dataset": str(held_out), "evaluate_every": 2, "evaluate_images": 1}
+    changes = {"evaluate_dataset": held_out, "evaluate_every": 2, "evaluate_images": 1}
     with pytest.raises(ValueError, match="evaluate_every=2 .* At least 2 held-out images .*: 1"):
         train(pair_run(tmp_path / "W", preset, pairs, **changes))
     assert not (tmp_path / "W").exists()
