@@ -170,10 +170,8 @@ def test_a_dry_run_measures_both_phases_of_srgan(
 
 
 def test_an_evaluation_that_cannot_be_is_refused_first(
-    preset: str, pairs: str, tmp_path: pathlib.Path
+    preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:
-    held_out = tmp_path / "held_out"
-    shutil.copytree(pairs, held_out)
     changes = {"evaluate_dataset": held_out, "evaluate_every": 2, "evaluate_images": 1}
     with pytest.raises(ValueError, match="evaluate_every=2 .* At least 2 held-out images .*: 1"):
         train(pair_run(tmp_path / "W", preset, pairs, **changes))
