@@ -3,8 +3,9 @@
 Command:
     python -m trainers.data prepare satellite_maps
     python -m trainers --recipe=pix2pix_satellite --workdir=runs/pix2pix_satellite
-Cost: about 20 minutes on two CPU cores, by --dry_run (107 images/s).
-Score: not measured yet.
+Cost: about 10 minutes on two CPU cores with AVX-512 (200 images/s), 20 without.
+Score: L1 .126 and perceptual distance 6.18 on held-out longitudes; nearest neighbour .149 and 6.24.
+    Seas and vegetation come out, mountains hardly, and land gets a dotted grid (KID x 1000 1,062).
 """
 
 RECIPE = {
