@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare earth_day_night
     python -m trainers --recipe=pix2pix_day_night --workdir=runs/pix2pix_day_night
-Cost: about 10 minutes on two CPU cores with AVX-512 (210 images/s), 20 without.
+Cost: about 10 minutes on two CPU cores with AVX-512 (210 images/s); 20 without, by --dry_run.
 Score: L1 .036 and perceptual distance 3.86 on held-out longitudes; nearest neighbour .046 and 4.33.
 """
 

@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare satellite_maps
     python -m trainers --recipe=pix2pix_satellite --workdir=runs/pix2pix_satellite
-Cost: about 10 minutes on two CPU cores with AVX-512 (200 images/s), 20 without.
+Cost: about 10 minutes on two CPU cores with AVX-512 (210 images/s); 20 without, by --dry_run.
 Score: L1 .126 and perceptual distance 6.18 on held-out longitudes; nearest neighbour .149 and 6.24.
     Seas and vegetation come out, mountains hardly, and land gets a dotted grid (KID x 1000 1,062).
 """
