@@ -8,10 +8,10 @@ import tensorflow as tf
 
 from export.signatures import has_pictures, has_styles, task_png
 from zoo import GAN
-from zoo.checks import ANY_LABEL
-from zoo.image_to_image import ImageToImage
-from zoo.images import encode_png, from_uint8
-from zoo.noise_to_image import with_labels
+from zoo.core.checks import ANY_LABEL
+from zoo.core.image_to_image import ImageToImage
+from zoo.core.noise_to_image import with_labels
+from zoo.pictures.images import encode_png, from_uint8
 
 TOLERANCE = 1e-5
 # From images to images: an eighth of a grey level. Statistics of an image, divided by, enlarge what

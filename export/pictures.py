@@ -6,10 +6,10 @@ refused with INVALID_ARGUMENT and one line.
 
 import tensorflow as tf
 
-from zoo.images import luma
+from zoo.pictures.images import luma
 
 # Of what a signature makes; 1920 x 1080 fits. Pix2Pix at the paper's widths takes 0.8 GiB for that
-# and 13 s on two CPU cores. Larger pictures go through `zoo.tiles`.
+# and 13 s on two CPU cores. Larger pictures go through `zoo.pictures.tiles`.
 MAX_PIXELS = 2**21
 MAX_SIDE = 2**13
 

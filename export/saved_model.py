@@ -20,9 +20,9 @@ from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 from export import parity, pictures
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
-from zoo.image_to_image import ImageToImage
-from zoo.images import encode_png
-from zoo.presets import sha256, write_json
+from zoo.core.image_to_image import ImageToImage
+from zoo.core.presets import sha256, write_json
+from zoo.pictures.images import encode_png
 
 MANIFEST = "manifest.json"
 # It becomes a folder, and a name in requests.

@@ -10,10 +10,11 @@ from typing import Any
 import tensorflow as tf
 
 from export import pictures
-from zoo import GAN, checks
-from zoo import images as image_io
-from zoo.image_to_image import ImageToImage
-from zoo.noise_to_image import with_labels
+from zoo import GAN
+from zoo.core import checks
+from zoo.core.image_to_image import ImageToImage
+from zoo.core.noise_to_image import with_labels
+from zoo.pictures import images as image_io
 
 Signature = Callable[..., dict[str, tf.Tensor]]
 

@@ -8,17 +8,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from zoo.core.presets import FAMILIES
+
 ROOT = pathlib.Path(__file__).parent.parent
 HOUSE = {"zoo", "trainers", "export", "serving", "tests"}
 MAY_IMPORT = {"zoo": set(), "trainers": {"zoo"}, "export": {"zoo"}, "serving": set()}
 
 
-def imported(path: pathlib.Path) -> Iterator[str]:
+def imported_modules(path: pathlib.Path) -> Iterator[str]:
+    """Modules that a file imports, anywhere in it; of `from a import b` both a and a.b, if any."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            yield node.module.split(".")[0]
+            yield node.module
+            for alias in node.names:
+                inner = ROOT / node.module.replace(".", "/") / alias.name
+                if inner.is_dir() or inner.with_suffix(".py").is_file():
+                    yield f"{node.module}.{alias.name}"
+
+
+def imported(path: pathlib.Path) -> Iterator[str]:
+    """Top-level packages that a file imports."""
+    yield from (module.split(".")[0] for module in imported_modules(path))
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
@@ -30,9 +42,25 @@ def test_imports_go_one_way(package: str) -> None:
         assert foreign <= MAY_IMPORT[package], f"{path.relative_to(ROOT)} imports {foreign}"
 
 
-def test_presets_are_pure_data() -> None:
-    for path in (ROOT / "zoo").glob("*/presets.py"):
-        assert set(imported(path)) <= {"zoo"}, path
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_import_no_other_family(family: str) -> None:
+    others = {f"zoo.{other}" for other in FAMILIES if other != family}
+    for path in (ROOT / "zoo" / family).rglob("*.py"):
+        for module in imported_modules(path):
+            assert not any(f"{module}.".startswith(f"{other}.") for other in others), (path, module)
+
+
+@pytest.mark.parametrize("shared", ["core", "nn", "pictures"])
+def test_what_is_shared_imports_no_family(shared: str) -> None:
+    for path in (ROOT / "zoo" / shared).rglob("*.py"):
+        for module in imported_modules(path):
+            assert not any(f"{module}.".startswith(f"zoo.{f}.") for f in FAMILIES), (path, module)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_presets_are_pure_data(family: str) -> None:
+    path = ROOT / "zoo" / family / "presets.py"
+    assert set(imported_modules(path)) <= {"zoo.core.presets"}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from zoo.image_to_image import ImageToImage
+from zoo.core.image_to_image import ImageToImage
 
 
 def _networks(channels: int, made: int, body: Any) -> dict[str, keras.Model]:

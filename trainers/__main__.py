@@ -8,7 +8,7 @@ import dataclasses
 
 from absl import flags
 
-from zoo.cli import quiet_tensorflow, run_with_flags
+from zoo.core.commands import quiet_tensorflow, run_with_flags
 
 
 def _define_flags() -> None:

@@ -19,7 +19,7 @@ from trainers.checkpoint import Checkpoints
 from trainers.diagnosis import variety
 from trainers.journal import HISTORY, SAMPLES, Journal
 from trainers.stages import Part, part_at
-from zoo import images as image_io
+from zoo.pictures import images as image_io
 
 
 class TrainingDiverged(ValueError):

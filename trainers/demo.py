@@ -14,7 +14,7 @@ import time
 
 from absl import flags
 
-from zoo.cli import quiet_tensorflow, run_with_flags
+from zoo.core.commands import quiet_tensorflow, run_with_flags
 
 PRESET = "dcgan_fashion_mnist"
 IMAGES = 48
@@ -127,7 +127,7 @@ def _write_picture(workdir: pathlib.Path, picture: pathlib.Path) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from zoo.images import grid, write_png
+    from zoo.pictures.images import grid, write_png
 
     halves = []
     for model in ("mine", "pretrained"):

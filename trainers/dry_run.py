@@ -14,7 +14,7 @@ from trainers.checkpoint import state_of
 from trainers.fit import Run, labels_of, prepare
 from trainers.stages import Part
 from zoo import GAN
-from zoo.weights import trainable_parameters
+from zoo.core.weights import trainable_parameters
 
 STEPS = 5  # or as many as it takes until lazy regularizers come round again
 

@@ -46,7 +46,7 @@ from typing import Any
 
 from absl import flags
 
-from zoo.cli import quiet_tensorflow, run_with_flags
+from zoo.core.commands import quiet_tensorflow, run_with_flags
 
 # Images below which chance decides.
 TRUSTWORTHY = 1000

@@ -41,10 +41,10 @@ from trainers.workdir import (
     environment,
     locked,
 )
-from zoo import presets
-from zoo.image_to_image import SHEET_ROWS
-from zoo.presets import write_json
-from zoo.weights import trainable_parameters
+from zoo.core import presets
+from zoo.core.image_to_image import SHEET_ROWS
+from zoo.core.presets import write_json
+from zoo.core.weights import trainable_parameters
 
 JIT = {"auto": None, "on": True, "off": False}
 MIXED = ("float16", "bfloat16")
@@ -179,7 +179,7 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
             been written then. Or, on the way: data that cannot be read, a worker that is lost.
         CheckpointError: The last checkpoint cannot be written.
         TrainingDiverged: A loss or a weight is no longer finite.
-        zoo.cli.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
+        zoo.core.commands.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
     """
     run.check()
     workdir = pathlib.Path(run.workdir)

@@ -12,7 +12,7 @@ from typing import Any
 
 from absl import flags
 
-from zoo.cli import quiet_tensorflow, run_with_flags
+from zoo.core.commands import quiet_tensorflow, run_with_flags
 
 IMAGES = 5000
 
@@ -27,7 +27,7 @@ def _publish() -> None:
     quiet_tensorflow()
     import zoo
     from trainers.metrics import evaluation, translations
-    from zoo.presets import PRETRAINED
+    from zoo.core.presets import PRETRAINED
 
     gan = zoo.load(str(pathlib.Path(flags.FLAGS.run) / "preset"))
     folder = pathlib.Path(flags.FLAGS.to or PRETRAINED) / gan.card["name"]

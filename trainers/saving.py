@@ -12,7 +12,7 @@ from trainers.callbacks import StepCallback, TrainingDiverged
 from trainers.checkpoint import CheckpointError, Checkpoints
 from trainers.journal import Journal
 from trainers.signals import StopRequest
-from zoo.cli import Stopped
+from zoo.core.commands import Stopped
 
 
 class SaveCheckpoints(StepCallback):

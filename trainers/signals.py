@@ -5,7 +5,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from zoo.cli import Stopped
+from zoo.core.commands import Stopped
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

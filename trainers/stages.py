@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-from zoo.growth import Schedule
+from zoo.core.stages import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,14 +25,14 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("k
         sys.exit(f"error: {_message}")
     raise ImportError(_message)
 
-from zoo.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
+from zoo.core.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
 
 if TYPE_CHECKING:
     from zoo.biggan import BigGAN
     from zoo.cgan import CGAN
+    from zoo.core.gan import GAN
     from zoo.cyclegan import CycleGAN
     from zoo.dcgan import DCGAN
-    from zoo.gan import GAN
     from zoo.pix2pix import Pix2Pix
     from zoo.progan import ProGAN
     from zoo.srgan import SRGAN
@@ -75,7 +75,7 @@ def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
     Raises:
         PresetError: An unknown name, a preset without weights, or files that fail their checks.
     """
-    from zoo.gan import GAN
+    from zoo.core.gan import GAN
 
     return GAN.from_preset(name, load_weights=load_weights)
 
@@ -85,7 +85,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.metadata.version("gan-zoo")
     if name == "GAN":
-        return importlib.import_module("zoo.gan").GAN
+        return importlib.import_module("zoo.core.gan").GAN
     for family, class_name in FAMILIES.items():
         if name == class_name:
             return getattr(importlib.import_module(f"zoo.{family}"), class_name)

@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from zoo import list_presets, load, presets
-from zoo.cli import quiet_tensorflow, run
+from zoo import list_presets, load
+from zoo.core import presets
+from zoo.core.commands import quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
 
@@ -69,7 +70,7 @@ def _sample(args: argparse.Namespace) -> None:
     gan = _load(args.name)
     import numpy as np
 
-    from zoo import images
+    from zoo.pictures import images
 
     chunks = []
     begun = time.monotonic()
@@ -98,7 +99,7 @@ def _mix(args: argparse.Namespace) -> None:
     gan = _load(args.name)
     import numpy as np
 
-    from zoo import images
+    from zoo.pictures import images
 
     if not hasattr(gan, "mix"):
         raise ValueError(
@@ -130,11 +131,11 @@ def _upscale(args: argparse.Namespace) -> None:
 
 
 def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) -> None:
-    from zoo import files
+    from zoo.pictures import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
     gan = _load(args.name)
-    from zoo.image_to_image import ImageToImage
+    from zoo.core.image_to_image import ImageToImage
 
     if not isinstance(gan, ImageToImage):
         raise ValueError(

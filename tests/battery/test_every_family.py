@@ -21,10 +21,10 @@ from tests.battery.shared import folder_made_once
 from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
-from zoo.image_to_image import ImageToImage
-from zoo.images import to_uint8
-from zoo.noise_to_image import NoiseToImage, with_labels
-from zoo.presets import FAMILIES, get_preset, list_presets
+from zoo.core.image_to_image import ImageToImage
+from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.presets import FAMILIES, get_preset, list_presets
+from zoo.pictures.images import to_uint8
 
 # As TensorFlow found it: commands that tests run in this process turn oneDNN on for their children.
 ENVIRONMENT = dict(os.environ)

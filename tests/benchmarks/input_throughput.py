@@ -13,7 +13,7 @@ import json
 import statistics
 import time
 
-from zoo.cli import quiet_tensorflow
+from zoo.core.commands import quiet_tensorflow
 
 quiet_tensorflow()
 

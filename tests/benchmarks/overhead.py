@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from zoo.cli import quiet_tensorflow
+from zoo.core.commands import quiet_tensorflow
 
 quiet_tensorflow()
 

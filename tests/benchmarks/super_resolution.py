@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
-from zoo.cli import quiet_tensorflow
+from zoo.core.commands import quiet_tensorflow
 
 PEERS = {
     "esrgan-slim": "b53070ff01363e74d33138106dcc72b58d341c9fb7e8fd648554a4e7744142b5",

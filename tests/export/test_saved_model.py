@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
 from export import parity, saved_model
-from zoo.presets import sha256
+from zoo.core.presets import sha256
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ from trainers.dry_run import dry_run
 from trainers.fit import Run, train
 from trainers.journal import read_lines
 from trainers.metrics import evaluation
-from zoo import images as image_io
-from zoo.cli import Stopped
+from zoo.core.commands import Stopped
+from zoo.pictures import images as image_io
 
 SAMPLE = "sample:fashion_mnist"
 

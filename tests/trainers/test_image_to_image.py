@@ -16,7 +16,7 @@ from trainers.data.kinds import load_for
 from trainers.dry_run import dry_run
 from trainers.fit import Run, train
 from trainers.metrics import translations
-from zoo.images import grid
+from zoo.pictures.images import grid
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import pytest
 # A small model: what leaks, leaks by the step, the grid or the checkpoint, not by the weight.
 SCRIPT = """
 import sys
-from zoo.cli import quiet_tensorflow
+from zoo.core.commands import quiet_tensorflow
 quiet_tensorflow()
 import keras
 from trainers import callbacks, fit
-from zoo import presets
+from zoo.core import presets
 
 presets._registry()["tiny"] = presets.Preset(
     "tiny", "dcgan",

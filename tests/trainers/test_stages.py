@@ -14,7 +14,7 @@ from trainers.dry_run import dry_run
 from trainers.fit import train
 from trainers.journal import read_lines
 from trainers.stages import Part, part_at, parts_of
-from zoo.growth import Schedule
+from zoo.core.stages import Schedule
 
 SCHEDULE = Schedule(4, 16, stable=100, fade=50)
 

@@ -24,7 +24,7 @@ from trainers.callbacks import TrainingDiverged
 from trainers.data.image_set import in_order
 from trainers.fit import train
 from trainers.journal import read_lines
-from zoo import images as image_io
+from zoo.pictures import images as image_io
 
 
 def command(workdir: pathlib.Path, *arguments: str) -> list[str]:

@@ -11,9 +11,9 @@ import zoo
 from tests.zoo.steps import check_step
 from trainers.checkpoint import state_of
 from zoo.biggan import networks
-from zoo.images import to_uint8
-from zoo.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormConv2D
-from zoo.weights import trainable_parameters
+from zoo.core.weights import trainable_parameters
+from zoo.nn.layers import ConditionalBatchNormalization, SelfAttention, SpectralNormConv2D
+from zoo.pictures.images import to_uint8
 
 rng = np.random.default_rng(0)
 TINY = dict(resolution=32, channels=1, num_classes=3, width=2, latent_dim=8, shared_dim=4)

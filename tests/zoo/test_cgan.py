@@ -8,8 +8,8 @@ import tensorflow as tf
 import zoo
 from tests.zoo.steps import check_step, softplus
 from zoo.cgan import networks
-from zoo.cgan.labelled import LabelledConv2D, LabelledConv2DTranspose, OneHot
 from zoo.cgan.optimizer import MirzaSGD
+from zoo.nn.layers import LabelledConv2D, LabelledConv2DTranspose, OneHot
 
 
 def counted(network: keras.Model) -> list[int]:

@@ -12,8 +12,8 @@ from PIL import Image
 
 import zoo
 from zoo import __main__ as zoo_main
-from zoo import cli
-from zoo.images import grid
+from zoo.core import commands
+from zoo.pictures.images import grid
 
 NAME = "dcgan_fashion_mnist"
 
@@ -108,7 +108,7 @@ def test_ctrl_c_without_a_message_is_one_word(capsys: pytest.CaptureFixture) -> 
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as end:
-        cli.run(interrupted)
+        commands.run(interrupted)
     assert end.value.code == 130
     assert capsys.readouterr().err == "\nInterrupted.\n"
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from tests.zoo.steps import check_step
-from zoo.layers import NoiseDropout
+from zoo.nn.layers import NoiseDropout
 from zoo.pix2pix import networks
 
 SIZES = dict(resolution=16, width=4, patch=16)

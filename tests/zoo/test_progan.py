@@ -11,7 +11,8 @@ import zoo
 from export import saved_model
 from tests.zoo.steps import check_step, squared_gradients
 from trainers.checkpoint import Checkpoints, state_of
-from zoo.growing import GrowingGAN
+from zoo.core.growing import GrowingGAN
+from zoo.nn import progressive
 from zoo.progan import networks
 
 SIZES = dict(channels=1, latent_dim=6, fmap_base=16)
@@ -52,7 +53,7 @@ def test_parameters_are_the_papers(resolution: int, expected: tuple[int, int]) -
 
 
 def test_feature_maps_are_the_papers() -> None:
-    maps = [networks.features(4 << i, 8192, 512) for i in range(9)]
+    maps = [progressive.features(4 << i, 8192, 512) for i in range(9)]
     assert maps == [512, 512, 512, 512, 256, 128, 64, 32, 16]
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import zoo
 from tests.zoo.steps import check_step, softplus
-from zoo import features
+from zoo.nn import features
 from zoo.srgan import networks
 
 SIZES = dict(resolution=16, width=4, blocks=1, features="none", pretrain_steps=0)

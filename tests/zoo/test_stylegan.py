@@ -8,7 +8,7 @@ import tensorflow as tf
 import zoo
 from tests.zoo.steps import check_step, softplus, squared_gradients
 from tests.zoo.test_progan import check_that_nothing_jumps, conv, double, halve, leaky, pixel_norm
-from zoo.layers import random_draws, without_noise
+from zoo.nn.layers import random_draws, without_noise
 from zoo.stylegan import networks
 
 SIZES = dict(channels=1, latent_dim=6, fmap_base=16, mapping_layers=2)

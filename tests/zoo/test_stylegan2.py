@@ -9,12 +9,18 @@ import scipy.signal
 import tensorflow as tf
 
 import zoo
-from tests.zoo.layers.test_modulated import by_sample
+from tests.zoo.nn.layers.test_modulated import by_sample
 from tests.zoo.steps import check_step, softplus, squared_gradients
 from trainers.strategy import make_strategy
-from zoo.layers import DownsamplingConv2D, EqualizedConv2D, EqualizedDense, ModulatedConv2D, Noise
+from zoo.core.style_based import MeanStyle
+from zoo.nn.layers import (
+    DownsamplingConv2D,
+    EqualizedConv2D,
+    EqualizedDense,
+    ModulatedConv2D,
+    Noise,
+)
 from zoo.stylegan2 import networks
-from zoo.styles import MeanStyle
 
 SMALL = dict(resolution=8, latent_dim=6, fmap_base=20, fmap_max=7, mapping_layers=2, group=2)
 

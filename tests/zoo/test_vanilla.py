@@ -7,8 +7,8 @@ import tensorflow as tf
 
 import zoo
 from tests.zoo.steps import check_step, softplus
-from zoo import losses
-from zoo.vanilla.optimizer import GoodfellowSGD
+from zoo.nn import losses
+from zoo.nn.goodfellow_sgd import GoodfellowSGD
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_adapt_draws_the_mean_image(gan: zoo.VanillaGAN, fashion: np.ndarray) ->
 
 
 def test_dropout_is_drawn_from_the_step(gan: zoo.VanillaGAN) -> None:
-    from zoo.layers import Dropout, random_draws
+    from zoo.nn.layers import Dropout, random_draws
 
     layer, x = Dropout(0.2), tf.ones([200, 100])
     with random_draws(tf.constant([1, 2], tf.int64)):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from zoo.cli import quiet_tensorflow, run
+from zoo.core.commands import quiet_tensorflow, run
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from trainers.data.errors import DataError
-from zoo.presets import near_misses
+from zoo.core.presets import near_misses
 
 FOLDER = pathlib.Path(__file__).parent / "samples"
 

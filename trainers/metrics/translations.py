@@ -14,8 +14,8 @@ from trainers.metrics.evaluator import versions
 from trainers.metrics.features import Features
 from trainers.metrics.kid import kid
 from trainers.metrics.progress import with_progress
-from zoo.image_to_image import ImageToImage
-from zoo.images import like
+from zoo.core.image_to_image import ImageToImage
+from zoo.pictures.images import like
 
 BATCH = 16
 # What makes an image of sources: uint8 [N, h, w, c] -> uint8 [N, H, W, C].

@@ -9,7 +9,7 @@ import pkgutil
 from typing import Any
 
 from trainers.fit import Run
-from zoo.presets import near_misses
+from zoo.core.presets import near_misses
 
 
 def list_recipes() -> list[str]:

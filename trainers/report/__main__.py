@@ -6,7 +6,7 @@ any browser. A run writes it at every checkpoint; this writes it anew, of a run 
 
 from absl import flags
 
-from zoo.cli import run_with_flags
+from zoo.core.commands import run_with_flags
 
 
 def _define_flags() -> None:

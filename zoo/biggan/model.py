@@ -5,12 +5,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses, regularizers
-from zoo.accumulation import in_parts
 from zoo.biggan import networks
 from zoo.biggan.truncation import truncate
-from zoo.layers import StandingBatchNormalization, batch_statistics
-from zoo.noise_to_image import NoiseToImage
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.noise_to_image import NoiseToImage
+from zoo.nn import losses, regularizers
+from zoo.nn.layers import StandingBatchNormalization, batch_statistics
 
 # Standing statistics are the mean over so many batches of so many images.
 STANDING_BATCHES = 32

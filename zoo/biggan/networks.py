@@ -19,7 +19,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from zoo.layers import (
+from zoo.nn.layers import (
     ConditionalBatchNormalization,
     Orthogonal,
     SelfAttention,

@@ -5,12 +5,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses
-from zoo.accumulation import in_parts
 from zoo.cgan import networks
 from zoo.cgan.optimizer import MirzaSGD
-from zoo.layers import random_draws
-from zoo.noise_to_image import NoiseToImage
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.noise_to_image import NoiseToImage
+from zoo.nn import losses
+from zoo.nn.layers import random_draws
 
 L2 = 2.5e-5  # of the convolutional form's code
 

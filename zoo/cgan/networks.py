@@ -15,8 +15,14 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.cgan.labelled import LabelledConv2D, LabelledConv2DTranspose, OneHot
-from zoo.layers import BatchNormalization, Dropout, Maxout
+from zoo.nn.layers import (
+    BatchNormalization,
+    Dropout,
+    LabelledConv2D,
+    LabelledConv2DTranspose,
+    Maxout,
+    OneHot,
+)
 
 
 def _uniform(limit: float) -> keras.initializers.Initializer:

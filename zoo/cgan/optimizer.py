@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from zoo.vanilla.optimizer import GoodfellowSGD
+from zoo.nn.goodfellow_sgd import GoodfellowSGD
 
 
 @keras.saving.register_keras_serializable("gan_zoo")

@@ -7,13 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import checks, losses, patchgan
-from zoo import images as image_io
-from zoo.accumulation import in_parts
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.image_to_image import ImageToImage, padded_to
 from zoo.cyclegan import networks
 from zoo.cyclegan.pool import HistoryPool
 from zoo.cyclegan.schedule import LinearDecay
-from zoo.image_to_image import ImageToImage, padded_to
+from zoo.nn import losses, patchgan
+from zoo.pictures import images as image_io
 
 
 class CycleGAN(ImageToImage):

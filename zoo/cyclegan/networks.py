@@ -24,8 +24,8 @@ the same network of the mirror image.
 import keras
 from keras import layers
 
-from zoo import patchgan
-from zoo.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D, UpSampling2D
+from zoo.nn import patchgan
+from zoo.nn.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D, UpSampling2D
 
 UPSAMPLING = ("transposed", "nearest", "bilinear")
 

@@ -5,11 +5,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import losses
-from zoo.accumulation import in_parts
-from zoo.checks import integer
+from zoo.core.accumulation import in_parts
+from zoo.core.checks import integer
+from zoo.core.noise_to_image import NoiseToImage
 from zoo.dcgan import networks
-from zoo.noise_to_image import NoiseToImage
+from zoo.nn import losses
 
 
 class DCGAN(NoiseToImage):

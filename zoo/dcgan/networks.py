@@ -14,8 +14,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.dcgan.convolutions import Conv2D, Conv2DTranspose
-from zoo.layers import BatchNormalization
+from zoo.nn.layers import BatchNormalization, Conv2D, Conv2DTranspose
 
 
 def _normal(mean: float = 0.0) -> keras.initializers.Initializer:

@@ -1,6 +1,6 @@
 """DCGAN's presets: pure data."""
 
-from zoo.presets import Preset
+from zoo.core.presets import Preset
 
 PRESETS = [
     Preset(

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses, patchgan
-from zoo.accumulation import in_parts
-from zoo.image_to_image import ImageToImage, padded_to
-from zoo.images import LUMA
-from zoo.layers import random_draws
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.image_to_image import ImageToImage, padded_to
+from zoo.nn import losses, patchgan
+from zoo.nn.layers import random_draws
+from zoo.pictures.images import LUMA
 from zoo.pix2pix import networks
 
 # D's loss, G's, and the logit from which on D says real.

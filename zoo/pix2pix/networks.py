@@ -13,8 +13,8 @@ CD512-CD512-CD512-C512-C256-C128-C64, each of whose layers also sees the encoder
 import keras
 from keras import layers
 
-from zoo import patchgan
-from zoo.layers import NoiseDropout, PerImageBatchNormalization
+from zoo.nn import patchgan
+from zoo.nn.layers import NoiseDropout, PerImageBatchNormalization
 
 DROPPED = 3  # decoder layers with dropout
 

@@ -1,6 +1,6 @@
 """Pix2Pix's presets: pure data."""
 
-from zoo.presets import Preset
+from zoo.core.presets import Preset
 
 # A quarter of the paper's width, and patches of half an image.
 _SMALL = {"resolution": 64, "source_channels": 3, "channels": 3, "width": 16, "patch": 34}

@@ -6,10 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses, regularizers
-from zoo.accumulation import in_parts
-from zoo.growing import GrowingGAN
-from zoo.growth import Schedule
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.growing import GrowingGAN
+from zoo.core.stages import Schedule
+from zoo.nn import losses, regularizers
+from zoo.nn.progressive import FIRST
 from zoo.progan import networks
 
 
@@ -62,7 +64,7 @@ class ProGAN(GrowingGAN):
         drift_weight: float = 1e-3,
         **kwargs: Any,
     ) -> None:
-        resolution = checks.power_of_two("resolution", resolution, networks.FIRST)
+        resolution = checks.power_of_two("resolution", resolution, FIRST)
         sizes = {
             "channels": channels,
             "latent_dim": latent_dim,
@@ -86,7 +88,7 @@ class ProGAN(GrowingGAN):
                 resolution, channels, fmap_base, fmap_max, group, name="discriminator"
             ),
             schedule=Schedule(
-                networks.FIRST, resolution, round(1000 * stable_kimg), round(1000 * fade_kimg)
+                FIRST, resolution, round(1000 * stable_kimg), round(1000 * fade_kimg)
             ),
             **kwargs,
         )

@@ -7,10 +7,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import checks, losses
-from zoo.accumulation import in_parts
-from zoo.features import ContentLoss
-from zoo.image_to_image import ImageToImage
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.image_to_image import ImageToImage
+from zoo.nn import losses
+from zoo.nn.features import ContentLoss
 from zoo.srgan import networks
 
 PRETRAINING, ADVERSARIAL = "pretraining", "adversarial"
@@ -32,7 +33,7 @@ class SRGAN(ImageToImage):
         upsampling: How G doubles the size: "pixel_shuffle", the paper's; "nearest" or "bilinear",
             each followed by a convolution; "transposed", a convolution of 4x4.
         features: Whose features the content loss compares: "vgg19", the paper's, "hed", either with
-            "_22" for a shallow layer, or "none" for pixels. See `zoo.features`.
+            "_22" for a shallow layer, or "none" for pixels. See `zoo.nn.features`.
         adversarial: Weight of the adversarial loss beside the content loss.
         pretrain_steps: Updates of G alone.
         learning_rate: Of Adam, in both phases and networks.

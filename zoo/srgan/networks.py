@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import BatchNormalization, ImageConv2D, PixelShuffle, UpSampling2D
+from zoo.nn.layers import BatchNormalization, ImageConv2D, PixelShuffle, UpSampling2D
 
 UPSAMPLING = ("pixel_shuffle", "nearest", "bilinear", "transposed")
 

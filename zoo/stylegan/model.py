@@ -6,15 +6,16 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses, regularizers
-from zoo.accumulation import in_parts
-from zoo.growing import GrowingGAN
-from zoo.growth import Schedule, Stage
-from zoo.layers import random_draws
-from zoo.noise_to_image import with_labels
-from zoo.progan.networks import FIRST
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.growing import GrowingGAN
+from zoo.core.noise_to_image import with_labels
+from zoo.core.stages import Schedule, Stage
+from zoo.core.style_based import StyleBased
+from zoo.nn import losses, regularizers
+from zoo.nn.layers import random_draws
+from zoo.nn.progressive import FIRST
 from zoo.stylegan import networks
-from zoo.styles import StyleBased
 
 # Learning rate by resolution; .001 at those below.
 RATES = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}

@@ -16,10 +16,11 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo.growing import GrowingNetwork
-from zoo.layers import EqualizedConv2D, EqualizedDense, Noise, PixelNorm
-from zoo.layers.resampling import blur, box, nearest
-from zoo.progan.networks import (
+from zoo.core.growing import GrowingNetwork
+from zoo.core.style_based import MeanStyle
+from zoo.nn.layers import EqualizedConv2D, EqualizedDense, Noise, PixelNorm
+from zoo.nn.layers.resampling import blur, box, nearest
+from zoo.nn.progressive import (
     FIRST,
     LastBlock,
     features,
@@ -28,7 +29,6 @@ from zoo.progan.networks import (
     ready,
     resolutions,
 )
-from zoo.styles import MeanStyle
 
 MAPPING_RATE = 0.01  # of the learning rate, in the mapping network
 

@@ -6,13 +6,14 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo import checks, losses, regularizers
-from zoo.accumulation import in_parts
-from zoo.augment import AdaptiveStrength, ada, diff_augment
-from zoo.layers import MinibatchStd, random_draws
-from zoo.noise_to_image import with_labels
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.noise_to_image import with_labels
+from zoo.core.style_based import StyleBased
+from zoo.nn import losses, regularizers
+from zoo.nn.augment import AdaptiveStrength, ada, diff_augment
+from zoo.nn.layers import MinibatchStd, random_draws
 from zoo.stylegan2 import networks
-from zoo.styles import StyleBased
 
 AUGMENTS = (None, "ada", "diffaugment")
 

@@ -22,7 +22,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from zoo.layers import (
+from zoo.core.style_based import MeanStyle
+from zoo.nn.layers import (
     DownsamplingConv2D,
     EqualizedConv2D,
     EqualizedDense,
@@ -33,7 +34,6 @@ from zoo.layers import (
     Noise,
     PixelNorm,
 )
-from zoo.styles import MeanStyle
 
 ROOT2 = math.sqrt(2.0)
 MAPPING_RATE = 0.01  # of the learning rate, in mapping networks

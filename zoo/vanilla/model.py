@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from zoo import checks, losses
-from zoo.accumulation import in_parts
-from zoo.layers import random_draws
-from zoo.noise_to_image import NoiseToImage
+from zoo.core import checks
+from zoo.core.accumulation import in_parts
+from zoo.core.noise_to_image import NoiseToImage
+from zoo.nn import losses
+from zoo.nn.goodfellow_sgd import GoodfellowSGD
+from zoo.nn.layers import random_draws
 from zoo.vanilla import networks
-from zoo.vanilla.optimizer import GoodfellowSGD
 
 GENERATOR_LOSSES = {
     "non_saturating": losses.non_saturating_generator,

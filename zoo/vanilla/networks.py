@@ -11,7 +11,7 @@ The paper's pixels are in [0, 1], ours in [-1, 1]: G's last layer and D's first 
 import keras
 from keras import layers
 
-from zoo.layers import Dropout, Maxout
+from zoo.nn.layers import Dropout, Maxout
 
 
 def _uniform(limit: float) -> keras.initializers.Initializer:

@@ -23,7 +23,7 @@ def build() -> Any:
 def reference(gan: Any, real: np.ndarray) -> dict[str, np.ndarray]:
     import tensorflow as tf
 
-    from zoo import losses
+    from zoo.nn import losses
 
     latents = np.random.default_rng(0).uniform(-1, 1, (len(real), 100)).astype(np.float32)
     g_variables = gan.generator.trainable_variables

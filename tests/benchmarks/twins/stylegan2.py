@@ -44,7 +44,7 @@ def build() -> Any:
 
 def named(gan: Any) -> dict[str, tuple[str, Any]]:
     """Name -> the network ("g" or "d") and the variable of each trainable weight."""
-    from zoo.layers import (
+    from zoo.nn.layers import (
         DownsamplingConv2D,
         EqualizedConv2D,
         EqualizedDense,
@@ -101,8 +101,8 @@ def reference(gan: Any, real: np.ndarray) -> dict[str, np.ndarray]:
     """Without noise and mixing, which are draws."""
     import tensorflow as tf
 
-    from zoo import losses, regularizers
-    from zoo.layers import without_noise
+    from zoo.nn import losses, regularizers
+    from zoo.nn.layers import without_noise
 
     rng = np.random.default_rng(0)
     for network in (gan.generator, gan.discriminator):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo import images as image_io
+from zoo.pictures import images as image_io
 
 RUNS = json.loads(pathlib.Path(__file__).with_name("runs.json").read_text(encoding="utf-8"))
 

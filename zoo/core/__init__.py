@@ -1,0 +1,1 @@
+"""What families share: how a GAN trains, is saved, loaded and asked for images."""

@@ -1,0 +1,255 @@
+"""GANs from image to image: trained at one size, used at any."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo.core import checks
+from zoo.core.gan import GAN
+from zoo.pictures import images as image_io
+
+# Images that a sheet shows.
+SHEET_ROWS = 8
+# Pixels of images made at a time.
+PIXELS_AT_A_TIME = 2**20
+
+
+class ImageToImage(GAN):
+    """Base of GANs that make an image of an image.
+
+    A family writes `images_from`. `_config` holds `resolution`, the height and width that it is
+    trained at, `channels` of what it makes, and `source_channels` where what it translates has
+    others.
+
+    Attributes:
+        scale: Pixels of an output for each of the input, in height and in width.
+        directions: Ways to translate, where there are several: "a_to_b" and "b_to_a". The first is
+            the one that is taken where none is asked for; `images_from` takes `direction` then.
+        context: Pixels of the source, in each direction, that decide what a pixel becomes; None
+            where all do, as through statistics of the image. See `zoo.pictures.tiles`.
+        examples: (sources uint8 [n, h, w, c], targets uint8 [n, H, W, C]) that `sample_sheet`
+            shows, or None. A trainer sets them; plain `fit` takes the first batch's.
+    """
+
+    takes = "pairs"
+    scale = 1
+    directions: tuple[str, ...] = ()
+    context: int | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.examples: tuple[np.ndarray, np.ndarray] | None = None
+        self._functions: dict[tuple[int, str | None], Any] = {}
+
+    @property
+    def source_channels(self) -> int:
+        """Of the images to translate."""
+        return self._config.get("source_channels", self._config["channels"])
+
+    def channels_of(self, direction: str | None = None) -> tuple[int, int]:
+        """Channels of what is translated and of what is made, in a direction."""
+        return self.source_channels, self.image_shape[2]
+
+    @property
+    def source_shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of the images of a training batch that are translated."""
+        side = self._config["resolution"] // self.scale
+        return side, side, self.source_channels
+
+    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        """Sources f32 [N, h, w, c] and targets f32 [N, H, W, C] of a training batch, once checked.
+
+        Raises:
+            ValueError: Another type, shape or structure.
+            tf.errors.InvalidArgumentError: Values that are NaN or out of range.
+        """
+        owner = type(self).__name__
+        if not isinstance(batch, tuple | list) or len(batch) != 2:
+            received = (
+                f"{type(batch).__name__} of {len(batch)}"
+                if isinstance(batch, tuple | list)
+                else "one tensor"
+            )
+            raise ValueError(
+                f"{owner} trains on pairs of images, {self.pair_names}. Received: {received}."
+            )
+        first, second = batch
+        return (
+            checks.check_images(first, f"{owner}, first of a pair,", self.source_shape),
+            checks.check_images(second, f"{owner}, second of a pair,", self.image_shape),
+        )
+
+    # What the two images of a training batch are called.
+    pair_names = "(source, target)"
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
+        if self.examples is None and isinstance(x, tf.data.Dataset):
+            first, second = self.check_batch(next(iter(x)))
+            shown = [image_io.to_uint8(images[:SHEET_ROWS]).numpy() for images in (first, second)]
+            self.examples = (shown[0], shown[1])
+        return super().fit(x, *args, **kwargs)
+
+    # ---- images to images
+
+    def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """f32 [N, h, w, c] in [-1, 1] of any size -> f32 [N, scale h, scale w, C].
+
+        By the EMA generator; no row depends on another. A family with `directions` takes a third
+        argument, `direction`, one of them.
+
+        Args:
+            images: What to translate.
+            seed: Integer [2]; where it is given, and the paper has noise, noise is drawn from it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say how it translates.")
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """As `images_from`, without noise."""
+        return self.images_from(inputs)
+
+    def made_from(
+        self, images: tf.Tensor, *seed: tf.Tensor, direction: str | None = None
+    ) -> tf.Tensor:
+        """`images_from`, of a direction where there are several; None for the first."""
+        if not self.directions:
+            return self.images_from(images, *seed)
+        return self.images_from(images, *seed, direction=direction or self.directions[0])
+
+    def check_direction(self, direction: Any) -> str | None:
+        """The direction to translate in: one of `directions`, or None of a model without.
+
+        Raises:
+            ValueError: Another one.
+        """
+        owner = type(self).__name__
+        if not self.directions:
+            if direction is not None:
+                raise ValueError(
+                    f"{owner} translates one way only: leave direction out. "
+                    f"Received: direction={direction!r}."
+                )
+            return None
+        if direction is None:
+            return self.directions[0]
+        if direction not in self.directions:
+            raise ValueError(
+                f"direction must be one of {', '.join(self.directions)} of {owner}. "
+                f"Received: {direction!r}."
+            )
+        return direction
+
+    def check_sources(self, images: Any, direction: str | None = None) -> np.ndarray:
+        """uint8 [N, h, w, c], if that is what `images` are.
+
+        Args:
+            images: What to translate.
+            direction: In which; see `channels_of`.
+
+        Raises:
+            ValueError: Another type, rank or number of channels, or nothing to translate.
+        """
+        images = np.asarray(images)
+        channels, _ = self.channels_of(direction)
+        if (
+            images.dtype != np.uint8
+            or images.ndim != 4
+            or images.shape[-1] != channels
+            or not images.size
+        ):
+            raise ValueError(
+                f"{type(self).__name__} takes uint8 images [N, H, W, {channels}], of any size. "
+                f"Received: {images.dtype} {list(images.shape)}."
+            )
+        return images
+
+    def translate(
+        self, images: np.ndarray, direction: str | None = None, *, seed: int | None = None
+    ) -> np.ndarray:
+        """Translates images with the EMA generator.
+
+        Args:
+            images: uint8 [N, H, W, C], all of one size, which may be any.
+            direction: Of a model that has several: one of `directions`; None for the first.
+            seed: Where the paper has noise, row i draws it from seed + i; None leaves it out.
+
+        Returns:
+            uint8 [N, scale H, scale W, C'].
+
+        Raises:
+            ValueError: Anything else than such images, or another direction.
+        """
+        direction = self.check_direction(direction)
+        return self.translated(self.check_sources(images, direction), seed, direction)
+
+    def translated(
+        self, images: np.ndarray, seed: int | None = None, direction: str | None = None
+    ) -> np.ndarray:
+        """`translate` of images that are checked: a few at a time, one by one with a seed."""
+        self._settle_once()
+        n, height, width, _ = images.shape
+        pixels = height * width * self.scale**2
+        each = 1 if seed is not None else max(1, PIXELS_AT_A_TIME // pixels)
+        chunks = []
+        for start in range(0, n, each):
+            given = [tf.constant(images[start : start + each])]
+            if seed is not None:
+                given.append(tf.constant([seed + start, 0], tf.int64))
+            chunks.append(self._translating(len(given), direction)(*given).numpy())
+        return np.concatenate(chunks)
+
+    def _translating(self, inputs: int, direction: str | None) -> Any:
+        """The function of images uint8, and of a seed where there are two inputs."""
+        key = (inputs, direction)
+        if key not in self._functions:
+            channels, _ = self.channels_of(direction)
+            spec = [
+                tf.TensorSpec([None, None, None, channels], tf.uint8),
+                tf.TensorSpec([2], tf.int64),
+            ]
+            self._functions[key] = tf.function(
+                lambda images, *seed: image_io.to_uint8(
+                    self.made_from(image_io.from_uint8(images), *seed, direction=direction)
+                ),
+                input_signature=spec[:inputs],
+                autograph=False,
+            )
+        return self._functions[key]
+
+    def sample_sheet(self) -> tuple[np.ndarray, int] | None:
+        """Rows of source, translation and target: uint8 [3 n, H, W, C], and 3; None of no examples.
+
+        A source that is smaller is enlarged; what it has beyond colours, a mask, is left out.
+        """
+        if self.examples is None:
+            return None
+        sources, targets = self.examples
+        made = self.translate(sources)
+        rows = [
+            image_io.like(image, made.shape[1:])
+            for row in zip(sources, made, targets, strict=True)
+            for image in row
+        ]
+        return np.stack(rows), 3
+
+
+def padded_to(images: tf.Tensor, multiple: int, least: int = 1) -> tf.Tensor:
+    """Images [N, H, W, C] reflected at the bottom and right until H and W are multiples.
+
+    The reflection goes back and forth, so that an image may be of any size, one pixel too.
+
+    Args:
+        images: Of any size.
+        multiple: What H and W are divisible by afterwards.
+        least: What they are at least.
+    """
+    for axis in (1, 2):
+        size = tf.shape(images)[axis]
+        index = tf.range(-(-tf.maximum(size, least) // multiple) * multiple)
+        period = tf.maximum(2 * (size - 1), 1)
+        index = index % period
+        images = tf.gather(images, tf.minimum(index, period - index), axis=axis)
+    return images

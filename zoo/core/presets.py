@@ -1,0 +1,335 @@
+"""Presets: from a name, a folder, hf:// or gs:// to the files of a model, with hashes checked.
+
+A preset folder holds `config.json` (family and constructor arguments), `model.weights.h5` (EMA
+generator and discriminator) and `card.json` (data, licence, recipe, sha256, scores). Nothing in it
+is code: the class comes from the registry below, the weights are plain HDF5 arrays.
+"""
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import importlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+
+# The registry: family (the folder in zoo/) -> its class. A new variant is one line here.
+FAMILIES = {
+    "vanilla": "VanillaGAN",
+    "dcgan": "DCGAN",
+    "cgan": "CGAN",
+    "progan": "ProGAN",
+    "stylegan": "StyleGAN",
+    "stylegan2": "StyleGAN2",
+    "biggan": "BigGAN",
+    "pix2pix": "Pix2Pix",
+    "cyclegan": "CycleGAN",
+    "srgan": "SRGAN",
+}
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.weights.h5"
+CARD_FILE = "card.json"
+SAMPLES_FILE = "samples.png"
+
+PRETRAINED = pathlib.Path(__file__).parents[1] / "pretrained"
+
+
+class PresetError(ValueError):
+    """A preset that cannot be found, read or trusted."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One named configuration of a family.
+
+    Attributes:
+        name: `<family>_<data set>`, or the paper's own configuration.
+        family: Key of `FAMILIES`.
+        config: Constructor arguments of the family's class.
+        description: One sentence for a list.
+        parameters: Trainable parameters by network, as the paper or its reference code has them.
+    """
+
+    name: str
+    family: str
+    config: dict[str, Any]
+    description: str
+    parameters: dict[str, int]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """Where the preset's bundled files stand, if it is pretrained."""
+        return PRETRAINED / self.name
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether weights are bundled."""
+        return (self.folder / WEIGHTS_FILE).is_file()
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What a name resolved to.
+
+    `weights` is None where the preset is an architecture alone; `card` likewise.
+    """
+
+    name: str
+    family: str
+    config: dict[str, Any]
+    weights: pathlib.Path | None
+    card: dict[str, Any] | None
+
+
+@functools.cache
+def _registry() -> dict[str, Preset]:
+    registry: dict[str, Preset] = {}
+    for family in FAMILIES:
+        for preset in importlib.import_module(f"zoo.{family}.presets").PRESETS:
+            if preset.name in registry or preset.family != family:
+                raise PresetError(
+                    "A preset's name must be unique and its family the folder it stands in. "
+                    f"Received: {preset.name!r} of family {preset.family!r} in zoo/{family}."
+                )
+            registry[preset.name] = preset
+    return registry
+
+
+def list_families() -> list[str]:
+    """Names of all families."""
+    return sorted(FAMILIES)
+
+
+def list_presets(family: str | None = None) -> list[str]:
+    """Names of all presets, or of one family's.
+
+    Raises:
+        PresetError: `family` is not one of `list_families()`.
+    """
+    if family is not None and family not in FAMILIES:
+        raise PresetError(
+            f"A family must be one of {list_families()}. Received: {family!r}."
+            + near_misses(family, list_families())
+        )
+    return sorted(p.name for p in _registry().values() if family in (None, p.family))
+
+
+def get_preset(name: str) -> Preset:
+    """The record of a named preset.
+
+    Raises:
+        PresetError: No preset of that name.
+    """
+    if name not in _registry():
+        raise PresetError(
+            "A preset must be a name from zoo.list_presets(), a folder with a "
+            f"{CONFIG_FILE}, hf://user/repo or gs://bucket/path. Received: {name!r}."
+            + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
+        )
+    return _registry()[name]
+
+
+def near_misses(name: str, known: Iterable[str]) -> str:
+    """` Did you mean 'a' or 'b'?` of the known names that resemble `name`, or nothing."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    close = difflib.get_close_matches(name.lower(), by_lower, cutoff=0.6)
+    return f" Did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else ""
+
+
+def resolve(name: str | os.PathLike[str]) -> Source:
+    """Finds and checks what stands behind a preset's name.
+
+    Raises:
+        PresetError: Unknown name, unreadable or incomplete files, a hash that does not match.
+    """
+    if isinstance(name, os.PathLike):
+        name = os.fspath(name)
+    if not isinstance(name, str):
+        raise PresetError(
+            "A preset must be a name from zoo.list_presets(), a folder, hf://user/repo or "
+            f"gs://bucket/path. Received: {name!r}."
+        )
+    if "://" in name:
+        return _read_folder(_download(name), name)
+    if name in _registry():
+        preset = _registry()[name]
+        if preset.pretrained:
+            return _read_folder(preset.folder, name)
+        return Source(name, preset.family, dict(preset.config), None, None)
+    folder = pathlib.Path(name)
+    if folder.is_dir():
+        inner = folder / "preset"
+        if (inner / CONFIG_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
+            raise PresetError(f"{name!r} is the workdir of a training run: load {str(inner)!r}.")
+        return _read_folder(folder, name)
+    get_preset(name)  # raises, with near misses
+
+
+def _read_folder(folder: pathlib.Path, name: str) -> Source:
+    config = _read_json(folder / CONFIG_FILE)
+    family, arguments = config.get("family"), config.get("config")
+    if family not in list_families() or not isinstance(arguments, dict):
+        raise PresetError(
+            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
+            f"Received family: {family!r}."
+        )
+    card = _read_json(card_path(folder))
+    hashes = card.get("sha256")
+    if not isinstance(hashes, dict) or WEIGHTS_FILE not in hashes:
+        raise PresetError(f"{card_path(folder)} must give the sha256 of {WEIGHTS_FILE}.")
+    for file, expected in hashes.items():
+        if not (folder / file).is_file():
+            raise PresetError(f"{card_path(folder)} names {file}, which is not there.")
+        received = sha256(folder / file)
+        if received != expected:
+            raise PresetError(
+                f"The sha256 of {folder / file} must be {expected}, as {CARD_FILE} says. "
+                f"Received: {received}. The file is damaged or was exchanged: fetch it again."
+            )
+    return Source(name, family, arguments, folder / WEIGHTS_FILE, card)
+
+
+def card_path(folder: pathlib.Path) -> pathlib.Path:
+    """Where a preset folder keeps its card."""
+    return folder / CARD_FILE
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PresetError(
+            f"A preset folder must hold {CONFIG_FILE}, {WEIGHTS_FILE} and {CARD_FILE}. "
+            f"Received: {path.parent}, without {path.name}."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise PresetError(f"{path} must be readable JSON. Received: {error}.") from None
+    if not isinstance(content, dict):
+        raise PresetError(f"{path} must hold a JSON object. Received: {type(content).__name__}.")
+    return content
+
+
+def _download(address: str) -> pathlib.Path:
+    """Fetches a remote preset's three files; returns their folder.
+
+    Hugging Face's client keeps its own cache; other addresses are fetched anew each time.
+    """
+    if address.startswith("hf://"):
+        try:
+            from huggingface_hub import snapshot_download
+        except ImportError:
+            raise PresetError(
+                f"{address} needs the Hugging Face client: pip install huggingface_hub"
+            ) from None
+        try:
+            return pathlib.Path(
+                snapshot_download(
+                    address.removeprefix("hf://"),
+                    allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, CARD_FILE],
+                )
+            )
+        except Exception as error:  # the hub's errors share no base class
+            raise PresetError(f"{address} could not be fetched: {error}") from error
+
+    import tensorflow as tf  # its file systems know gs://
+
+    key = hashlib.sha256(address.encode()).hexdigest()[:16]
+    cache = pathlib.Path.home() / ".cache" / "gan_zoo" / key
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    fresh = pathlib.Path(tempfile.mkdtemp(prefix=f"{key}.", dir=cache.parent))
+    try:
+        for file in (CONFIG_FILE, CARD_FILE, WEIGHTS_FILE):
+            tf.io.gfile.copy(f"{address.rstrip('/')}/{file}", str(fresh / file), overwrite=True)
+        replace_folder(fresh, cache)
+    except tf.errors.OpError as error:
+        raise PresetError(f"{address} could not be fetched: {error.message}") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return cache
+
+
+def write(
+    folder: pathlib.Path,
+    *,
+    family: str,
+    config: dict[str, Any],
+    weights: pathlib.Path,
+    card: dict[str, Any],
+    samples: bytes | None,
+) -> None:
+    """Writes a preset folder, whole or not at all.
+
+    Args:
+        folder: Where; replaced if it is there.
+        family: Key of `FAMILIES`.
+        config: Constructor arguments.
+        weights: A finished weights file, moved into the folder.
+        card: Content of `card.json`; `sha256` is added here.
+        samples: A PNG, or None.
+
+    Raises:
+        PresetError: `folder` holds something that is not a preset.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not (folder / CONFIG_FILE).is_file() and any(folder.iterdir()):
+        raise PresetError(
+            "A preset is written to a new folder, or in place of an older preset. "
+            f"Received: {folder}, which holds something else."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        fresh.chmod(0o755)  # mkdtemp makes it private
+        shutil.move(weights, fresh / WEIGHTS_FILE)
+        write_json(fresh / CONFIG_FILE, {"family": family, "config": config})
+        if samples is not None:
+            (fresh / SAMPLES_FILE).write_bytes(samples)
+        hashes = {file: sha256(fresh / file) for file in (CONFIG_FILE, WEIGHTS_FILE)}
+        write_json(card_path(fresh), {**card, "sha256": hashes})
+        replace_folder(fresh, folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def sweep(folder: pathlib.Path) -> None:
+    """Clears what a killed `write` of `folder` left beside it; what it had moved away comes back.
+
+    Only where no other process writes it.
+    """
+    for rest in folder.parent.glob(f".{folder.name}.*"):
+        if rest.name.endswith(".old") and not folder.exists():
+            rest.rename(folder)
+        else:
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
+    """Puts a finished folder in another's place by two renames; neither is ever there half."""
+    old = fresh.with_name(fresh.name + ".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+    """Indented JSON with a final newline; a file that was there is replaced by a rename."""
+    fresh = path.with_name(f".{path.name}.unfinished")
+    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,180 @@
+"""A GAN as files: presets, and Keras's own format."""
+
+import functools
+import importlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Hashable
+from typing import Any, Self
+
+import keras
+import numpy as np
+
+from zoo.core import presets, weights
+from zoo.pictures import images as image_io
+
+
+class Saving(keras.Model):
+    """A GAN as far as it is loaded and saved. `zoo.core.gan.GAN` trains it.
+
+    Attributes:
+        family: Key of `presets.FAMILIES`.
+        card: The `card.json` of the preset that this model was loaded from, or None.
+        ema_decay: See `zoo.core.gan.GAN`.
+        steps: int64 variable, generator updates so far.
+    """
+
+    family: str
+    ema_decay: float
+    steps: keras.Variable
+    generator: keras.Model
+    discriminator: keras.Model
+    ema_generator: keras.Model
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.card: dict[str, Any] | None = None
+        self._config: dict[str, Any] = {}
+        self._settled_at = 0
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(H, W, C)."""
+        resolution = self._config["resolution"]
+        return resolution, resolution, self._config["channels"]
+
+    @property
+    def num_classes(self) -> int:
+        """Of the labels that the networks are given; 0 where they take none."""
+        return self._config.get("num_classes", 0)
+
+    def structure(self) -> Hashable:
+        """What the networks are now, as far as it changes while they train: growth.
+
+        Read on the host before images are drawn; each value is compiled once.
+        """
+        return None
+
+    def settle(self) -> None:
+        """Before images are shown: what the paper computes afresh for that. Mostly nothing."""
+
+    def _settle_once(self) -> None:
+        steps = int(self.steps.numpy())
+        if steps != self._settled_at:
+            self.settle()
+            self._settled_at = steps
+
+    def sample_sheet(self) -> tuple[np.ndarray, int] | None:
+        """Images for a person to look at: uint8 [n, H, W, C], and how many stand in a row.
+
+        None where there is nothing to show.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say what it shows.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Constructor arguments: a preset's `config`."""
+        return {**self._config, "ema_decay": self.ema_decay}
+
+    @classmethod
+    def from_preset(cls, name: str | os.PathLike[str], *, load_weights: bool = True) -> Self:
+        """Loads a preset; see `zoo.load`. A family's class insists on that family.
+
+        Raises:
+            PresetError: Also when the preset is of another family.
+        """
+        source = presets.resolve(name)
+        name = source.name
+        class_name = presets.FAMILIES[source.family]
+        family_class = getattr(importlib.import_module(f"zoo.{source.family}"), class_name)
+        if not issubclass(family_class, cls):
+            raise presets.PresetError(
+                f"{cls.__name__}.from_preset loads presets of family {cls.family!r}. "
+                f"Received: {name!r} of family {source.family!r}; "
+                f"use zoo.load or zoo.{class_name}."
+            )
+        if load_weights and source.weights is None:
+            raise presets.PresetError(
+                f"{name!r} has no pretrained weights. "
+                f"zoo.load({name!r}, load_weights=False) builds the untrained architecture."
+            )
+        try:
+            gan = family_class(**source.config)
+        except (TypeError, ValueError) as error:
+            raise presets.PresetError(
+                f"The config of preset {name!r} must be arguments of {class_name}: {error}"
+            ) from error
+        if load_weights:
+            try:
+                weights.Pair(gan.generator, gan.discriminator).load_weights(source.weights)
+            except (ValueError, OSError, KeyError) as error:
+                raise presets.PresetError(
+                    f"{source.weights} must hold the weights of {name!r}. Received: {error}"
+                ) from error
+            gan.ema_generator.set_weights(gan.generator.get_weights())
+            gan.card = source.card
+        return gan
+
+    def save_to_preset(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        card: dict[str, Any] | None = None,
+        dtype: str = "float32",
+    ) -> None:
+        """Writes a folder that `zoo.load` reads: the EMA generator and the discriminator.
+
+        Optimizers stay out: training that starts from a preset goes on from the EMA. (To go on
+        with a run exactly, resume it from its checkpoints.)
+
+        Args:
+            folder: Written whole or not at all; replaced if it is there.
+            card: What to say of the weights: data set, licence, recipe, scores. The card of the
+                preset that the model came from is kept, as `trained_from` once it was trained on.
+            dtype: "float32", or "float16", which halves the file; the model that is loaded from it
+                is still float32.
+        """
+        if dtype not in ("float32", "float16"):
+            raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
+        folder = pathlib.Path(folder)
+        self._settle_once()
+        with tempfile.TemporaryDirectory() as scratch:
+            file = pathlib.Path(scratch) / presets.WEIGHTS_FILE
+            weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
+            if dtype != "float32":
+                file = weights.cast(file, dtype)
+            shown = self.sample_sheet()
+            presets.write(
+                folder,
+                family=self.family,
+                config=self.get_config(),
+                weights=file,
+                card={
+                    "name": folder.resolve().name,
+                    **self._inherited_card(),
+                    **(card or {}),
+                    "family": self.family,
+                    "parameters": {
+                        "generator": weights.trainable_parameters(self.generator),
+                        "discriminator": weights.trainable_parameters(self.discriminator),
+                    },
+                },
+                samples=image_io.encode_png(image_io.grid(*shown)) if shown else None,
+            )
+
+    @functools.wraps(keras.Model.save)
+    def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
+        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
+            raise ValueError(
+                "A GAN is saved as .keras, or by save_to_preset(folder) for zoo.load. "
+                f"Received: {filepath}."
+            )
+        super().save(filepath, *args, **kwargs)
+
+    def _inherited_card(self) -> dict[str, Any]:
+        """What the card that this model was loaded with still says of its weights."""
+        if self.card is None:
+            return {}
+        if int(self.steps.numpy()):
+            return {"trained_from": self.card}
+        return {key: value for key, value in self.card.items() if key != "sha256"}

@@ -1,0 +1,1 @@
+"""Building blocks of networks and training: losses, regularizers, augmentation, layers."""

@@ -1,0 +1,181 @@
+"""Adversarial losses: pure functions of logits, the equation beside each.
+
+D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas
+`GAN.minimize` makes that the mean over the global batch. They are taken in float32 at
+least, whatever the networks compute in.
+"""
+
+import tensorflow as tf
+
+
+def minimax_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E[log D(x)] - E[log(1 - D(G(z)))]  (Goodfellow et al. 2014, eq. 1, as a minimisation).
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    # -log sigmoid(a) = softplus(-a);  -log(1 - sigmoid(a)) = softplus(a)
+    return _mean_softplus(-real_logits) + _mean_softplus(fake_logits)
+
+
+def non_saturating_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E[log D(G(z))]  (Goodfellow et al. 2014, section 3).
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return _mean_softplus(-fake_logits)
+
+
+def minimax_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """E[log(1 - D(G(z)))]  (Goodfellow et al. 2014, eq. 1, G's part).
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return -_mean_softplus(fake_logits)
+
+
+def wasserstein_discriminator(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
+    """E[D(G(z))] - E[D(x)]  (Arjovsky et al. 2017, equation 2, as a minimisation).
+
+    It holds for a critic whose gradient is bounded: see `zoo.nn.regularizers.gradient_penalty`.
+
+    Args:
+        real_scores: float, any shape: the critic's scores of real images.
+        fake_scores: float, any shape: the critic's scores of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return _mean(fake_scores) - _mean(real_scores)
+
+
+def wasserstein_generator(fake_scores: tf.Tensor) -> tf.Tensor:
+    """-E[D(G(z))]  (Arjovsky et al. 2017, equation 3).
+
+    Args:
+        fake_scores: float, any shape: the critic's scores of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return -_mean(fake_scores)
+
+
+def drift(real_scores: tf.Tensor) -> tf.Tensor:
+    """E[D(x)^2], which holds a critic's scores near 0  (Karras et al. 2018, appendix A.1).
+
+    Args:
+        real_scores: float, any shape: the critic's scores of real images.
+
+    Returns:
+        f32 scalar, without the paper's factor of 1e-3.
+    """
+    return tf.reduce_mean(tf.square(_float32_at_least(real_scores)))
+
+
+def hinge_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]  (Lim & Ye 2017; Miyato et al. 2018, eq. 16).
+
+    Here D(x) is the logit itself.
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    real_logits, fake_logits = _float32_at_least(real_logits), _float32_at_least(fake_logits)
+    return _mean(tf.nn.relu(1.0 - real_logits)) + _mean(tf.nn.relu(1.0 + fake_logits))
+
+
+def hinge_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E[D(G(z))], D the logit itself  (Miyato et al. 2018, equation 17).
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return -_mean(fake_logits)
+
+
+def least_squares_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """1/2 E[(D(x) - 1)^2] + 1/2 E[D(G(z))^2], D the logit itself  (Mao et al. 2017, equation 9).
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    real_logits, fake_logits = _float32_at_least(real_logits), _float32_at_least(fake_logits)
+    return 0.5 * _mean(tf.square(real_logits - 1.0)) + 0.5 * _mean(tf.square(fake_logits))
+
+
+def least_squares_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """1/2 E[(D(G(z)) - 1)^2], D the logit itself  (Mao et al. 2017, equation 9).
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return 0.5 * _mean(tf.square(_float32_at_least(fake_logits) - 1.0))
+
+
+def relativistic_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E[log sigmoid(D(x) - D(G(z)))], row by row  (Jolicoeur-Martineau 2019, RpGAN).
+
+    D need only tell which of a pair is real, so no mode can be left alone; with R1 + R2 of
+    `zoo.nn.regularizers.r1_penalty` it is the loss of R3GAN (Huang et al. 2024, equations 2 and 4).
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, the same shape: D's logits of the generated images they are paired with.
+
+    Returns:
+        f32 scalar.
+    """
+    return _mean_softplus(_float32_at_least(fake_logits) - _float32_at_least(real_logits))
+
+
+def relativistic_generator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
+    """-E[log sigmoid(D(G(z)) - D(x))], row by row  (Jolicoeur-Martineau 2019, RpGAN).
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, the same shape: D's logits of the generated images they are paired with.
+
+    Returns:
+        f32 scalar.
+    """
+    return relativistic_discriminator(fake_logits, real_logits)
+
+
+def _mean_softplus(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.nn.softplus(_float32_at_least(x)))
+
+
+def _mean(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(_float32_at_least(x))
+
+
+def _float32_at_least(x: tf.Tensor) -> tf.Tensor:
+    x = tf.convert_to_tensor(x)
+    return tf.cast(x, tf.float32) if x.dtype.size < 4 else x

@@ -1,0 +1,1 @@
+"""Pictures: files in and out, grids and PNG, tiles of large images."""

@@ -1,0 +1,354 @@
+"""Picture files of any size, through a GAN that makes an image of an image."""
+
+import dataclasses
+import pathlib
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from zoo.pictures.tiles import translate_large
+
+if TYPE_CHECKING:  # so that wrong paths are told before TensorFlow is there
+    from zoo.core.image_to_image import ImageToImage
+
+# Files of a folder that are taken for pictures.
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# Files that are written.
+WRITTEN = (".png", ".jpg", ".jpeg")
+# Pixels of a file, looked up in its header before anything is decoded.
+MAX_PIXELS = 2**27
+# Pixels of what is made of it.
+MAX_MADE = 2**28
+MAX_JPEG_SIDE = 65_535
+# Channels of the source of a model that can be given pictures: grey, RGB, RGB and alpha.
+CHANNELS = (1, 3, 4)
+JPEG_QUALITY = 95
+MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
+
+
+class PictureError(ValueError):
+    """A file that is no picture, or none that can be translated."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A decoded file.
+
+    Attributes:
+        colours: uint8 [H, W, C]; C is what the model takes.
+        alpha: uint8 [H, W], or None of a picture that is opaque, or whose alpha is in `colours`.
+        profile: ICC profile of the colours, if there is one.
+        note: What a person should know of the file, or an empty text.
+    """
+
+    colours: np.ndarray
+    alpha: np.ndarray | None
+    profile: bytes | None
+    note: str
+
+
+def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
+    """Decodes a picture, upright as its EXIF orientation says.
+
+    Grey, palettes, CMYK, YCbCr and Lab become RGB; of 16 bits a channel the upper 8 are taken. Of
+    an animation the first frame is taken.
+
+    Args:
+        path: A file of any format that Pillow reads.
+        channels: One of `CHANNELS`; to 1, colours are turned into grey.
+        scale: Of the model: the limit is on what comes out, too.
+
+    Raises:
+        PictureError: No picture, a damaged or truncated one, one of too many pixels, or of another
+            number of bits.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+            image = Image.open(path)
+    except Image.DecompressionBombError as error:
+        pixels = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_large(int(pixels[1]) if pixels else None) from None
+    except Exception as error:  # Pillow's errors share no base class
+        received = getattr(error, "strerror", None) or "a file of another kind"
+        raise PictureError(
+            f"A picture must be a PNG, a JPEG or another file that Pillow reads. "
+            f"Received: {received}."
+        ) from None
+    with image:
+        pixels = image.width * image.height
+        if pixels > MAX_PIXELS or pixels * scale**2 > MAX_MADE:
+            raise _too_large(pixels, scale)
+        note = ""
+        try:
+            frames = getattr(image, "n_frames", 1)
+            image.load()
+            upright = ImageOps.exif_transpose(image)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise PictureError(
+                f"A picture must be a whole file. Received: {reason.rstrip('.')}."
+            ) from None
+        if frames > 1 and image.format != "MPO":  # a camera's, with previews
+            note = f"the first of {frames} frames is taken"
+        return dataclasses.replace(_decoded(upright, channels, image.format), note=note)
+
+
+def _too_large(pixels: int | None, scale: int = 1) -> PictureError:
+    rule = f"A picture must have at most {MAX_PIXELS:,} pixels"
+    if scale > 1:
+        rule += f", and {MAX_MADE:,} once it is enlarged {scale} times"
+    received = "more" if pixels is None else f"{pixels:,}"
+    return PictureError(f"{rule}. Received: {received}.")
+
+
+def _decoded(image: Image.Image, channels: int, file_format: str | None) -> Picture:
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
+    if image.mode in MODES_16 or (image.mode == "I" and file_format == "PNG"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise PictureError(
+            f"A picture must have 8 or 16 bits a channel. Received: Pillow's mode {image.mode!r}."
+        )
+    alpha = None
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        alpha = np.asarray(image.getchannel("A"))
+    if channels == 4:
+        return Picture(np.asarray(image.convert("RGBA")), None, profile, "")
+    colours = np.asarray(image.convert("RGB"))
+    if channels == 1:
+        colours = np.asarray(Image.fromarray(colours).convert("L"))[..., None]
+    return Picture(colours, alpha, profile, "")
+
+
+def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
+    """Writes what was made of a picture, with its alpha; whole or not at all.
+
+    Alpha is enlarged by bicubic interpolation where the image was. A JPEG has none: there the
+    picture lies on white.
+
+    Args:
+        path: Ends in one of `WRITTEN`.
+        made: uint8 [H, W, C], C 1 or 3.
+        picture: What it was made of.
+    """
+    image = Image.fromarray(made[..., 0] if made.shape[-1] == 1 else made)
+    jpeg = _is_jpeg(path)
+    if picture.alpha is not None:
+        alpha = Image.fromarray(picture.alpha)
+        if alpha.size != image.size:
+            alpha = alpha.resize(image.size, Image.Resampling.BICUBIC)
+        if jpeg:
+            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
+        else:
+            image.putalpha(alpha)
+    profile = picture.profile if image.mode in ("RGB", "RGBA") else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.unfinished")
+    try:
+        if jpeg:
+            image.save(fresh, "JPEG", quality=JPEG_QUALITY, icc_profile=profile)
+        else:
+            image.save(fresh, "PNG", icc_profile=profile)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _is_jpeg(path: pathlib.Path) -> bool:
+    return path.suffix.lower() != ".png"
+
+
+def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+    """Files to read, each with the file to write.
+
+    A folder's pictures, subfolders left aside, are written as PNG files of their names; where two
+    differ in their suffixes alone, these are kept, as in `photo.jpg.png`.
+
+    Raises:
+        ValueError: Nothing to read, nowhere to write, or two pictures for one name.
+    """
+    if not source.exists():
+        raise ValueError(
+            f"IN must be a picture, or a folder of pictures. Received: {source}, not there."
+        )
+    if source.resolve() == target.resolve():
+        raise ValueError(f"OUT must be another than IN. Received: {target}.")
+    if not source.is_dir():
+        if target.suffix.lower() not in WRITTEN or target.is_dir():
+            raise ValueError(
+                f"OUT must be a file that ends in {', '.join(WRITTEN)}, as IN is a file. "
+                f"Received: {target}."
+            )
+        return [(source, target)]
+    files = sorted(f for f in source.iterdir() if f.is_file() and not f.name.startswith("."))
+    files = [f for f in files if f.suffix.lower() in SUFFIXES]
+    if not files:
+        raise ValueError(
+            f"IN must hold pictures: files that end in {', '.join(SUFFIXES)}. Received: {source}."
+        )
+    if target.exists() and not target.is_dir():
+        raise ValueError(f"OUT must be a folder, as IN is one. Received: {target}.")
+    stems = [f.stem.lower() for f in files]
+    names = [f"{f.stem if stems.count(f.stem.lower()) == 1 else f.name}.png" for f in files]
+    taken: dict[str, pathlib.Path] = {}
+    for file, name in zip(files, names, strict=True):
+        other = taken.setdefault(name.lower(), file)
+        if other is not file:
+            raise ValueError(
+                "The pictures of IN must be written under names of their own: rename one. "
+                f"Received: {other.name} and {file.name}, both {name}."
+            )
+    return [(file, target / name) for file, name in zip(files, names, strict=True)]
+
+
+def translate(
+    gan: "ImageToImage",
+    files: list[tuple[pathlib.Path, pathlib.Path]],
+    *,
+    seed: int | None = None,
+    direction: str | None = None,
+    mask: pathlib.Path | None = None,
+) -> None:
+    """Makes a picture of each picture, and tells how far it is.
+
+    Of several files, one that cannot be read is named, and the others go on.
+
+    Args:
+        gan: The model.
+        files: As `pairs` returns them.
+        seed: Picture i draws its noise from seed + i; None for none.
+        direction: As in `gan.translate`.
+        mask: A picture, white where pictures are transparent, for a model that takes alpha.
+
+    Raises:
+        ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
+            that nothing could be made of.
+    """
+    direction = gan.check_direction(direction)
+    channels, _ = gan.channels_of(direction)
+    if channels not in CHANNELS:
+        raise ValueError(
+            f"A model that is given pictures must take 1, 3 or 4 channels. Received: {channels}."
+        )
+    missing = None if mask is None else _missing(mask, channels)
+    failed = 0
+    shown = _Progress(len(files))
+    for i, (source, target) in enumerate(files):
+        try:
+            picture = read(source, channels, gan.scale)
+            height, width = (gan.scale * side for side in picture.colours.shape[:2])
+            if _is_jpeg(target) and max(height, width) > MAX_JPEG_SIDE:
+                raise PictureError(
+                    f"A JPEG has at most {MAX_JPEG_SIDE:,} pixels a side: write a PNG. "
+                    f"Received: {width}x{height}."
+                )
+            if missing is not None:
+                picture = _cut_out(picture, missing)
+            if gan.get_config().get("fill") and picture.colours[..., 3].min() == 255:
+                raise PictureError(
+                    "A picture must be transparent where it is to be filled, or have a mask that "
+                    "says where. Received: an opaque one."
+                )
+            if picture.note:
+                shown.say(f"{source}: {picture.note}")
+            made = translate_large(
+                gan,
+                picture.colours,
+                seed=None if seed is None else seed + i,
+                direction=direction,
+                progress=shown.at(i),
+            )
+            write(target, made, picture)
+        except PictureError as error:
+            if len(files) == 1:
+                raise PictureError(f"{source}: {error}") from None
+            failed += 1
+            shown.say(f"{source}: {error}")
+            shown.at(i)(1, 1)
+    shown.end()
+    if len(files) == 1:
+        print(f"Wrote {target}: {width}x{height} px")
+    elif failed < len(files):
+        count = len(files) - failed
+        print(f"Wrote {count} picture{'s' if count > 1 else ''} into {target.parent}")
+    if failed:
+        raise ValueError(
+            f"Nothing could be made of {failed} of {len(files)} pictures; they are named above."
+        )
+
+
+def _missing(mask: pathlib.Path, channels: int) -> np.ndarray:
+    """The mask of a model that takes pictures of `channels`: uint8 [H, W], 255 where white."""
+    if channels != 4:
+        raise ValueError(
+            "A mask is for a model that fills what is transparent, whose pictures have 4 channels. "
+            f"Received: {mask}, for a model that takes {channels}."
+        )
+    try:
+        missing = read(mask, 1).colours[..., 0]
+    except PictureError as error:
+        raise PictureError(f"{mask}: {error}") from None
+    if not missing.any():
+        raise ValueError(
+            f"A mask must be white where something is missing. Received: {mask}, black."
+        )
+    return missing
+
+
+def _cut_out(picture: Picture, missing: np.ndarray) -> Picture:
+    if missing.shape != picture.colours.shape[:2]:
+        (height, width), (mask_height, mask_width) = picture.colours.shape[:2], missing.shape
+        raise PictureError(
+            "A mask must be as large as the picture. "
+            f"Received: {mask_width}x{mask_height} px for {width}x{height} px."
+        )
+    colours = picture.colours.copy()
+    colours[..., 3] = np.minimum(colours[..., 3], 255 - missing)
+    return dataclasses.replace(picture, colours=colours)
+
+
+class _Progress:
+    """One line on stderr, written over: pictures and tiles that are done, and the time left."""
+
+    def __init__(self, pictures: int) -> None:
+        self.pictures = pictures
+        self.begun = time.monotonic()
+        self.open = False  # whether a line stands that is not ended
+
+    def at(self, picture: int) -> Callable[[int, int], None]:
+        """What `translate_large` tells of one of the pictures, counted from 0."""
+
+        def progress(done: int, tiles: int) -> None:
+            if self.pictures == 1 and tiles == 1:
+                return
+            share = (picture + done / tiles) / self.pictures
+            left = (time.monotonic() - self.begun) * (1 / share - 1)
+            parts = []
+            if self.pictures > 1:
+                parts.append(f"{picture + (done == tiles)} of {self.pictures} pictures")
+            if tiles > 1:
+                parts.append(f"{done} of {tiles} tiles")
+            line = f"{', '.join(parts)}, {left:.0f} s left"
+            print(f"\r{line:50}", end="", file=sys.stderr, flush=True)
+            self.open = True
+
+        return progress
+
+    def say(self, text: str) -> None:
+        """A line of its own."""
+        self.end()
+        print(text, file=sys.stderr)
+
+    def end(self) -> None:
+        """Ends the line, if there is one."""
+        if self.open:
+            print(file=sys.stderr)
+        self.open = False
