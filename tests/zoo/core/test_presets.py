@@ -13,7 +13,7 @@ import tensorflow as tf
 import zoo
 from zoo.core import presets
 
-ROOT = pathlib.Path(__file__).parents[2]
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
