@@ -7,7 +7,6 @@
 TensorFlow is imported when a model is first used, so listing presets is quick.
 """
 
-import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -25,6 +24,7 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("k
         sys.exit(f"error: {_message}")
     raise ImportError(_message)
 
+from zoo.core import presets
 from zoo.core.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
 
 if TYPE_CHECKING:
@@ -85,10 +85,12 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return importlib.metadata.version("gan-zoo")
     if name == "GAN":
-        return importlib.import_module("zoo.core.gan").GAN
+        from zoo.core.gan import GAN
+
+        return GAN
     for family, class_name in FAMILIES.items():
         if name == class_name:
-            return getattr(importlib.import_module(f"zoo.{family}"), class_name)
+            return presets.family_class(family)
     raise AttributeError(f"module 'zoo' has no attribute {name!r}")
 
 

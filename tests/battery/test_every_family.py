@@ -23,7 +23,7 @@ from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.noise_to_image import NoiseToImage, with_labels
-from zoo.core.presets import FAMILIES, get_preset, list_presets
+from zoo.core.presets import FAMILIES, family_class, get_preset, list_presets
 from zoo.pictures.images import to_uint8
 
 # As TensorFlow found it: commands that tests run in this process turn oneDNN on for their children.
@@ -33,8 +33,8 @@ ALL = [
     for family in FAMILIES
     for i, case in enumerate(CASES[family])
 ]
-FROM_NOISE = [p for p in ALL if issubclass(getattr(zoo, FAMILIES[p.values[0]]), NoiseToImage)]
-FROM_IMAGES = [p for p in ALL if issubclass(getattr(zoo, FAMILIES[p.values[0]]), ImageToImage)]
+FROM_NOISE = [p for p in ALL if issubclass(family_class(p.values[0]), NoiseToImage)]
+FROM_IMAGES = [p for p in ALL if issubclass(family_class(p.values[0]), ImageToImage)]
 every_family = pytest.mark.parametrize(("family", "case"), ALL)
 every_family_from_noise = pytest.mark.parametrize(("family", "case"), FROM_NOISE)
 every_family_from_images = pytest.mark.parametrize(("family", "case"), FROM_IMAGES)
@@ -60,7 +60,7 @@ def trained_ones(members: list[Any]) -> pytest.MarkDecorator:
 
 every_conditional_family = trained_ones([p for p in ALL if "num_classes" in p.values[1].config])
 every_truncating_family = trained_ones(
-    [p for p in FROM_NOISE if getattr(zoo, FAMILIES[p.values[0]]).truncates]
+    [p for p in FROM_NOISE if family_class(p.values[0]).truncates]
 )
 
 STEPS = 5
@@ -71,7 +71,7 @@ SEED = 0
 def build(family: str, case: Case, *, quiet: bool = False) -> zoo.GAN:
     keras.utils.set_random_seed(0)
     config = {**case.config, **(case.quiet if quiet else {})}
-    gan = getattr(zoo, FAMILIES[family])(**config)
+    gan = family_class(family)(**config)
     if config.get("augment") == "ada":
         gan.ada.p.assign(0.5)  # at first 0, which augments nothing
     return gan
@@ -360,8 +360,7 @@ def test_replicas_and_steps_draw_differently(family: str, case: Case) -> None:
     @tf.function
     def draw():
         def on_replica():
-            (seed,) = gan.step_seeds(1)
-            return gan.draw_latents([4, gan.latent_dim], seed)
+            return gan.draw_latents([4, gan.latent_dim], gan.step_seed("latents"))
 
         return strategy.experimental_local_results(strategy.run(on_replica))
 
@@ -410,7 +409,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(
 ) -> None:
     family, case, *_ = trained
     keras.utils.set_random_seed(99)
-    resumed = getattr(zoo, FAMILIES[family])(**case.config)
+    resumed = family_class(family)(**case.config)
     resumed.compile(seed=SEED)
     folder = killed / request.node.callspec.id
     start = Checkpoints(folder, resumed).restore()

@@ -8,9 +8,9 @@ import tensorflow as tf
 from zoo.biggan import networks
 from zoo.biggan.truncation import truncate
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import on_all_replicas
 from zoo.core.noise_to_image import NoiseToImage
-from zoo.nn import losses, regularizers
+from zoo.nn import regularizers
 from zoo.nn.layers import StandingBatchNormalization, batch_statistics
 
 # Standing statistics are the mean over so many batches of so many images.
@@ -51,6 +51,8 @@ class BigGAN(NoiseToImage):
     family = "biggan"
     truncates = True
     tracked = (*NoiseToImage.tracked, "orthogonal_penalty")
+    default_losses = ("hinge", "hinge")
+    alternates = None
 
     def __init__(
         self,
@@ -106,21 +108,16 @@ class BigGAN(NoiseToImage):
             ),
             discriminator=networks.discriminator(*common, attention),
             ema_decay=ema_decay,
+            config={"resolution": resolution, **sizes, "skip_z": skip_z, **not_negative},
             **kwargs,
         )
-        self._config = {"resolution": resolution, **sizes, "skip_z": skip_z, **not_negative}
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1)."""
         return tf.random.stateless_normal(shape, seed, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Adam (0, .999) at the rates of the constructor (appendix C), unless another is given."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam (0, .999) at the rates of the constructor (appendix C)."""
 
         def adam(rate: float) -> keras.optimizers.Optimizer:
             optimizer = keras.optimizers.Adam(rate, beta_1=0.0, beta_2=0.999, epsilon=1e-6)
@@ -129,11 +126,10 @@ class BigGAN(NoiseToImage):
             # D sums over the image, so Keras's first scale of 32,768 would overflow.
             return keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**10)
 
-        super().compile(
-            generator_optimizer or adam(self._config["generator_rate"]),
-            discriminator_optimizer or adam(self._config["discriminator_rate"]),
-            **kwargs,
-        )
+        return {
+            "generator": adam(self._config["generator_rate"]),
+            "discriminator": adam(self._config["discriminator_rate"]),
+        }
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """`d_steps` updates of D, each on its own part of the batch, then one of G.
@@ -141,16 +137,15 @@ class BigGAN(NoiseToImage):
         Args:
             batch: Images f32 [N, H, W, C] in [-1, 1], and labels int [N].
         """
-        images, labels = self.check_batch(batch)
+        images, labels = batch
         d_steps = self._config["d_steps"]
         images = self._check_divides(images)
+        results = {}
         for i in range(d_steps):
             # Every d_steps-th image, so that the parts of all replicas make those of one.
             part = (images[i::d_steps], labels[i::d_steps])
-            d_results = self._discriminator_step(part, i)  # the last are tracked
-        g_results = self._generator_step(part)
-        self.finish_step(images)
-        return self.track(**d_results, **g_results)
+            results |= self.turn(self._discriminator_step, part)  # the last are reported
+        return results | self.turn(self._generator_step, part)
 
     def check_batch_size(self, count: int) -> None:
         """As `GAN.check_batch_size`: what D's updates cannot share."""
@@ -175,15 +170,11 @@ class BigGAN(NoiseToImage):
         with tf.control_dependencies([check]):
             return tf.identity(images)
 
-    @in_parts
-    def _discriminator_step(
-        self, part: tuple[tf.Tensor, tf.Tensor], i: int
-    ) -> dict[str, tf.Tensor]:
-        """The i-th update of D in this step."""
+    def _discriminator_step(self, part: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One update of D."""
         images, labels = part
         count = tf.shape(images)[0]
-        latents, fake_labels = self._draw(count, i)
-        fakes = self.generator([latents, fake_labels], training=True)
+        fakes, fake_labels = self._draw_fakes(count)
         with tf.GradientTape() as tape:
             # One pass for both: spectral norm moves once.
             logits = self.discriminator(
@@ -194,55 +185,42 @@ class BigGAN(NoiseToImage):
                 training=True,
             )
             real_logits, fake_logits = logits[:count], logits[count:]
-            loss = losses.hinge_discriminator(real_logits, fake_logits)
-        norm = self.minimize(tape, loss, self.discriminator, self.discriminator_optimizer)
-        return {
-            "d_loss": loss,
-            "real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            "d_gradient_norm": norm,
-        }
+            loss = self.discriminator_loss(real_logits, fake_logits)
+        norm = self.minimize(tape, loss, self.discriminator)
+        accuracies = self.accuracies(real_logits, fake_logits)
+        return {"d_loss": loss, **accuracies, "d_gradient_norm": norm}
 
-    @in_parts
     def _generator_step(self, part: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """The update of G, for as many images as there are in one of D's parts."""
         images, _ = part
-        latents, labels = self._draw(tf.shape(images)[0], self._config["d_steps"])
         with tf.GradientTape() as tape:
-            fakes = self.generator([latents, labels], training=True)
+            fakes, labels = self._draw_fakes(tf.shape(images)[0])
             logits = self.discriminator([fakes, labels], training=True)
-            loss = losses.hinge_generator(logits)
+            loss = self.generator_loss(logits)
             penalty = tf.add_n(
                 [regularizers.orthogonal(w) for w in networks.regularized(self.generator)]
             )
             total = loss + self._config["orthogonal"] * penalty
-        norm = self.minimize(tape, total, self.generator, self.generator_optimizer)
+        norm = self.minimize(tape, total, self.generator)
         return {"g_loss": loss, "g_gradient_norm": norm, "orthogonal_penalty": penalty}
 
-    def _draw(self, count: tf.Tensor, i: int) -> tuple[tf.Tensor, tf.Tensor]:
-        """Latents [count, z] and labels [count] of the i-th update in this step."""
-        seeds = self.step_seeds(2 * self._config["d_steps"] + 2)
-        latents = self.draw_latents([count, self.latent_dim], seeds[2 * i])
-        return latents, self.draw_labels([count], seeds[2 * i + 1])
+    def _draw_fakes(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Images [count, H, W, C] by G and their labels [count], of this update."""
+        latents = self.draw_latents([count, self.latent_dim], self.step_seed("latents"))
+        labels = self.draw_labels([count], self.step_seed("labels"))
+        return self.generator([latents, labels], training=True), labels
 
-    def finish_step(self, images: tf.Tensor) -> None:
+    def finish_step(self, count: tf.Tensor) -> None:
         """As in `GAN`; batch norm's running statistics are not averaged but G's own.
 
         `settle` replaces them to show images. So a run does not depend on when it was looked at.
         """
-        super().finish_step(images)
-        averages, sources = (
-            [variable.value for variable in _running_statistics(network)]
-            for network in (self.ema_generator, self.generator)
+        super().finish_step(count)
+        on_all_replicas(
+            lambda average, source: average.assign(source),
+            _running_statistics(self.ema_generator),
+            _running_statistics(self.generator),
         )
-
-        def update(strategy: tf.distribute.Strategy) -> None:
-            for average, source in zip(averages, sources, strict=True):
-                strategy.extended.update(
-                    average, lambda a, s: a.assign(s), args=(source,), group=False
-                )
-
-        tf.distribute.get_replica_context().merge_call(update)
 
     def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
         """0 before step `ema_start`, then `ema_decay`."""

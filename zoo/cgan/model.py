@@ -8,10 +8,8 @@ import tensorflow as tf
 from zoo.cgan import networks
 from zoo.cgan.optimizer import MirzaSGD
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.noise_to_image import NoiseToImage
-from zoo.nn import losses
-from zoo.nn.layers import random_draws
 
 L2 = 2.5e-5  # of the convolutional form's code
 
@@ -86,8 +84,12 @@ class CGAN(NoiseToImage):
         else:
             generator = networks.mlp_generator(**of_both, **z, dropout=dropout)
             discriminator = networks.mlp_discriminator(**of_both, dropout=dropout)
-        super().__init__(generator=generator, discriminator=discriminator, **kwargs)
-        self._config = {**sizes, "architecture": architecture, "dropout": dropout}
+        super().__init__(
+            generator=generator,
+            discriminator=discriminator,
+            config={**sizes, "architecture": architecture, "dropout": dropout},
+            **kwargs,
+        )
         self._l2 = L2 if conv else 0.0
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
@@ -95,60 +97,44 @@ class CGAN(NoiseToImage):
         low = -1.0 if self._config["architecture"] == "conv" else 0.0
         return tf.random.stateless_uniform(shape, seed, low, 1.0, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Unless others are given, the paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5."""
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5."""
+        if self._config["architecture"] == "conv":
+            return {
+                "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+                "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            }
+        return {"generator": MirzaSGD(), "discriminator": MirzaSGD()}
 
-        def default() -> keras.optimizers.Optimizer:
-            conv = self._config["architecture"] == "conv"
-            return keras.optimizers.Adam(2e-4, beta_1=0.5) if conv else MirzaSGD()
-
-        super().compile(
-            generator_optimizer or default(), discriminator_optimizer or default(), **kwargs
-        )
-
-    @in_parts
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+        """One update of each network on one batch (equation 2).
 
         Args:
             batch: (images f32 [N, H, W, C] in [-1, 1], labels int [N]). The fakes are of the same
                 classes.
         """
-        images, labels = self.check_batch(batch)
-        latent_seed, dropout_seed = self.step_seeds(2)
-        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(dropout_seed):
-            fakes = self.generator([latents, labels], training=True)
+        def game(batch: tuple[tf.Tensor, tf.Tensor]) -> Game:
+            images, labels = batch
+            fakes = self.generator([self.latents_for(images), labels], training=True)
             # As one batch: normalised each by itself (as in the code of "conv"), real images and
             # fakes would have the same mean and variance in every feature of D's last layers.
             both = tf.concat([images, tf.cast(fakes, images.dtype)], axis=0)
             logits = self.discriminator([both, tf.concat([labels, labels], axis=0)], training=True)
             real_logits, fake_logits = tf.split(logits, 2)
-            # Equation 2: -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]; G's -E[log D(G(z|y)|y)].
-            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
-            g_loss = losses.non_saturating_generator(fake_logits)
-            d_objective = d_loss + self._decay(self.discriminator)
-            g_objective = g_loss + self._decay(self.generator)
+            # -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]; G's -E[log D(G(z|y)|y)]
+            d_loss = self.discriminator_loss(real_logits, fake_logits)
+            g_loss = self.generator_loss(fake_logits)
+            return Game(
+                d_loss=d_loss,
+                g_loss=g_loss,
+                real_logits=real_logits,
+                fake_logits=fake_logits,
+                d_total=d_loss + self._decay(self.discriminator),
+                g_total=g_loss + self._decay(self.generator),
+            )
 
-        d_norm = self.minimize(
-            d_tape, d_objective, self.discriminator, self.discriminator_optimizer
-        )
-        g_norm = self.minimize(g_tape, g_objective, self.generator, self.generator_optimizer)
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+        return self.play(game, batch)
 
     def _decay(self, network: keras.Model) -> tf.Tensor:
         """L2 / 2 |w|^2 over all weights."""

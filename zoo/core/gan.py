@@ -1,28 +1,80 @@
-"""How a GAN trains: compile, replica-safe updates, EMA, seeds, phases of a step."""
+"""How a GAN trains: compile, what happens around every step, the game of two networks."""
 
+import dataclasses
 import functools
-from collections.abc import Hashable
+import zlib
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NoReturn
 
 import keras
 import tensorflow as tf
 
-from zoo.core import checks
-from zoo.core.accumulation import tracing
+from zoo.core import checks, step
 from zoo.core.saving import Saving
+from zoo.nn import losses
+from zoo.nn.layers.random import random_draws
+
+Scalars = dict[str, tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Game:
+    """What one forward pass of both networks gives.
+
+    Attributes:
+        d_loss: f32 scalar that D minimizes; `fit` reports it.
+        g_loss: f32 scalar that G minimizes; `fit` reports it.
+        real_logits: D's of real images, of any shape; None of a critic, whose scores have no bound.
+        fake_logits: D's of generated images.
+        d_total: f32 scalar that D minimizes, where it is more than `d_loss`.
+        g_total: Likewise of G.
+        scalars: More to report, by name.
+    """
+
+    d_loss: tf.Tensor
+    g_loss: tf.Tensor
+    real_logits: Any = None
+    fake_logits: Any = None
+    d_total: tf.Tensor | None = None
+    g_total: tf.Tensor | None = None
+    scalars: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
 
 
 class GAN(Saving):
     """Base of all families: two networks and an averaged copy of the generator.
 
-    A family sets `family`, builds its networks, and writes `compile` (the paper's optimizers) and
-    `train_step` (the paper's algorithm) with the parts below. Its constructor's arguments go into
-    `_config`, `resolution` and `channels` among them. `zoo.core.noise_to_image` says what is
-    drawn from latents.
+    A family overrides `train_step(batch)`, as any Keras model does: the paper's updates, returning
+    a dict of scalars. The base does what every step needs, whoever wrote `train_step`: it checks
+    the batch, cuts it in parts, seeds the layers that draw, scales gradients for replicas, moves
+    the generator's average, counts steps and images, and keeps running means of the scalars.
+    `zoo.core.noise_to_image` and `zoo.core.image_to_image` say what a generator is given.
+
+    What a family may override, beside `train_step`:
+
+        family               its name: the folder in zoo/
+        default_optimizers   the paper's
+        default_losses       the paper's, by name (`zoo.nn.losses`)
+        tracked              names of the scalars whose running means `fit` reports
+        draw_latents         how z is drawn (families that draw from noise)
+        images_from          how images are drawn, where it is more than a call of the generator
+        phase, before_phase  steps that are not all alike
+        averaging_decay      of the generator's average
+        finish_step          what happens after each update besides
+        adapt, settle        what is computed from the data before `fit`; before images are shown
+        check_batch_size     batches that the networks cannot take
+
+    and calls:
+
+        play(game, batch)    both updates of a `Game`, at once or one after the other
+        minimize(...)        one update of one network
+        turn(update, batch)  an update that builds on an earlier one of the same step
+        step_seed(name)      the seed of a draw
 
     Args:
         generator: Makes images f32 [N, H, W, C] in [-1, 1].
         discriminator: images -> logits.
+        config: The arguments of the family's constructor, `resolution` and `channels` among them:
+            what a preset stores, and from which the model is built again.
         ema_decay: Decay of the generator's exponential moving average, which `generate`, samples,
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
@@ -37,13 +89,16 @@ class GAN(Saving):
         steps: int64 variable, generator updates so far.
         images_seen: int64 variable, real images shown so far, over all replicas.
         current_phase: `phase` of the step that is traced.
+        discriminator_loss: (real_logits, fake_logits) -> f32 scalar, as compiled.
+        generator_loss: fake_logits -> f32 scalar, as compiled.
     """
 
     # What a training batch holds: one of the kinds of `trainers.data`.
     takes = "images"
 
-    # Scalars that `train_step` returns, by name.
-    tracked = (
+    # Scalars that `train_step` returns and `fit` reports as running means, by name. A scalar of
+    # another name is reported as the last step had it.
+    tracked: tuple[str, ...] = (
         "d_loss",
         "g_loss",
         "real_accuracy",
@@ -52,28 +107,38 @@ class GAN(Saving):
         "g_gradient_norm",
     )
 
+    # Of D and of G, by name.
+    default_losses: tuple[str, str] = ("minimax", "non_saturating")
+
+    # Whether `play` updates the two networks one after the other, unless `compile` says otherwise;
+    # None of a family that does not `play`.
+    alternates: bool | None = False
+
+    # In which order, then; and whether the second one draws latents of its own.
+    order: tuple[str, str] = ("discriminator", "generator")
+    draws_twice = True
+
+    # Optimizers of G besides the one of the game, by name.
+    further_optimizers: tuple[str, ...] = ()
+
     # Steps after which phases that come round, such as lazy regularizers, have all been there.
     phases_repeat_after = 1
 
     @property
     def phase_starts(self) -> tuple[int, ...]:
-        """Steps at which training becomes another for good; growth goes by images, not steps."""
+        """Steps at which training changes permanently; growth goes by images, not steps."""
         return (0,)
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        # So that `keras.models.load_model` knows every family.
-        keras.saving.register_keras_serializable("gan_zoo")(cls)
 
     def __init__(
         self,
         *,
         generator: keras.Model,
         discriminator: keras.Model,
+        config: Mapping[str, Any],
         ema_decay: float = 0.999,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(config=config, **kwargs)
         if not 0.0 <= ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1). Received: {ema_decay}.")
         self.generator = generator
@@ -92,7 +157,9 @@ class GAN(Saving):
         self._told_in: dict[Hashable, frozenset[str]] = {}  # by `phase`
         self._phases_told: list[Hashable] = []  # since the running means began
         self._begin_afresh = False
+        self.papers_optimizers: frozenset[str] = frozenset()
         self.accumulate = 1
+        self.alternate = bool(self.alternates)
         self.current_phase: Hashable = None
         self.built = True
 
@@ -106,45 +173,79 @@ class GAN(Saving):
             name=name,
         )
 
-    # ---- the game
+    # ---- compile
+
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's optimizers: "generator", "discriminator", and more where it has more."""
+        raise NotImplementedError(
+            f"{type(self).__name__} has no optimizers of its own: override default_optimizers, or "
+            "give compile a generator_optimizer and a discriminator_optimizer."
+        )
 
     def compile(
         self,
-        generator_optimizer: Any,
-        discriminator_optimizer: Any,
+        generator_optimizer: Any = None,
+        discriminator_optimizer: Any = None,
         *,
+        generator_loss: str | Callable | None = None,
+        discriminator_loss: str | Callable | None = None,
+        alternate: bool | None = None,
         seed: int = 0,
         accumulate: int = 1,
         jit_compile: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        """Readies the model for `fit`.
+        """Readies the model for `fit`: the paper's losses and optimizers, unless others are given.
 
         Under the policy "mixed_float16" (`keras.config.set_dtype_policy`, before the model is
         built) each optimizer scales its loss, so that small gradients survive the type.
 
         Args:
-            generator_optimizer: A Keras optimizer, or its name.
+            generator_optimizer: A Keras optimizer, or its name; its learning rate may be a
+                schedule, which counts the optimizer's updates.
             discriminator_optimizer: Likewise.
+            generator_loss: fake_logits -> scalar, or a name: "non_saturating", "minimax",
+                "least_squares", "hinge", "wasserstein".
+            discriminator_loss: (real_logits, fake_logits) -> scalar, or a name: "minimax",
+                "least_squares", "hinge", "wasserstein".
+            alternate: Whether the second network is updated against the first one's new weights, in
+                a forward pass of its own, or both from one pass, which is faster.
             seed: Every random draw of training is a function of it, the step and the replica.
             accumulate: Parts into which each batch is cut, for batches larger than the memory;
                 one update still sees the whole batch.
             jit_compile: XLA; by default on with one GPU, off with several (it cannot compile across
                 replicas) and off without (it is slower on a CPU).
-            **kwargs: `run_eagerly`, `steps_per_execution`.
+            **kwargs: `run_eagerly`, `steps_per_execution`, and `<name>_optimizer` for each further
+                one of `default_optimizers`.
 
         Raises:
-            TypeError: Another argument; the losses are the paper's.
-            ValueError: `accumulate` is less than 1, or an optimizer is none.
+            TypeError: Another argument.
+            ValueError: A value out of range, or an optimizer or a loss that does not exist.
         """
+        names = self._optimizer_names
+        given = {"generator": generator_optimizer, "discriminator": discriminator_optimizer}
+        given |= {name: kwargs.pop(f"{name}_optimizer", None) for name in names[2:]}
         unknown = sorted(kwargs.keys() - {"run_eagerly", "steps_per_execution"})
         if unknown:
             raise TypeError(
-                "compile takes generator_optimizer, discriminator_optimizer, seed, accumulate, "
-                "jit_compile, run_eagerly and steps_per_execution; the losses are the paper's. "
-                f"Received: {', '.join(unknown)}."
+                f"compile takes {', '.join(f'{name}_optimizer' for name in names)}, "
+                "generator_loss, discriminator_loss, alternate, seed, accumulate, jit_compile, "
+                f"run_eagerly and steps_per_execution. Received: {', '.join(unknown)}."
             )
-        self._compiled_with = {"accumulate": accumulate, "jit_compile": jit_compile, **kwargs}
+        self._compiled_with = {
+            "accumulate": accumulate,
+            "jit_compile": jit_compile,
+            **{
+                name: value
+                for name, value in (
+                    ("alternate", alternate),
+                    ("generator_loss", generator_loss),
+                    ("discriminator_loss", discriminator_loss),
+                )
+                if value is not None
+            },
+            **kwargs,
+        }
         if jit_compile is None:
             jit_compile = (
                 bool(tf.config.list_logical_devices("GPU"))
@@ -155,19 +256,36 @@ class GAN(Saving):
             raise ValueError(f"accumulate must be at least 1. Received: {accumulate}.")
         if kwargs.get("steps_per_execution", 1) != 1 and self._has_phases():
             raise ValueError(
-                f"steps_per_execution must be 1 of {type(self).__name__}, whose steps are not all "
+                f"steps_per_execution must be 1 for {type(self).__name__}, whose steps are not all "
                 f"alike. Received: {kwargs['steps_per_execution']}."
+            )
+        if alternate is not None and self.alternates is None:
+            raise ValueError(
+                f"alternate is not an option of {type(self).__name__}, whose updates follow its "
+                f"paper's order. Received: {alternate}."
             )
         super().compile(optimizer=None, jit_compile=jit_compile, **kwargs)
         self._seed = checks.integer("seed", seed)
         self.accumulate = accumulate
-        self.generator_optimizer = self._optimizer(generator_optimizer)
-        self.discriminator_optimizer = self._optimizer(discriminator_optimizer)
+        self.alternate = bool(self.alternates if alternate is None else alternate)
+        d_loss, g_loss = self.default_losses
+        self.discriminator_loss = losses.get("discriminator", discriminator_loss or d_loss)
+        self.generator_loss = losses.get("generator", generator_loss or g_loss)
+        self.papers_optimizers = frozenset(name for name, value in given.items() if value is None)
+        papers = self.default_optimizers() if self.papers_optimizers else {}
+        for name in names:
+            optimizer = self._optimizer(given[name] or papers[name])
+            setattr(self, f"{name}_optimizer", optimizer)
+            # Built now, so that a checkpoint finds their slots.
+            network = self.discriminator if name == "discriminator" else self.generator
+            optimizer.build(network.trainable_variables)
+            step.follow(optimizer)
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self.tracked}
-        # Built now, so that a checkpoint finds their slots.
-        self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self.current_phase = self.phase()
+
+    @property
+    def _optimizer_names(self) -> tuple[str, ...]:
+        return ("generator", "discriminator", *self.further_optimizers)
 
     def _optimizer(self, identifier: Any) -> keras.optimizers.Optimizer:
         optimizer = keras.optimizers.get(identifier)
@@ -178,17 +296,19 @@ class GAN(Saving):
         return keras.optimizers.LossScaleOptimizer(optimizer)
 
     def get_compile_config(self) -> dict[str, Any]:
-        """Arguments of `compile`, for a `.keras` file."""
+        """Arguments of `compile`, for a `.keras` file; the paper's optimizers are left to it."""
         if not self.compiled:
             return {}
-        return {
+        config = {
             **self._compiled_with,
             "seed": self._seed,
-            "generator_optimizer": keras.saving.serialize_keras_object(self.generator_optimizer),
-            "discriminator_optimizer": keras.saving.serialize_keras_object(
-                self.discriminator_optimizer
-            ),
+            **{
+                f"{name}_optimizer": getattr(self, f"{name}_optimizer")
+                for name in self._optimizer_names
+                if name not in self.papers_optimizers
+            },
         }
+        return {name: keras.saving.serialize_keras_object(value) for name, value in config.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles as `get_compile_config` says."""
@@ -219,6 +339,15 @@ class GAN(Saving):
             dataset: Batches of images f32 [N, H, W, C] in [-1, 1], each image once.
         """
 
+    def check_batch(self, batch: Any) -> Any:
+        """The batch as `train_step` is given it, once checked.
+
+        Raises:
+            ValueError: Another type, shape or structure.
+            tf.errors.InvalidArgumentError: Values that are NaN or out of range.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must say which batches it takes.")
+
     def check_batch_size(self, count: int) -> None:
         """Raises ValueError for a size that a replica's batch, or a part of it, may not have."""
 
@@ -240,13 +369,14 @@ class GAN(Saving):
 
     @functools.wraps(keras.Model.make_train_function)
     def make_train_function(self, force: bool = False) -> None:
-        if not self._has_phases():
-            super().make_train_function(force)
-            return
         if self.train_function is not None and not force:
             return
-        functions = {}
-        make = super().make_train_function
+        # Keras's own makes this of `train_step`.
+        make = functools.partial(self._make_function, self._step)
+        if not self._has_phases():
+            self.train_function = make()
+            return
+        functions: dict[Hashable, Callable] = {}
 
         def train_function(iterator: Any) -> Any:
             phase = self.phase()
@@ -257,129 +387,241 @@ class GAN(Saving):
             if phase not in self._phases_told:
                 self._phases_told.append(phase)
             if phase not in functions:
-                make(force=True)
-                functions[phase] = self.train_function
-                self.train_function = train_function
+                functions[phase] = make()
             return functions[phase](iterator)
 
         self.train_function = train_function
 
-    # ---- parts of a step
+    # ---- around a step
 
-    def step_seeds(self, count: int) -> list[tf.Tensor]:
-        """`count` seeds [2] for the draws of this step on this replica.
-
-        A function of (seed of `compile`, step, replica, part of the batch): replicas draw
-        differently, and a resumed run draws what it would have drawn.
-        """
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.constant([self._seed, 0], tf.int64)
-        seed = tf.random.fold_in(seed, tf.convert_to_tensor(self.steps.value))
-        seed = tf.random.fold_in(seed, tf.cast(replica, tf.int64))
-        if tracing.parts > 1:
-            seed = tf.random.fold_in(seed, tf.constant(tracing.part, tf.int64))
-        return tf.unstack(tf.random.split(seed, count))
-
-    def minimize(
-        self,
-        tape: tf.GradientTape,
-        loss: tf.Tensor,
-        network: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
-    ) -> tf.Tensor:
-        """One update of `network` towards a smaller `loss`, the mean over this replica's batch.
-
-        Optimizers sum gradients over replicas, so each replica contributes 1 / replicas of its own:
-        together the gradient of the mean over the global batch.
-
-        Returns:
-            f32 scalar, the norm of this replica's gradient.
-        """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        share = tf.constant(1.0 / (replicas * tracing.parts), loss.dtype)
-        scale = share
-        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            scale = optimizer.scale_loss(share)  # `apply` takes it out again
-        variables = network.trainable_variables
-        gradients = tape.gradient(
-            loss,
-            [variable.value for variable in variables],
-            output_gradients=scale,
-            # A penalty may leave weights out. Adam then forgets their moments with the others'.
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-        norm = tf.linalg.global_norm(gradients) / scale
-        if tracing.part > 0:
-            held = tracing.held[network.name]
-            gradients = [a + b for a, b in zip(held, gradients, strict=True)]
-        if tracing.part < tracing.parts - 1:
-            tracing.held[network.name] = gradients
-        else:
-            optimizer.apply(gradients, variables)
-        return norm
-
-    def finish_step(self, images: tf.Tensor) -> None:
-        """After the generator's update: moves the average, counts the step and its images.
+    def train_step(self, batch: Any) -> Scalars:
+        """The paper's updates on one batch, on one replica.
 
         Args:
-            images: Real images [N, ...] that the step has seen on this replica.
+            batch: As the family takes it, checked; or a part of it.
+
+        Returns:
+            Scalars to report, by name.
         """
+        raise NotImplementedError(f"{type(self).__name__} must say how it is trained: train_step.")
+
+    def _step(self, batch: Any) -> Scalars:
+        """What Keras runs on each replica: `train_step`, and what every step needs around it."""
+        batch = self.check_batch(batch)
+        results = step.run_in_parts(
+            self._seeded(self.train_step), batch, self.accumulate, type(self).__name__
+        )
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        count = tf.shape(images, tf.int64)[0] * replicas
+        self.finish_step(tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0] * replicas)
+        return self._track(results)
+
+    def _seeded(self, update: Callable[..., Scalars]) -> Callable[..., Scalars]:
+        """`update`, in which layers that draw do so from a seed of the step."""
+
+        @functools.wraps(update)
+        def seeded(*args: Any) -> Scalars:
+            with random_draws(self.step_seed("layers")):
+                return update(*args)
+
+        return seeded
+
+    def finish_step(self, count: tf.Tensor) -> None:
+        """After the updates: moves the generator's average, counts the step and its images.
+
+        Args:
+            count: int64 scalar, real images that the step has seen on all replicas.
+        """
         self.images_seen.assign_add(count)
-        if tracing.part < tracing.parts - 1:
-            return
-        rate = 1.0 - self.averaging_decay(count * tracing.parts)
-        averages = [v.value for v in self.ema_generator.variables]
-        sources = [v.value for v in self.generator.variables]
+        rate = 1.0 - self.averaging_decay(count)
 
         def move(average: tf.Variable, source: tf.Variable) -> tf.Operation:
             if not average.dtype.is_floating:
                 return average.assign(source)
             return average.assign_add(tf.cast(rate, average.dtype) * (source - average))
 
-        def update(strategy: tf.distribute.Strategy) -> None:
-            for average, source in zip(averages, sources, strict=True):
-                strategy.extended.update(average, move, args=(source,), group=False)
-
-        tf.distribute.get_replica_context().merge_call(update)
+        on_all_replicas(move, self.ema_generator.variables, self.generator.variables)
         self.steps.assign_add(1)
 
-    def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
+    def averaging_decay(self, count: tf.Tensor) -> tf.Tensor:
         """Decay of the generator's average at this step, f32 scalar in [0, 1).
 
         Args:
-            images: int64 scalar, real images that the step has seen on all replicas.
+            count: int64 scalar, real images that the step has seen on all replicas.
         """
         t = tf.cast(self.steps.value, tf.float32)
         return tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
 
-    def track(self, **values: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Running means of scalars since the last reset, as `train_step` returns them.
+    def _track(self, results: Scalars) -> Scalars:
+        """What `fit` reports: running means since the last reset of what is `tracked`.
 
-        Where steps are not all alike, a step may leave scalars out: see `told`.
+        Where steps are not all alike, a step may omit scalars: see `told`.
         """
-        self._told_in[self.current_phase] = frozenset(values)
-        for name, value in values.items():
-            if name not in self._trackers:
-                raise ValueError(
-                    f"{type(self).__name__} tracks {list(self._trackers)}. Received: {name!r}."
-                )
-            self._trackers[name].update_state(value)
-        results = {name: tracker.result() for name, tracker in self._trackers.items()}
+        self._told_in[self.current_phase] = frozenset(results)
+        reported = {}
+        for name, value in results.items():
+            if name in self._trackers:
+                self._trackers[name].update_state(value)
+            else:
+                value = tf.cast(value, tf.float32)
+                context = tf.distribute.get_replica_context()
+                reported[name] = context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+        reported |= {name: tracker.result() for name, tracker in self._trackers.items()}
         if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
             # Keras takes their mean over workers along the first axis, so there must be one.
-            return {name: result[None] for name, result in results.items()}
-        return results
+            return {name: value[None] for name, value in reported.items()}
+        return reported
 
     @property
     def told(self) -> frozenset[str]:
-        """Scalars that the last running means are of; of the others they are 0 and say nothing."""
+        """Scalars that the last steps returned; of others the running means are 0."""
         if not self._has_phases():
-            return frozenset(self._trackers)
+            return self._told_in.get(self.current_phase, frozenset(self._trackers))
         return frozenset().union(*(self._told_in[phase] for phase in self._phases_told))
 
     @functools.wraps(keras.Model.reset_metrics)
     def reset_metrics(self) -> None:
         super().reset_metrics()
         self._begin_afresh = True  # at the next step: until then `told` is of the last ones
+
+    # ---- what a train_step calls
+
+    def step_seed(self, name: str) -> tf.Tensor:
+        """The seed [2] of one draw of this step on this replica.
+
+        A function of (seed of `compile`, name, step, replica, part of the batch, turn): draws of
+        different names differ, replicas draw differently, and a resumed run draws what it would
+        have drawn.
+        """
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        seed = tf.constant([self._seed, zlib.crc32(name.encode())], tf.int64)
+        seed = tf.random.fold_in(seed, tf.convert_to_tensor(self.steps.value))
+        seed = tf.random.fold_in(seed, tf.cast(replica, tf.int64))
+        if step.current.parts > 1:
+            seed = tf.random.fold_in(seed, tf.constant(step.current.part, tf.int64))
+        if step.current.turn > 1 and self.draws_twice:
+            seed = tf.random.fold_in(seed, tf.constant(-step.current.turn, tf.int64))
+        return seed
+
+    def updated_variables(self, network: keras.Model) -> list[keras.Variable]:
+        """Weights of a network that an update moves."""
+        return network.trainable_variables
+
+    def minimize(
+        self,
+        tape: tf.GradientTape,
+        loss: tf.Tensor,
+        network: keras.Model,
+        optimizer: keras.optimizers.Optimizer | None = None,
+    ) -> tf.Tensor:
+        """One update of `network` towards a smaller `loss`, the mean over this replica's batch.
+
+        Args:
+            tape: Has recorded `loss`.
+            loss: f32 scalar.
+            network: The generator or the discriminator.
+            optimizer: Its own by default.
+
+        Returns:
+            f32 scalar, the norm of this replica's gradient.
+        """
+        if optimizer is None:
+            of_generator = network is self.generator
+            optimizer = self.generator_optimizer if of_generator else self.discriminator_optimizer
+        variables = self.updated_variables(network)
+        scale = tf.ones([], loss.dtype)
+        if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            scale = optimizer.scale_loss(scale)  # `apply` takes it out again
+        gradients = tape.gradient(
+            loss,
+            [variable.value for variable in variables],
+            output_gradients=scale,
+            # A penalty may not reach all weights. Adam then forgets their moments with the others'.
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        norm = tf.linalg.global_norm(gradients) / scale
+        optimizer.apply(gradients, variables)
+        return norm
+
+    def turn(self, update: Callable[..., Scalars], *args: Any) -> Scalars:
+        """Runs `update(*args)`, which builds on the updates before it in the same step.
+
+        It makes a difference where the batch is cut in parts: see `zoo.core.step`.
+        """
+        return step.take_turn(self._seeded(update), *args)
+
+    def play(
+        self,
+        game: Callable[[Any], Game],
+        batch: Any,
+        then: Mapping[str, Callable[[Any], Scalars]] | None = None,
+    ) -> Scalars:
+        """One update of each network (Goodfellow et al. 2014, algorithm 1, with k = 1).
+
+        Both gradients are taken from one forward pass; or, as compiled with `alternate`, the second
+        network's from a pass of its own, against the first one's new weights.
+
+        Args:
+            game: batch -> `Game`: one forward pass of both networks.
+            batch: As `train_step` has it.
+            then: Further updates, by the network ("generator", "discriminator") whose update in the
+                game they follow.
+
+        Returns:
+            Losses, accuracies, norms of the gradients and the game's other scalars, by name.
+        """
+        results = {}
+        if not self.alternate:
+            results |= self._update(game, batch, "discriminator", "generator")
+        for name in self.order:
+            if self.alternate:
+                results |= self.turn(self._update, game, batch, name)
+            if name in (then or {}):
+                results |= self.turn(then[name], batch)
+        return results
+
+    def _update(self, game: Callable[[Any], Game], batch: Any, *names: str) -> Scalars:
+        """One forward pass, and the updates of the networks named."""
+        with tf.GradientTape() as d_tape, tf.GradientTape() as g_tape:
+            played = game(batch)
+        d_total = played.d_loss if played.d_total is None else played.d_total
+        g_total = played.g_loss if played.g_total is None else played.g_total
+        results = dict(played.scalars)
+        if "discriminator" in names:
+            results["d_loss"] = played.d_loss
+            if played.real_logits is not None:
+                results |= self.accuracies(played.real_logits, played.fake_logits)
+            results["d_gradient_norm"] = self.minimize(d_tape, d_total, self.discriminator)
+        if "generator" in names:
+            results["g_loss"] = played.g_loss
+            results["g_gradient_norm"] = self.minimize(g_tape, g_total, self.generator)
+        return results
+
+    def accuracies(self, real_logits: Any, fake_logits: Any) -> Scalars:
+        """Shares of the images that D judges rightly, of the real and of the generated ones."""
+        real_from = losses.real_from(self.discriminator_loss)
+
+        def share(logits: Any, right: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+            shares = [tf.cast(right(one), tf.float32) for one in tf.nest.flatten(logits)]
+            return tf.reduce_mean([tf.reduce_mean(one) for one in shares])
+
+        return {
+            "real_accuracy": share(real_logits, lambda logits: logits > real_from),
+            "fake_accuracy": share(fake_logits, lambda logits: logits < real_from),
+        }
+
+
+def on_all_replicas(
+    assign: Callable[[tf.Variable, tf.Variable], tf.Operation],
+    targets: list[keras.Variable],
+    sources: list[keras.Variable],
+) -> None:
+    """`assign(target, source)` for each pair of variables, on every replica.
+
+    Called in a replica's step.
+    """
+
+    def update(strategy: tf.distribute.Strategy) -> None:
+        for target, source in zip(targets, sources, strict=True):
+            strategy.extended.update(target.value, assign, args=(source.value,), group=False)
+
+    tf.distribute.get_replica_context().merge_call(update)

@@ -1,7 +1,6 @@
 """What GANs that grow share (Karras et al. 2018, section 2)."""
 
 import contextlib
-import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import tracing
 from zoo.core.noise_to_image import NoiseToImage, with_labels
 from zoo.core.stages import Schedule, Stage
 from zoo.nn.layers.resampling import box, nearest
@@ -136,10 +134,9 @@ class GrowingGAN(NoiseToImage):
         Args:
             images: Real images [N, ...] of the step on this replica.
         """
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        # The same in every part of the step, though each part counts its own at its end.
-        parts = tracing.parts - tracing.part
-        count = tf.shape(images, tf.int64)[0] * replicas * parts
+        # Those of the whole step, in each of its parts.
+        shares = tf.distribute.get_strategy().num_replicas_in_sync * self.accumulate
+        count = tf.shape(images, tf.int64)[0] * shares
         return self.fade(self.generator, self.current_phase, count)
 
     def at_stage(
@@ -155,29 +152,17 @@ class GrowingGAN(NoiseToImage):
         before = nearest(box(images, 2), 2)
         return before + tf.cast(alpha, images.dtype) * (images - before)
 
-    def minimize(
-        self,
-        tape: tf.GradientTape,
-        loss: tf.Tensor,
-        network: GrowingNetwork,
-        optimizer: keras.optimizers.Optimizer,
-    ) -> tf.Tensor:
-        """As `GAN.minimize`, of the layers that the stage uses; the others have no gradient."""
+    def updated_variables(self, network: GrowingNetwork) -> list[keras.Variable]:
+        """Those of the layers that the stage uses; the others have no gradient."""
         stage = self.current_phase
         layers = network.layers_at(stage.resolution, stage.fading)
-        used = types.SimpleNamespace(
-            name=network.name,
-            trainable_variables=[v for layer in layers for v in layer.trainable_variables],
-        )
-        return super().minimize(tape, loss, used, optimizer)
+        return [variable for layer in layers for variable in layer.trainable_variables]
 
-    def finish_step(self, images: tf.Tensor) -> None:
+    def finish_step(self, count: tf.Tensor) -> None:
         """As `GAN.finish_step`; the networks count their images."""
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        count = tf.shape(images, tf.int64)[0] * replicas
         for network in (self.generator, self.discriminator):
             network.images_shown.assign_add(count)
-        super().finish_step(images)
+        super().finish_step(count)
 
     # ---- images
 

@@ -20,7 +20,7 @@ PIXELS_AT_A_TIME = 2**20
 class ImageToImage(GAN):
     """Base of GANs that make an image of an image.
 
-    A family writes `images_from`. `_config` holds `resolution`, the height and width that it is
+    A family writes `images_from`. Its config holds `resolution`, the height and width that it is
     trained at, `channels` of what it makes, and `source_channels` where what it translates has
     others.
 

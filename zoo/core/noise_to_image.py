@@ -27,8 +27,8 @@ class NoiseToImage(GAN):
     """Base of GANs that draw images from latents.
 
     A family says how its latents are drawn, and overrides `images_from` where it truncates.
-    `_config` holds `latent_dim` and, of a conditional family, `num_classes`; its networks then take
-    [x, labels] in place of x, labels int32 [N].
+    Its config holds `latent_dim` and, of a conditional family, `num_classes`; its networks then
+    take [x, labels] in place of x, labels int32 [N].
 
     Attributes:
         truncates: Whether `images_from` takes a truncation.
@@ -36,6 +36,7 @@ class NoiseToImage(GAN):
         interpolation: How to walk between two latents within their distribution: "slerp", "lerp".
     """
 
+    config_needs = ("resolution", "channels", "latent_dim")
     truncates = False
     critic = False
     interpolation = "slerp"
@@ -49,11 +50,11 @@ class NoiseToImage(GAN):
         """Length of z."""
         return self._config["latent_dim"]
 
-    def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Images f32 [N, H, W, C] and labels int32 [N] of a training batch, once checked.
+    def check_batch(self, batch: Any) -> Any:
+        """Images f32 [N, H, W, C]; of a conditional model (images, labels int32 [N]), once checked.
 
-        Labels are None of an unconditional model. Use what it returns: a batch out of range then
-        fails before D has learnt from it. (XLA leaves checks of values out.)
+        Use what it returns: a batch out of range then fails before D has learnt from it. (XLA
+        omits checks of values.)
 
         Raises:
             ValueError: Another type, shape or structure.
@@ -63,7 +64,7 @@ class NoiseToImage(GAN):
         if not self.num_classes:
             images = checks.check_images(batch, owner, self.image_shape)
             self._check_size_of(images)
-            return images, None
+            return images
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             received = (
                 f"{type(batch).__name__} of {len(batch)}"
@@ -77,6 +78,14 @@ class NoiseToImage(GAN):
         images = checks.check_images(batch[0], owner, self.image_shape)
         self._check_size_of(images)
         return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
+
+    def images_and_labels(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """The images and the labels of a batch of `train_step`; None of an unconditional model."""
+        return batch if self.num_classes else (batch, None)
+
+    def latents_for(self, images: tf.Tensor) -> tf.Tensor:
+        """Latents f32 [N, z] for as many fakes as there are images, from the step's seed."""
+        return self.draw_latents([tf.shape(images)[0], self.latent_dim], self.step_seed("latents"))
 
     def _check_size_of(self, images: tf.Tensor) -> None:
         if images.shape[0] is not None:

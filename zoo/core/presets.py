@@ -18,7 +18,8 @@ import tempfile
 from collections.abc import Iterable
 from typing import Any
 
-# The registry: family (the folder in zoo/) -> its class. A new variant is one line here.
+# The registry: family -> its class, in the package zoo.<family> or in another one that is named
+# before a colon, "my_package.my_family:MyGAN". A new variant is one line here.
 FAMILIES = {
     "vanilla": "VanillaGAN",
     "dcgan": "DCGAN",
@@ -77,7 +78,8 @@ class Preset:
 class Source:
     """What a name resolved to.
 
-    `weights` is None where the preset is an architecture alone; `card` likewise.
+    `weights` is None where the preset is an architecture alone; `card` likewise. `class_name` is
+    Keras's name of a class derived from the family's, if that is what was saved.
     """
 
     name: str
@@ -85,13 +87,26 @@ class Source:
     config: dict[str, Any]
     weights: pathlib.Path | None
     card: dict[str, Any] | None
+    class_name: str | None = None
+
+
+def _package_of(family: str) -> tuple[str, str]:
+    """The package of a family and the name of its class there."""
+    package, _, class_name = FAMILIES[family].rpartition(":")
+    return package or f"zoo.{family}", class_name
+
+
+def family_class(family: str) -> Any:
+    """The class of a family; imports TensorFlow."""
+    package, class_name = _package_of(family)
+    return getattr(importlib.import_module(package), class_name)
 
 
 @functools.cache
 def _registry() -> dict[str, Preset]:
     registry: dict[str, Preset] = {}
     for family in FAMILIES:
-        for preset in importlib.import_module(f"zoo.{family}.presets").PRESETS:
+        for preset in importlib.import_module(f"{_package_of(family)[0]}.presets").PRESETS:
             if preset.name in registry or preset.family != family:
                 raise PresetError(
                     "A preset's name must be unique and its family the folder it stands in. "
@@ -192,7 +207,7 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
                 f"The sha256 of {folder / file} must be {expected}, as {CARD_FILE} says. "
                 f"Received: {received}. The file is damaged or was exchanged: fetch it again."
             )
-    return Source(name, family, arguments, folder / WEIGHTS_FILE, card)
+    return Source(name, family, arguments, folder / WEIGHTS_FILE, card, config.get("class"))
 
 
 def card_path(folder: pathlib.Path) -> pathlib.Path:
@@ -262,6 +277,7 @@ def write(
     weights: pathlib.Path,
     card: dict[str, Any],
     samples: bytes | None,
+    class_name: str | None = None,
 ) -> None:
     """Writes a preset folder, whole or not at all.
 
@@ -272,6 +288,7 @@ def write(
         weights: A finished weights file, moved into the folder.
         card: Content of `card.json`; `sha256` is added here.
         samples: A PNG, or None.
+        class_name: Keras's name of a class derived from the family's, or None.
 
     Raises:
         PresetError: `folder` holds something that is not a preset.
@@ -287,7 +304,8 @@ def write(
     try:
         fresh.chmod(0o755)  # mkdtemp makes it private
         shutil.move(weights, fresh / WEIGHTS_FILE)
-        write_json(fresh / CONFIG_FILE, {"family": family, "config": config})
+        derived = {} if class_name is None else {"class": class_name}
+        write_json(fresh / CONFIG_FILE, {"family": family, **derived, "config": config})
         if samples is not None:
             (fresh / SAMPLES_FILE).write_bytes(samples)
         hashes = {file: sha256(fresh / file) for file in (CONFIG_FILE, WEIGHTS_FILE)}

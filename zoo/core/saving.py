@@ -1,11 +1,10 @@
 """A GAN as files: presets, and Keras's own format."""
 
 import functools
-import importlib
 import os
 import pathlib
 import tempfile
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any, Self
 
 import keras
@@ -25,17 +24,38 @@ class Saving(keras.Model):
         steps: int64 variable, generator updates so far.
     """
 
-    family: str
+    family: str = ""
     ema_decay: float
     steps: keras.Variable
     generator: keras.Model
     discriminator: keras.Model
     ema_generator: keras.Model
 
-    def __init__(self, **kwargs: Any) -> None:
+    # What every config says; a preset is read by it.
+    config_needs: tuple[str, ...] = ("resolution", "channels")
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "family" in vars(cls):
+            _name_family(cls)
+        # So that `keras.models.load_model` and `zoo.load` know the class.
+        package = "gan_zoo" if cls.__module__.startswith("zoo.") else cls.__module__
+        keras.saving.register_keras_serializable(package)(cls)
+
+    def __init__(self, *, config: Mapping[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not self.family:
+            raise TypeError(
+                f"A family must have a name: set `family` in {type(self).__name__}. Received: none."
+            )
+        missing = [name for name in self.config_needs if name not in config]
+        if missing:
+            raise TypeError(
+                f"The config of {type(self).__name__} must hold {', '.join(self.config_needs)}. "
+                f"Received: {', '.join(config) or 'nothing'}, without {', '.join(missing)}."
+            )
         self.card: dict[str, Any] | None = None
-        self._config: dict[str, Any] = {}
+        self._config = dict(config)
         self._settled_at = 0
 
     @property
@@ -85,14 +105,8 @@ class Saving(keras.Model):
         """
         source = presets.resolve(name)
         name = source.name
-        class_name = presets.FAMILIES[source.family]
-        family_class = getattr(importlib.import_module(f"zoo.{source.family}"), class_name)
-        if not issubclass(family_class, cls):
-            raise presets.PresetError(
-                f"{cls.__name__}.from_preset loads presets of family {cls.family!r}. "
-                f"Received: {name!r} of family {source.family!r}; "
-                f"use zoo.load or zoo.{class_name}."
-            )
+        family_class = cls._class_for(source)
+        class_name = family_class.__name__
         if load_weights and source.weights is None:
             raise presets.PresetError(
                 f"{name!r} has no pretrained weights. "
@@ -114,6 +128,31 @@ class Saving(keras.Model):
             gan.ema_generator.set_weights(gan.generator.get_weights())
             gan.card = source.card
         return gan
+
+    @classmethod
+    def _class_for(cls, source: presets.Source) -> type[Self]:
+        """The class that a preset is loaded as: its own, the family's, or one derived from it."""
+        family_class = presets.family_class(source.family)
+        if cls is not family_class and issubclass(cls, family_class):
+            return cls
+        if not issubclass(family_class, cls):
+            raise presets.PresetError(
+                f"{cls.__name__}.from_preset loads presets of family {cls.family!r}. "
+                f"Received: {source.name!r} of family {source.family!r}; "
+                f"use zoo.load or zoo.{family_class.__name__}."
+            )
+        if source.class_name is None or cls is family_class:
+            return family_class
+        derived = keras.saving.get_registered_object(source.class_name)
+        if derived is None:
+            module, name = source.class_name.split(">")
+            raise presets.PresetError(
+                f"{source.name!r} is a preset of a class derived from {family_class.__name__}: "
+                f"import {name} from {module} first, or load it as the family's with "
+                f"zoo.{family_class.__name__}.from_preset({source.name!r}). "
+                f"Received: a class that is not imported."
+            )
+        return derived
 
     def save_to_preset(
         self,
@@ -147,6 +186,7 @@ class Saving(keras.Model):
             presets.write(
                 folder,
                 family=self.family,
+                class_name=self._derived_name(),
                 config=self.get_config(),
                 weights=file,
                 card={
@@ -161,6 +201,12 @@ class Saving(keras.Model):
                 },
                 samples=image_io.encode_png(image_io.grid(*shown)) if shown else None,
             )
+
+    def _derived_name(self) -> str | None:
+        """Keras's name of a class derived from the family's; None of the family's own."""
+        if type(self) is presets.family_class(self.family):
+            return None
+        return keras.saving.get_registered_name(type(self))
 
     @functools.wraps(keras.Model.save)
     def save(self, filepath: str | os.PathLike[str], *args: Any, **kwargs: Any) -> None:
@@ -178,3 +224,17 @@ class Saving(keras.Model):
         if int(self.steps.numpy()):
             return {"trained_from": self.card}
         return {key: value for key, value in self.card.items() if key != "sha256"}
+
+
+_named: dict[str, str] = {}
+
+
+def _name_family(cls: type[Saving]) -> None:
+    """Raises TypeError where another class has the family's name; the same one may be redefined."""
+    path = f"{cls.__module__}.{cls.__qualname__}"
+    taken = _named.setdefault(cls.family, path)
+    if taken != path:
+        raise TypeError(
+            f"A family's name must be unique. Received: {cls.family!r} for {path}, which is "
+            f"{taken}'s. A class derived from a family keeps its name: omit `family`."
+        )

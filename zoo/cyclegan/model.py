@@ -1,6 +1,5 @@
 """CycleGAN: the game (Zhu et al. 2017, section 3)."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -8,12 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
 from zoo.core.image_to_image import ImageToImage, padded_to
 from zoo.cyclegan import networks
 from zoo.cyclegan.pool import HistoryPool
 from zoo.cyclegan.schedule import LinearDecay
-from zoo.nn import losses, patchgan
+from zoo.nn import patchgan
 from zoo.pictures import images as image_io
 
 
@@ -57,6 +55,8 @@ class CycleGAN(ImageToImage):
     directions = ("a_to_b", "b_to_a")
     pair_names = "(a, b)"
     tracked = (*ImageToImage.tracked, "cycle_loss")
+    default_losses = ("least_squares", "least_squares")
+    alternates = None
 
     def __init__(
         self,
@@ -129,22 +129,22 @@ class CycleGAN(ImageToImage):
             discriminator=networks.discriminator(
                 resolution, source_channels, channels, discriminator_width, patch
             ),
+            config={
+                "resolution": resolution,
+                **sizes,
+                "blocks": blocks,
+                "upsampling": upsampling,
+                "skips": skips,
+                "patch": patch,
+                "cycle": cycle,
+                "identity": identity,
+                "pool": pool,
+                "learning_rate": learning_rate,
+                "flat_steps": flat_steps,
+                "decay_steps": decay_steps,
+            },
             **kwargs,
         )
-        self._config = {
-            "resolution": resolution,
-            **sizes,
-            "blocks": blocks,
-            "upsampling": upsampling,
-            "skips": skips,
-            "patch": patch,
-            "cycle": cycle,
-            "identity": identity,
-            "pool": pool,
-            "learning_rate": learning_rate,
-            "flat_steps": flat_steps,
-            "decay_steps": decay_steps,
-        }
         self.cycle, self.identity = cycle, identity
         if identity:
             self.tracked = (*self.tracked, "identity_loss")
@@ -177,19 +177,12 @@ class CycleGAN(ImageToImage):
         """D_Y: is this an image of B?"""
         return self.discriminator.get_layer("discriminator_b")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Adam with beta1 .5, as in the reference code, unless another is given.
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with beta1 .5, as in the reference code, at the constructor's rate.
 
-        One for both generators and one for both discriminators, at the constructor's rate.
+        One for both generators and one for both discriminators.
         """
-        super().compile(
-            generator_optimizer or self._adam(), discriminator_optimizer or self._adam(), **kwargs
-        )
+        return {"generator": self._adam(), "discriminator": self._adam()}
 
     def _adam(self) -> keras.optimizers.Optimizer:
         rate, flat, decay = (
@@ -198,7 +191,6 @@ class CycleGAN(ImageToImage):
         schedule = rate if flat is None else LinearDecay(rate, flat, decay)
         return keras.optimizers.Adam(schedule, beta_1=0.5)
 
-    @in_parts
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update of both generators, then one of both discriminators, on one batch.
 
@@ -209,8 +201,7 @@ class CycleGAN(ImageToImage):
         Args:
             batch: a f32 [N, H, W, C] and b f32 [N, H, W, C'], both in [-1, 1].
         """
-        a, b = self.check_batch(batch)
-        seed_a, seed_b = self.step_seeds(2)
+        a, b = batch
         g, f = self.generator_a_to_b, self.generator_b_to_a
         d_a, d_b = self.discriminator_a, self.discriminator_b
         with tf.GradientTape() as g_tape:
@@ -220,8 +211,7 @@ class CycleGAN(ImageToImage):
                 fake_b, fake_a = g(a, training=True), f(b, training=True)
             logits_a, logits_b = d_a(fake_a, training=True), d_b(fake_b, training=True)
             # E[(D(G(x)) - 1)^2], without the half of Mao et al.
-            g_loss = 2.0 * losses.least_squares_generator(logits_b)
-            g_loss += 2.0 * losses.least_squares_generator(logits_a)
+            g_loss = 2.0 * (self.generator_loss(logits_b) + self.generator_loss(logits_a))
             # |F(G(a)) - a| + |G(F(b)) - b|  (equation 2)
             cycle_loss = distance(f(fake_b, training=True), a)
             cycle_loss += distance(g(fake_a, training=True), b)
@@ -232,27 +222,26 @@ class CycleGAN(ImageToImage):
                 identity_loss = distance(same_b, b) + distance(same_a, a)
                 total += self.identity * self.cycle * identity_loss
                 results["identity_loss"] = identity_loss
-        g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
+        g_norm = self.minimize(g_tape, total, self.generator)
 
         fake_a, fake_b = tf.stop_gradient(fake_a), tf.stop_gradient(fake_b)
         if self._config["pool"]:
-            fake_a, fake_b = self.pool_a(fake_a, seed_a), self.pool_b(fake_b, seed_b)
+            fake_a = self.pool_a(fake_a, self.step_seed("pool_a"))
+            fake_b = self.pool_b(fake_b, self.step_seed("pool_b"))
         with tf.GradientTape() as d_tape:
             real_a, judged_a = together(d_a, a, fake_a)
             real_b, judged_b = together(d_b, b, fake_b)
             real, fake = (real_a, real_b), (judged_a, judged_b)
             # 1/2 (E[(D(y) - 1)^2] + E[D(G(x))^2]) of each
-            d_loss = tf.add_n(map(losses.least_squares_discriminator, real, fake))
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        self.finish_step(a)
-        return self.track(
+            d_loss = tf.add_n(map(self.discriminator_loss, real, fake))
+        d_norm = self.minimize(d_tape, d_loss, self.discriminator)
+        return {
             **results,
-            d_loss=d_loss,
-            real_accuracy=share(real, lambda logits: logits > 0.5),
-            fake_accuracy=share(fake, lambda logits: logits < 0.5),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+            "d_loss": d_loss,
+            **self.accuracies(real, fake),
+            "d_gradient_norm": d_norm,
+            "g_gradient_norm": g_norm,
+        }
 
     def images_from(
         self, images: tf.Tensor, seed: tf.Tensor | None = None, direction: str = "a_to_b"
@@ -298,8 +287,3 @@ def together(network: keras.Model, *batches: tf.Tensor) -> list[tf.Tensor]:
 def distance(images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     """Mean absolute difference, f32 scalar."""
     return tf.reduce_mean(tf.abs(tf.cast(images, tf.float32) - tf.cast(others, tf.float32)))
-
-
-def share(logits: Sequence[tf.Tensor], right: Any) -> tf.Tensor:
-    """Share of the logits of both domains that a predicate holds of, f32 scalar."""
-    return tf.reduce_mean([tf.reduce_mean(tf.cast(right(one), tf.float32)) for one in logits])

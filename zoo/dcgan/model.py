@@ -5,11 +5,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from zoo.core.accumulation import in_parts
 from zoo.core.checks import integer
+from zoo.core.gan import Game
 from zoo.core.noise_to_image import NoiseToImage
 from zoo.dcgan import networks
-from zoo.nn import losses
 
 
 class DCGAN(NoiseToImage):
@@ -78,59 +77,44 @@ class DCGAN(NoiseToImage):
         super().__init__(
             generator=build_generator(resolution, channels, latent_dim, width),
             discriminator=build_discriminator(resolution, channels, width),
+            config={
+                "resolution": resolution,
+                "channels": channels,
+                "latent_dim": latent_dim,
+                "width": width,
+                "architecture": architecture,
+            },
             **kwargs,
         )
-        self._config = {
-            "resolution": resolution,
-            "channels": channels,
-            "latent_dim": latent_dim,
-            "width": width,
-            "architecture": architecture,
-        }
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from U(-1, 1), as the paper's code draws it."""
         return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """The paper's Adam, 2e-4 with beta1 .5 (section 4), unless another is given."""
-        super().compile(
-            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
-            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
-            **kwargs,
-        )
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's Adam, 2e-4 with beta1 .5 (section 4)."""
+        return {
+            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+        }
 
-    @in_parts
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+        """One update of each network on one batch.
 
         Args:
             images: f32 [N, H, W, C] in [-1, 1].
         """
-        images, _ = self.check_batch(images)
-        (latent_seed,) = self.step_seeds(1)
-        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            fakes = self.generator(latents, training=True)
+        def game(images: tf.Tensor) -> Game:
+            fakes = self.generator(self.latents_for(images), training=True)
+            # Real images and fakes are normalised apart, as in the paper's code.
             real_logits = self.discriminator(images, training=True)
             fake_logits = self.discriminator(fakes, training=True)
-            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
-            g_loss = losses.non_saturating_generator(fake_logits)
+            return Game(
+                d_loss=self.discriminator_loss(real_logits, fake_logits),
+                g_loss=self.generator_loss(fake_logits),
+                real_logits=real_logits,
+                fake_logits=fake_logits,
+            )
 
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+        return self.play(game, images)

@@ -1,11 +1,16 @@
 """Adversarial losses: pure functions of logits, the equation beside each.
 
-D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas
-`GAN.minimize` makes that the mean over the global batch. They are taken in float32 at
-least, whatever the networks compute in.
+D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas the base
+class makes that the mean over the global batch. They are taken in float32 at least, whatever the
+networks compute in.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import tensorflow as tf
+
+from zoo.core.presets import near_misses
 
 
 def minimax_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
@@ -179,3 +184,48 @@ def _mean(x: tf.Tensor) -> tf.Tensor:
 def _float32_at_least(x: tf.Tensor) -> tf.Tensor:
     x = tf.convert_to_tensor(x)
     return tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+
+
+# For `compile`, by the network that minimizes them.
+BY_NAME: dict[str, dict[str, Callable[..., tf.Tensor]]] = {
+    "discriminator": {
+        "minimax": minimax_discriminator,
+        "least_squares": least_squares_discriminator,
+        "hinge": hinge_discriminator,
+        "wasserstein": wasserstein_discriminator,
+    },
+    "generator": {
+        "non_saturating": non_saturating_generator,
+        "minimax": minimax_generator,
+        "least_squares": least_squares_generator,
+        "hinge": hinge_generator,
+        "wasserstein": wasserstein_generator,
+    },
+}
+
+
+def get(network: str, loss: Any) -> Callable[..., tf.Tensor]:
+    """A loss by name, or the function itself.
+
+    Args:
+        network: "discriminator" or "generator".
+        loss: A name of `BY_NAME`, or a function of (real_logits, fake_logits) for the
+            discriminator, of fake_logits for the generator, that returns a scalar.
+
+    Raises:
+        ValueError: Neither.
+    """
+    if callable(loss):
+        return loss
+    known = BY_NAME[network]
+    if loss not in known:
+        raise ValueError(
+            f"{network}_loss must be one of {', '.join(known)}, or a function. Received: {loss!r}."
+            + near_misses(str(loss), known)
+        )
+    return known[loss]
+
+
+def real_from(discriminator_loss: Callable[..., tf.Tensor]) -> float:
+    """The logit from which on a discriminator trained by this loss takes an image for real."""
+    return 0.5 if discriminator_loss is least_squares_discriminator else 0.0

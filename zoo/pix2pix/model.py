@@ -6,17 +6,17 @@ import keras
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.image_to_image import ImageToImage, padded_to
-from zoo.nn import losses, patchgan
+from zoo.nn import patchgan
 from zoo.nn.layers import random_draws
 from zoo.pictures.images import LUMA
 from zoo.pix2pix import networks
 
-# D's loss, G's, and the logit from which on D says real.
+# D's loss and G's, by name.
 ADVERSARIAL = {
-    "bce": (losses.minimax_discriminator, losses.non_saturating_generator, 0.0),
-    "least_squares": (losses.least_squares_discriminator, losses.least_squares_generator, 0.5),
+    "bce": ("minimax", "non_saturating"),
+    "least_squares": ("least_squares", "least_squares"),
 }
 
 
@@ -50,6 +50,7 @@ class Pix2Pix(ImageToImage):
 
     family = "pix2pix"
     tracked = (*ImageToImage.tracked, "l1_loss")
+    draws_twice = False  # the code updates both networks with the same image
 
     def __init__(
         self,
@@ -91,38 +92,31 @@ class Pix2Pix(ImageToImage):
         super().__init__(
             generator=networks.generator(resolution, **sizes, dropout=dropout),
             discriminator=networks.discriminator(resolution, **sizes, patch=patch),
+            config={
+                "resolution": resolution,
+                **sizes,
+                "patch": patch,
+                "adversarial": adversarial,
+                "l1": l1,
+                "dropout": dropout,
+                "fill": fill,
+                "tint": tint,
+            },
             **kwargs,
         )
-        self._config = {
-            "resolution": resolution,
-            **sizes,
-            "patch": patch,
-            "adversarial": adversarial,
-            "l1": l1,
-            "dropout": dropout,
-            "fill": fill,
-            "tint": tint,
-        }
         self.fill, self.tint = fill, tint
         self.l1 = l1
-        self.discriminator_loss, self.generator_loss, self.real_from = ADVERSARIAL[adversarial]
+        self.default_losses = ADVERSARIAL[adversarial]
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """The paper's Adam, 2e-4 with beta1 .5 (section 3.3), unless another is given."""
-        super().compile(
-            generator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
-            discriminator_optimizer or keras.optimizers.Adam(2e-4, beta_1=0.5),
-            **kwargs,
-        )
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's Adam, 2e-4 with beta1 .5 (section 3.3)."""
+        return {
+            "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+            "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+        }
 
-    @in_parts
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+        """One update of each network on one batch.
 
         G* = arg min_G max_D L_cGAN(G, D) + lambda L_L1(G)  (equation 4). D's part is halved, "which
         slows down the rate at which D learns relative to G".
@@ -130,31 +124,25 @@ class Pix2Pix(ImageToImage):
         Args:
             batch: source f32 [N, H, W, C], target f32 [N, H, W, C'], both in [-1, 1].
         """
-        given, target = self.check_batch(batch)
-        source = covered(given) if self.fill else given
-        (noise_seed,) = self.step_seeds(1)
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            with random_draws(noise_seed):
-                made = self.completed(given, self.generator(source, training=True))
+
+        def game(batch: tuple[tf.Tensor, tf.Tensor]) -> Game:
+            given, target = batch
+            source = covered(given) if self.fill else given
+            made = self.completed(given, self.generator(source, training=True))
             real_logits = self.discriminator([source, target], training=True)
             fake_logits = self.discriminator([source, made], training=True)
-            d_loss = 0.5 * self.discriminator_loss(real_logits, fake_logits)
             g_loss = self.generator_loss(fake_logits)
             l1_loss = tf.reduce_mean(tf.abs(tf.cast(made, tf.float32) - target))
-            total = g_loss + self.l1 * l1_loss
+            return Game(
+                d_loss=0.5 * self.discriminator_loss(real_logits, fake_logits),
+                g_loss=g_loss,
+                real_logits=real_logits,
+                fake_logits=fake_logits,
+                g_total=g_loss + self.l1 * l1_loss,
+                scalars={"l1_loss": l1_loss},
+            )
 
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
-        self.finish_step(source)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            l1_loss=l1_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > self.real_from, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < self.real_from, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+        return self.play(game, batch)
 
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """As in `ImageToImage`; images are reflected up to multiples of `resolution`, then cut."""

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.growing import GrowingGAN
 from zoo.core.stages import Schedule
 from zoo.nn import losses, regularizers
@@ -48,6 +48,7 @@ class ProGAN(GrowingGAN):
 
     family = "progan"
     critic = True
+    default_losses = ("wasserstein", "wasserstein")
     tracked = ("d_loss", "g_loss", "gradient_penalty", "d_gradient_norm", "g_gradient_norm")
 
     def __init__(
@@ -90,63 +91,44 @@ class ProGAN(GrowingGAN):
             schedule=Schedule(
                 FIRST, resolution, round(1000 * stable_kimg), round(1000 * fade_kimg)
             ),
+            config={"resolution": resolution, **sizes, **amounts},
             **kwargs,
         )
-        self._config = {"resolution": resolution, **sizes, **amounts}
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1); G divides it by its length: a point on the hypersphere."""
         return tf.random.stateless_normal(shape, seed, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """The paper's Adam, 1e-3 with betas 0 and .99 (appendix A.1), unless another is given."""
-        super().compile(
-            generator_optimizer or keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8),
-            discriminator_optimizer or keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8),
-            **kwargs,
-        )
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's Adam, 1e-3 with betas 0 and .99 (appendix A.1)."""
+        return {
+            "generator": keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8),
+            "discriminator": keras.optimizers.Adam(1e-3, 0.0, 0.99, epsilon=1e-8),
+        }
 
-    @in_parts
-    def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+    def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """One update of each network on one batch.
 
         Args:
-            batch: Images f32 [N, H, W, C] in [-1, 1].
+            images: f32 [N, H, W, C] in [-1, 1].
         """
-        images, _ = self.check_batch(batch)
-        fade = self.fade_in_step(images)
-        reals = self.at_stage(images, **fade)
-        generator = functools.partial(self.generator, training=True, **fade)
-        critic = functools.partial(self.discriminator, training=True, **fade)
-        latent_seed, mix_seed = self.step_seeds(2)
-        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            fakes = generator(latents)
-            real_scores = critic(reals)
-            fake_scores = critic(fakes)
+        def game(images: tf.Tensor) -> Game:
+            fade = self.fade_in_step(images)
+            reals = self.at_stage(images, **fade)
+            critic = functools.partial(self.discriminator, training=True, **fade)
+            fakes = self.generator(self.latents_for(images), training=True, **fade)
+            real_scores, fake_scores = critic(reals), critic(fakes)
             penalty = tf.constant(0.0)
             if self._config["penalty_weight"]:
-                penalty = regularizers.gradient_penalty(critic, reals, fakes, mix_seed)
-            d_loss = (
-                losses.wasserstein_discriminator(real_scores, fake_scores)
+                seed = self.step_seed("penalty")
+                penalty = regularizers.gradient_penalty(critic, reals, fakes, seed)
+            return Game(
+                d_loss=self.discriminator_loss(real_scores, fake_scores)
                 + self._config["penalty_weight"] * penalty
-                + self._config["drift_weight"] * losses.drift(real_scores)
+                + self._config["drift_weight"] * losses.drift(real_scores),
+                g_loss=self.generator_loss(fake_scores),
+                scalars={"gradient_penalty": penalty},
             )
-            g_loss = losses.wasserstein_generator(fake_scores)
 
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            gradient_penalty=penalty,
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+        return self.play(game, images)

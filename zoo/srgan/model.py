@@ -8,9 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.image_to_image import ImageToImage
-from zoo.nn import losses
 from zoo.nn.features import ContentLoss
 from zoo.srgan import networks
 
@@ -53,6 +52,7 @@ class SRGAN(ImageToImage):
     takes = "low_high"
     pair_names = "(low, high)"
     tracked = (*ImageToImage.tracked, "mse_loss", "content_loss")
+    further_optimizers = ("pretraining",)
 
     def __init__(
         self,
@@ -93,17 +93,17 @@ class SRGAN(ImageToImage):
         super().__init__(
             generator=networks.generator(scale, channels, width, blocks, upsampling),
             discriminator=networks.discriminator(resolution, channels, width),
+            config={
+                "scale": scale,
+                "channels": channels,
+                "resolution": resolution,
+                **counts,
+                "upsampling": upsampling,
+                "features": features,
+                **not_negative,
+            },
             **kwargs,
         )
-        self._config = {
-            "scale": scale,
-            "channels": channels,
-            "resolution": resolution,
-            **counts,
-            "upsampling": upsampling,
-            "features": features,
-            **not_negative,
-        }
         self.scale = scale
         # What the convolutions reach, in pixels of the low image: 9x9, two 3x3 a block, one before
         # and one in each doubling, 9x9 at the end; bilinear doublings take one more each.
@@ -112,32 +112,16 @@ class SRGAN(ImageToImage):
         self.adversarial = adversarial
         self.pretrain_steps = not_negative["pretrain_steps"]
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        *,
-        pretraining_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Adam with beta1 .9 (section 3.2), unless another is given: one for each phase of G.
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """Adam with beta1 .9 (section 3.2): "pretraining", of G before the game, and the game's.
 
         In the game the rate falls to a tenth after `decay_after` updates.
-
-        Args:
-            generator_optimizer: Of G in the game.
-            discriminator_optimizer: Of D.
-            pretraining_optimizer: Of G before it.
-            **kwargs: As in `GAN.compile`.
         """
-        rate = self._config["learning_rate"]
-        super().compile(
-            generator_optimizer or self._adam(), discriminator_optimizer or self._adam(), **kwargs
-        )
-        self.pretraining_optimizer = self._optimizer(
-            pretraining_optimizer or keras.optimizers.Adam(rate)
-        )
-        self.pretraining_optimizer.build(self.generator.trainable_variables)
+        return {
+            "generator": self._adam(),
+            "discriminator": self._adam(),
+            "pretraining": keras.optimizers.Adam(self._config["learning_rate"]),
+        }
 
     def _adam(self) -> keras.optimizers.Optimizer:
         rate, updates = self._config["learning_rate"], self._config["decay_after"]
@@ -145,13 +129,6 @@ class SRGAN(ImageToImage):
             # The update with the boundary's number still has the first rate.
             keras.optimizers.schedules.PiecewiseConstantDecay([updates - 1], [rate, rate / 10])
         )
-
-    def get_compile_config(self) -> dict[str, Any]:
-        config = super().get_compile_config()
-        if config:
-            optimizer = keras.saving.serialize_keras_object(self.pretraining_optimizer)
-            config["pretraining_optimizer"] = optimizer
-        return config
 
     @functools.wraps(keras.Model.fit)
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
@@ -173,20 +150,15 @@ class SRGAN(ImageToImage):
             with self.distribute_strategy.scope():
                 self.content.build()
 
-    @in_parts
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One update of G alone, or one of each network, both from the same forward pass.
+        """One update of G alone, or one of each network.
 
         Args:
             batch: low f32 [N, h, w, C] and high f32 [N, H, W, C], both in [-1, 1].
         """
-        low, high = self.check_batch(batch)
         if self.current_phase == PRETRAINING:
-            results = self._pretrain(low, high)
-        else:
-            results = self._play(low, high)
-        self.finish_step(high)
-        return self.track(**results)
+            return self._pretrain(*batch)
+        return self.play(self._game, batch)
 
     def _pretrain(self, low: tf.Tensor, high: tf.Tensor) -> dict[str, tf.Tensor]:
         """l_MSE = E[(I^HR - G(I^LR))^2]  (equation 4)."""
@@ -195,28 +167,22 @@ class SRGAN(ImageToImage):
         norm = self.minimize(tape, mse, self.generator, self.pretraining_optimizer)
         return {"mse_loss": mse, "g_gradient_norm": norm}
 
-    def _play(self, low: tf.Tensor, high: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _game(self, batch: tuple[tf.Tensor, tf.Tensor]) -> Game:
         """l^SR = l_X + 10^-3 l_Gen  (equation 3), l_X of features (equation 5)."""
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
-            made = self.generator(low, training=True)
-            real_logits = self.discriminator(high, training=True)
-            fake_logits = self.discriminator(made, training=True)
-            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
-            g_loss = losses.non_saturating_generator(fake_logits)
-            content_loss = self.content(made, high)
-            total = content_loss + self.adversarial * g_loss
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, total, self.generator, self.generator_optimizer)
-        return {
-            "d_loss": d_loss,
-            "g_loss": g_loss,
-            "content_loss": content_loss,
-            "mse_loss": squared_error(made, high),
-            "real_accuracy": tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            "fake_accuracy": tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            "d_gradient_norm": d_norm,
-            "g_gradient_norm": g_norm,
-        }
+        low, high = batch
+        made = self.generator(low, training=True)
+        real_logits = self.discriminator(high, training=True)
+        fake_logits = self.discriminator(made, training=True)
+        g_loss = self.generator_loss(fake_logits)
+        content_loss = self.content(made, high)
+        return Game(
+            d_loss=self.discriminator_loss(real_logits, fake_logits),
+            g_loss=g_loss,
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            g_total=content_loss + self.adversarial * g_loss,
+            scalars={"content_loss": content_loss, "mse_loss": squared_error(made, high)},
+        )
 
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """As in `ImageToImage`; there is no noise, so a seed has no effect."""

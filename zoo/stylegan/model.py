@@ -1,19 +1,17 @@
 """StyleGAN: the game (Karras et al. 2019, appendix C)."""
 
-import functools
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.growing import GrowingGAN
 from zoo.core.noise_to_image import with_labels
 from zoo.core.stages import Schedule, Stage
 from zoo.core.style_based import StyleBased
-from zoo.nn import losses, regularizers
-from zoo.nn.layers import random_draws
+from zoo.nn import regularizers
 from zoo.nn.progressive import FIRST
 from zoo.stylegan import networks
 
@@ -119,18 +117,17 @@ class StyleGAN(StyleBased, GrowingGAN):
             schedule=Schedule(
                 first_resolution, resolution, round(1000 * stable_kimg), round(1000 * fade_kimg)
             ),
+            config={
+                "resolution": resolution,
+                **counts,
+                **amounts,
+                "noise": noise,
+                "mixing": mixing,
+                "first_resolution": first_resolution,
+                "ema_images": ema_images,
+            },
             **kwargs,
         )
-        self._config = {
-            "resolution": resolution,
-            **counts,
-            **amounts,
-            "noise": noise,
-            "mixing": mixing,
-            "first_resolution": first_resolution,
-            "ema_images": ema_images,
-        }
-        self._papers: list[str] = []
         if r1:
             self.tracked = (*self.tracked, "r1_penalty")
 
@@ -141,38 +138,19 @@ class StyleGAN(StyleBased, GrowingGAN):
         """z from N(0, 1)."""
         return tf.random.stateless_normal(shape, seed, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """The paper's Adam (0, .99) with a rate for each resolution, unless another is given."""
-        # Of which optimizers the rate follows the resolution, as the paper's do.
-        self._papers = [
-            name
-            for name, given in (
-                ("generator_optimizer", generator_optimizer),
-                ("discriminator_optimizer", discriminator_optimizer),
-            )
-            if given is None
-        ]
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's Adam (0, .99), with a rate for each resolution."""
         rate = RATES.get(self.phase().resolution, 0.001)
-        super().compile(
-            generator_optimizer or keras.optimizers.Adam(rate, 0.0, 0.99, epsilon=1e-8),
-            discriminator_optimizer or keras.optimizers.Adam(rate, 0.0, 0.99, epsilon=1e-8),
-            **kwargs,
-        )
-
-    def get_compile_config(self) -> dict[str, Any]:
-        """As `GAN.get_compile_config`; the paper's optimizers are left to `compile`."""
-        config = super().get_compile_config()
-        return {name: value for name, value in config.items() if name not in self._papers}
+        return {
+            "generator": keras.optimizers.Adam(rate, 0.0, 0.99, epsilon=1e-8),
+            "discriminator": keras.optimizers.Adam(rate, 0.0, 0.99, epsilon=1e-8),
+        }
 
     def begin_stage(self, stage: Stage) -> None:
-        """The learning rate of its resolution."""
-        for name in self._papers:
-            getattr(self, name).learning_rate = RATES.get(stage.resolution, 0.001)
+        """The learning rate of its resolution, for the paper's optimizers."""
+        for name in self.papers_optimizers:
+            rate = RATES.get(stage.resolution, 0.001)
+            getattr(self, f"{name}_optimizer").learning_rate = rate
 
     def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
         """(1 / 2)^(images / half-life)."""
@@ -185,47 +163,40 @@ class StyleGAN(StyleBased, GrowingGAN):
 
     # ---- a step
 
-    @in_parts
     def train_step(self, batch: Any) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+        """One update of each network on one batch.
 
         Args:
             batch: images f32 [N, H, W, C] in [-1, 1], or (images, labels int [N]). The fakes are
                 of the same classes.
         """
-        images, labels = self.check_batch(batch)
-        fade = self.fade_in_step(images)
-        reals = self.at_stage(images, **fade)
-        synthesis = functools.partial(self.generator.synthesis, training=True, **fade)
-        w_seed, noise_seed = self.step_seeds(2)
 
-        def discriminator(x: tf.Tensor) -> tf.Tensor:
-            return self.discriminator(with_labels(x, labels), training=True, **fade)
+        def game(batch: Any) -> Game:
+            images, labels = self.images_and_labels(batch)
+            fade = self.fade_in_step(images)
+            reals = self.at_stage(images, **fade)
 
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(noise_seed):
-            fakes = synthesis(self._draw_w(tf.shape(images)[0], labels, w_seed))
+            def discriminator(x: tf.Tensor) -> tf.Tensor:
+                return self.discriminator(with_labels(x, labels), training=True, **fade)
+
+            w = self._draw_w(tf.shape(images)[0], labels, self.step_seed("w"))
+            fakes = self.generator.synthesis(w, training=True, **fade)
             fake_logits = discriminator(fakes)
             penalties = {}
             if self._config["r1"]:
                 penalties["r1_penalty"], real_logits = regularizers.r1_penalty(discriminator, reals)
             else:
                 real_logits = discriminator(reals)
-            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
-            d_loss += sum(self._r1_weight() * penalty for penalty in penalties.values())
-            g_loss = losses.non_saturating_generator(fake_logits)
+            d_loss = self.discriminator_loss(real_logits, fake_logits)
+            return Game(
+                d_loss=d_loss + sum(self._r1_weight() * r1 for r1 in penalties.values()),
+                g_loss=self.generator_loss(fake_logits),
+                real_logits=real_logits,
+                fake_logits=fake_logits,
+                scalars=penalties,
+            )
 
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-            **penalties,
-        )
+        return self.play(game, batch)
 
     def _r1_weight(self) -> float:
         """gamma / 2, of the gradient with respect to images of the last resolution.

@@ -7,12 +7,12 @@ import keras
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.noise_to_image import with_labels
 from zoo.core.style_based import StyleBased
-from zoo.nn import losses, regularizers
+from zoo.nn import regularizers
 from zoo.nn.augment import AdaptiveStrength, ada, diff_augment
-from zoo.nn.layers import MinibatchStd, random_draws
+from zoo.nn.layers import MinibatchStd
 from zoo.stylegan2 import networks
 
 AUGMENTS = (None, "ada", "diffaugment")
@@ -56,6 +56,7 @@ class StyleGAN2(StyleBased):
     """
 
     family = "stylegan2"
+    order = ("generator", "discriminator")
 
     def __init__(
         self,
@@ -116,18 +117,18 @@ class StyleGAN2(StyleBased):
                 networks.synthesis_network(resolution, channels, latent_dim, *maps, noise),
             ),
             discriminator=networks.discriminator(resolution, channels, num_classes, *maps, group),
+            config={
+                "resolution": resolution,
+                **counts,
+                **factors,
+                "noise": noise,
+                "mixing": mixing,
+                "augment": augment,
+                "learning_rate": learning_rate,
+                "ema_ramp": ema_ramp,
+            },
             **kwargs,
         )
-        self._config = {
-            "resolution": resolution,
-            **counts,
-            **factors,
-            "noise": noise,
-            "mixing": mixing,
-            "augment": augment,
-            "learning_rate": learning_rate,
-            "ema_ramp": ema_ramp,
-        }
         self.mixing = mixing
         self.r1, self.r1_interval = r1, r1_interval
         self.path_length, self.path_length_interval = path_length, path_length_interval
@@ -158,22 +159,16 @@ class StyleGAN2(StyleBased):
         """z from N(0, 1)."""
         return tf.random.stateless_normal(shape, seed, alg="philox")
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """The paper's Adam (0, .99), slowed down for lazy regularizers, unless another is given.
+    def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
+        """The paper's Adam (0, .99), slowed down for lazy regularizers.
 
         With a regularizer every k steps there are k + 1 updates in place of k (appendix B,
         "Lazy regularization"): lr' = c lr, beta' = beta^c for c = k / (k + 1).
         """
-        super().compile(
-            generator_optimizer or self._adam(self.path_length, self.path_length_interval),
-            discriminator_optimizer or self._adam(self.r1, self.r1_interval),
-            **kwargs,
-        )
+        return {
+            "generator": self._adam(self.path_length, self.path_length_interval),
+            "discriminator": self._adam(self.r1, self.r1_interval),
+        }
 
     def _adam(self, weight: float, interval: int) -> keras.optimizers.Optimizer:
         c = interval / (interval + 1) if weight else 1.0
@@ -212,75 +207,66 @@ class StyleGAN2(StyleBased):
             batch: images f32 [N, H, W, C] in [-1, 1], or (images, labels int [N]). The fakes are
                 of the same classes.
         """
-        self._play(batch)
         path_length_due, r1_due = self.current_phase
+        then = {}
         if path_length_due:
-            self._regularize_generator(batch)
+            then["generator"] = self._regularize_generator
         if r1_due:
-            self._regularize_discriminator(batch)
-        self.finish_step(tf.nest.flatten(batch)[0])
-        if self.augment == "ada":
-            self.ada.adjust(self.steps.value)
-            return self.track(ada_p=self.ada.p.value)
-        return self.track()
+            then["discriminator"] = self._regularize_discriminator
+        return self.play(self._game, batch, then)
 
-    @in_parts
-    def _play(self, batch: Any) -> None:
-        """The game itself, both updates from the same forward pass."""
-        images, labels = self.check_batch(batch)
-        w_seed, noise_seed, real_seed, fake_seed, *_ = self._seeds()
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(noise_seed):
-            w = self._draw_w(tf.shape(images)[0], labels, w_seed)
-            fakes = self._synthesize(w)
-            real_logits = self._discriminate(images, labels, real_seed)
-            fake_logits = self._discriminate(fakes, labels, fake_seed)
-            d_loss = losses.minimax_discriminator(real_logits, fake_logits)
-            g_loss = losses.non_saturating_generator(fake_logits)
+    def _game(self, batch: Any) -> Game:
+        """One forward pass of both networks, D's behind the augmentation."""
+        images, labels = self.images_and_labels(batch)
+        fakes = self._synthesize(self._draw_w(tf.shape(images)[0], labels, self.step_seed("w")))
+        real_logits = self._discriminate(images, labels, self.step_seed("augment_real"))
+        fake_logits = self._discriminate(fakes, labels, self.step_seed("augment_fake"))
         if self.augment == "ada":
             self.ada.observe(real_logits)
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
+        return Game(
+            d_loss=self.discriminator_loss(real_logits, fake_logits),
+            g_loss=self.generator_loss(fake_logits),
+            real_logits=real_logits,
+            fake_logits=fake_logits,
+            scalars={"ada_p": self.ada.p.value} if self.augment == "ada" else {},
         )
 
-    @in_parts
-    def _regularize_generator(self, batch: Any) -> None:
+    def _regularize_generator(self, batch: Any) -> dict[str, tf.Tensor]:
         """Path length regularization (section 3.2), on half as many images."""
-        images, labels = self.check_batch(batch)
-        _, _, _, _, w_seed, noise_seed, y_seed, _ = self._seeds()
+        images, labels = self.images_and_labels(batch)
         count = (tf.shape(images)[0] + 1) // 2
-        with tf.GradientTape() as tape, random_draws(noise_seed):
-            w = self._draw_w(count, None if labels is None else labels[:count], w_seed)
+        with tf.GradientTape() as tape:
+            labels = None if labels is None else labels[:count]
+            w = self._draw_w(count, labels, self.step_seed("path_length_w"))
             penalty, mean = regularizers.path_length_penalty(
-                self._synthesize, w, self.mean_path_length.value, y_seed, decay=0.01
+                self._synthesize,
+                w,
+                self.mean_path_length.value,
+                self.step_seed("path_length_y"),
+                decay=0.01,
             )
             loss = self.path_length_interval * self.path_length * penalty
         self.mean_path_length.assign(mean)
-        self.minimize(tape, loss, self.generator, self.generator_optimizer)
-        self.track(path_length_penalty=penalty)
+        self.minimize(tape, loss, self.generator)
+        return {"path_length_penalty": penalty}
 
-    @in_parts
-    def _regularize_discriminator(self, batch: Any) -> None:
+    def _regularize_discriminator(self, batch: Any) -> dict[str, tf.Tensor]:
         """R1, on real images as D sees them: gamma / 2 E[|grad D(x)|^2]."""
-        images, labels = self.check_batch(batch)
-        *_, augment_seed = self._seeds()
+        images, labels = self.images_and_labels(batch)
+        seed = self.step_seed("augment_r1")
         with tf.GradientTape() as tape:
             penalty, _ = regularizers.r1_penalty(
-                lambda x: self._discriminate(x, labels, augment_seed), images
+                lambda x: self._discriminate(x, labels, seed), images
             )
             loss = self.r1_interval * self.r1 / 2.0 * penalty
-        self.minimize(tape, loss, self.discriminator, self.discriminator_optimizer)
-        self.track(r1_penalty=penalty)
+        self.minimize(tape, loss, self.discriminator)
+        return {"r1_penalty": penalty}
 
-    def _seeds(self) -> list[tf.Tensor]:
-        """All seeds of a step: four for the game, three for path lengths, one for R1."""
-        return self.step_seeds(8)
+    def finish_step(self, count: tf.Tensor) -> None:
+        """As `GAN.finish_step`; ADA's strength follows D's judgement of the real images."""
+        super().finish_step(count)
+        if self.augment == "ada":
+            self.ada.adjust(self.steps.value)
 
     def _draw_w(self, count: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
         """Styles f32 [count, L, W]; a share `mixing` takes another latent's from a layer on."""

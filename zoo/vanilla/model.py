@@ -6,17 +6,10 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.accumulation import in_parts
+from zoo.core.gan import Game
 from zoo.core.noise_to_image import NoiseToImage
-from zoo.nn import losses
 from zoo.nn.goodfellow_sgd import GoodfellowSGD
-from zoo.nn.layers import random_draws
 from zoo.vanilla import networks
-
-GENERATOR_LOSSES = {
-    "non_saturating": losses.non_saturating_generator,
-    "minimax": losses.minimax_generator,
-}
 
 
 class VanillaGAN(NoiseToImage):
@@ -69,9 +62,9 @@ class VanillaGAN(NoiseToImage):
             discriminator=networks.discriminator(
                 resolution, channels, discriminator_width, pieces, dropout
             ),
+            config={**sizes, "dropout": dropout},
             **kwargs,
         )
-        self._config = {**sizes, "dropout": dropout}
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from U(-sqrt 3, sqrt 3), of variance 1, as the paper's code draws it."""
@@ -88,62 +81,30 @@ class VanillaGAN(NoiseToImage):
         for network in (self.generator, self.ema_generator):
             network.get_layer("pixels").bias.assign(np.log(mean) - np.log1p(-mean))
 
-    def compile(
-        self,
-        generator_optimizer: Any = None,
-        discriminator_optimizer: Any = None,
-        *,
-        generator_loss: str = "non_saturating",
-        **kwargs: Any,
-    ) -> None:
-        """The paper's code's momentum SGD, unless another is given.
+    def default_optimizers(self) -> dict[str, GoodfellowSGD]:
+        """Momentum SGD as in the paper's code."""
+        return {"generator": GoodfellowSGD(), "discriminator": GoodfellowSGD()}
 
-        Args:
-            generator_optimizer: A Keras optimizer, or its name.
-            discriminator_optimizer: Likewise.
-            generator_loss: "non_saturating", which the paper trains with, or "minimax", which it
-                analyses.
-            **kwargs: As in `GAN.compile`.
-        """
-        if generator_loss not in GENERATOR_LOSSES:
-            raise ValueError(
-                f"generator_loss must be one of {', '.join(GENERATOR_LOSSES)}. "
-                f"Received: {generator_loss!r}."
-            )
-        self._generator_loss = GENERATOR_LOSSES[generator_loss]
-        super().compile(
-            generator_optimizer or GoodfellowSGD(),
-            discriminator_optimizer or GoodfellowSGD(),
-            **kwargs,
-        )
-
-    @in_parts
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        """One update of each network on one batch, both from the same forward pass.
+        """Algorithm 1 with k = 1: one update of each network on one batch.
+
+        G's loss is -log D(G(z)), which the paper trains with; `compile(generator_loss="minimax")`
+        takes log(1 - D(G(z))), which it analyses.
 
         Args:
             images: f32 [N, H, W, C] in [-1, 1].
         """
-        images, _ = self.check_batch(images)
-        latent_seed, dropout_seed = self.step_seeds(2)
-        latents = self.draw_latents([tf.shape(images)[0], self.latent_dim], latent_seed)
 
-        with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape, random_draws(dropout_seed):
-            fakes = self.generator(latents, training=True)
+        def game(images: tf.Tensor) -> Game:
+            fakes = self.generator(self.latents_for(images), training=True)
             real_logits = self.discriminator(images, training=True)
             fake_logits = self.discriminator(fakes, training=True)
-            # Half of equation 1, as in the paper's code: its learning rate goes with that.
-            d_loss = 0.5 * losses.minimax_discriminator(real_logits, fake_logits)
-            g_loss = self._generator_loss(fake_logits)
+            return Game(
+                # Half of equation 1, as in the paper's code: its learning rate goes with that.
+                d_loss=0.5 * self.discriminator_loss(real_logits, fake_logits),
+                g_loss=self.generator_loss(fake_logits),
+                real_logits=real_logits,
+                fake_logits=fake_logits,
+            )
 
-        d_norm = self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer)
-        g_norm = self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer)
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.reduce_mean(tf.cast(real_logits > 0, tf.float32)),
-            fake_accuracy=tf.reduce_mean(tf.cast(fake_logits < 0, tf.float32)),
-            d_gradient_norm=d_norm,
-            g_gradient_norm=g_norm,
-        )
+        return self.play(game, images)

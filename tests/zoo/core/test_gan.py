@@ -8,7 +8,7 @@ import tensorflow as tf
 
 import zoo
 from trainers.strategy import make_strategy
-from zoo.core.accumulation import tracing
+from zoo.core import step
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_the_update_is_the_gradient_of_the_mean_loss(gan: zoo.DCGAN) -> None:
     rate = 1e-3
     gan.compile(generator_optimizer="sgd", discriminator_optimizer=tf.keras.optimizers.SGD(rate))
     images = np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype(np.float32)
-    (seed,) = gan.step_seeds(1)
+    seed = gan.step_seed("latents")
     fakes = gan.generator(gan.draw_latents([4, 4], seed), training=True)
     kernel = gan.discriminator.layers[0].kernel
     before = kernel.numpy()
@@ -207,7 +207,7 @@ def test_a_batch_in_parts_is_the_batch(parts: int, replicas: int) -> None:
         """Row i of the batch has latents i, on whichever replica and in whichever part."""
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         count = tf.distribute.get_strategy().num_replicas_in_sync
-        return table[replica * (8 // count) + tracing.part * shape[0] :][: shape[0]]
+        return table[replica * (8 // count) + step.current.part * shape[0] :][: shape[0]]
 
     trained = []
     for accumulate, strategy in ((1, "one"), (parts, "one" if replicas == 1 else "mirrored")):
@@ -228,11 +228,11 @@ def test_a_batch_in_parts_is_the_batch(parts: int, replicas: int) -> None:
 
 def test_parts_draw_differently(gan: zoo.DCGAN, monkeypatch: pytest.MonkeyPatch) -> None:
     gan.compile(accumulate=2)
-    monkeypatch.setattr(tracing, "parts", 2)
-    (first,) = gan.step_seeds(1)
-    monkeypatch.setattr(tracing, "part", 1)
-    (second,) = gan.step_seeds(1)
-    assert np.any(first.numpy() != second.numpy())
+    monkeypatch.setattr(step.current, "parts", 2)
+    first = gan.step_seed("latents")
+    assert np.any(first.numpy() != gan.step_seed("labels").numpy())
+    monkeypatch.setattr(step.current, "part", 1)
+    assert np.any(first.numpy() != gan.step_seed("latents").numpy())
 
 
 def test_an_overflow_in_float16_skips_the_update() -> None:

@@ -52,6 +52,6 @@ def test_each_phase_is_compiled_once_and_runs_when_it_is_due(gan: Every) -> None
 
 
 def test_several_steps_at_once_are_refused(gan: Every) -> None:
-    with pytest.raises(ValueError, match="steps_per_execution must be 1 of Every.* Received: 4"):
+    with pytest.raises(ValueError, match="steps_per_execution must be 1 for Every.* Received: 4"):
         gan.compile(steps_per_execution=4)
     zoo.DCGAN(resolution=16, channels=1, latent_dim=4, width=4).compile(steps_per_execution=4)

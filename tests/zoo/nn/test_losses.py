@@ -77,8 +77,7 @@ class R3(zoo.DCGAN):
     """A game put together from the parts: relativistic pairs with R1 + R2 (R3GAN, equation 4)."""
 
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
-        (seed,) = self.step_seeds(1)
-        z = self.draw_latents([tf.shape(images)[0], self.latent_dim], seed)
+        z = self.latents_for(images)
 
         def discriminator(x: tf.Tensor) -> tf.Tensor:
             return self.discriminator(x, training=True)
@@ -90,18 +89,15 @@ class R3(zoo.DCGAN):
             d_loss = losses.relativistic_discriminator(real_logits, fake_logits) + 0.5 * (r1 + r2)
             g_loss = losses.relativistic_generator(real_logits, discriminator(fakes))
         norms = (
-            self.minimize(d_tape, d_loss, self.discriminator, self.discriminator_optimizer),
-            self.minimize(g_tape, g_loss, self.generator, self.generator_optimizer),
+            self.minimize(d_tape, d_loss, self.discriminator),
+            self.minimize(g_tape, g_loss, self.generator),
         )
-        self.finish_step(images)
-        return self.track(
-            d_loss=d_loss,
-            g_loss=g_loss,
-            real_accuracy=tf.constant(0.0),
-            fake_accuracy=tf.constant(0.0),
-            d_gradient_norm=norms[0],
-            g_gradient_norm=norms[1],
-        )
+        return {
+            "d_loss": d_loss,
+            "g_loss": g_loss,
+            "d_gradient_norm": norms[0],
+            "g_gradient_norm": norms[1],
+        }
 
 
 def test_relativistic_pairs_with_r1_and_r2_make_a_game() -> None:
