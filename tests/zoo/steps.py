@@ -14,10 +14,11 @@ Terms = Mapping[str, Sequence[tf.Tensor]]
 
 
 class Record(keras.optimizers.SGD):
-    """Moves nothing, so that no update depends on another; keeps the sum of what it was given."""
+    """Keeps the sum of what it was given. By default it moves nothing, so that no update depends on
+    another."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "learning_rate": 0.0})
+    def __init__(self, learning_rate: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "learning_rate": learning_rate})
         self.gradients: dict[str, np.ndarray] = {}
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
@@ -48,6 +49,59 @@ def check_step(
     """
     optimizers = {"generator": Record(), "discriminator": Record()}
     gan.compile(*optimizers.values(), run_eagerly=True, **compile_arguments)
+    expected, told = gradients_of(gan, formula, tolerance)
+    history = gan.fit(tf.data.Dataset.from_tensors(batch), verbose=0, shuffle=False).history
+    assert set(history) == set(gan.tracked)
+    for name, value in told.items():
+        assert history[name] == [pytest.approx(float(value), rel=1e-4)], name
+    for name, gradient in expected.items():
+        check_gradient(gan, name, optimizers[name], gradient, tolerance)
+    if len(expected) == 2 and gan.alternates is not None:
+        check_alternating_step(gan, batch, formula, tolerance, **compile_arguments)
+
+
+def check_alternating_step(
+    gan: zoo.GAN,
+    batch: Any,
+    formula: Callable[[], tuple[Terms, Mapping[str, tf.Tensor]]],
+    tolerance: float,
+    **compile_arguments: Any,
+) -> None:
+    """As `check_step`; the second network descends its gradient at the first one's new weights."""
+    gan.steps.assign(0)
+    first, second = gan.order
+    before, _ = gradients_of(gan, formula, tolerance)
+    network = getattr(gan, first)
+    weights = flat([v.numpy() for v in network.trainable_variables])
+    rate = 0.05 * np.linalg.norm(weights) / np.linalg.norm(before[first])
+    optimizers = {first: Record(rate), second: Record()}
+    gan.compile(
+        optimizers["generator"],
+        optimizers["discriminator"],
+        run_eagerly=True,
+        alternate=True,
+        **compile_arguments,
+    )
+    start = network.get_weights()
+    at = 0
+    for variable in network.trainable_variables:
+        size = int(np.prod(variable.shape))
+        step = np.reshape(before[first][at : at + size], variable.shape)
+        variable.assign(variable.numpy() - rate * step)
+        at += size
+    after, _ = gradients_of(gan, formula, tolerance)
+    network.set_weights(start)
+    moved = np.linalg.norm(after[second] - before[second]) / np.linalg.norm(before[second])
+    assert moved > 10 * tolerance, f"the first update must show: {moved:.1e}"
+    gan.fit(tf.data.Dataset.from_tensors(batch), verbose=0, shuffle=False)
+    check_gradient(gan, first, optimizers[first], before[first], tolerance)
+    check_gradient(gan, second, optimizers[second], after[second], tolerance)
+
+
+def gradients_of(
+    gan: zoo.GAN, formula: Callable[[], tuple[Terms, Mapping[str, tf.Tensor]]], tolerance: float
+) -> tuple[dict[str, np.ndarray], Mapping[str, tf.Tensor]]:
+    """Of each network's terms, f64 in a row, and what `fit` should tell."""
     with tf.GradientTape(persistent=True) as tape:
         terms, told = formula()
     expected = {}
@@ -61,17 +115,18 @@ def check_step(
         for i, gradient in enumerate(gradients):
             share = np.linalg.norm(gradient) / np.linalg.norm(expected[name])
             assert share > 10 * tolerance, f"term {i} of the {name}: {share:.1e}"
-    history = gan.fit(tf.data.Dataset.from_tensors(batch), verbose=0, shuffle=False).history
-    assert set(history) == set(gan.tracked)
-    for name, value in told.items():
-        assert history[name] == [pytest.approx(float(value), rel=1e-4)], name
-    for name, gradient in expected.items():
-        given = optimizers[name].gradients
-        ours = flat(
-            [given.get(v.path, np.zeros(v.shape)) for v in getattr(gan, name).trainable_variables]
-        )
-        error = np.linalg.norm(ours - gradient) / np.linalg.norm(gradient)
-        assert error < tolerance, f"{name}: {error:.1e}"
+    return expected, told
+
+
+def check_gradient(
+    gan: zoo.GAN, name: str, optimizer: Record, expected: np.ndarray, tolerance: float
+) -> None:
+    given = optimizer.gradients
+    ours = flat(
+        [given.get(v.path, np.zeros(v.shape)) for v in getattr(gan, name).trainable_variables]
+    )
+    error = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
+    assert error < tolerance, f"{name}: {error:.1e}"
 
 
 def flat(tensors: Sequence[Any]) -> np.ndarray:

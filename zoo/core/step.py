@@ -7,7 +7,7 @@ parts' gradients.
 An update that builds on an earlier one of the same step (G's after D's) is a *turn* of its own. Its
 gradient is taken once the earlier update has been applied, for every part of the batch:
 
-    without turns   part 1: D, G   part 2: D, G  apply D, apply G
+    without turns   part 1: D, G   part 2: D, G   apply D, apply G
     with turns      part 1: D      part 2: D     apply D     part 1: G     part 2: G     apply G
 """
 
@@ -35,6 +35,7 @@ class _Current(threading.local):
         turns: For each turn, what is to run: (part, function, arguments).
         applied: Calls of `optimizer.apply` in this part and turn, by optimizer.
         held: Gradients of the parts before.
+        due: Updates that are applied once all gradients of the turn have been taken.
     """
 
     def __init__(self) -> None:
@@ -46,6 +47,13 @@ class _Current(threading.local):
         self.turns: list[list[tuple[int, Callable[..., Results], tuple[Any, ...]]]] = []
         self.applied: dict[Any, int] = {}
         self.held: dict[Any, list[tf.Tensor | None]] = {}
+        self.due: list[Callable[[], None]] = []
+
+    def apply_due(self) -> None:
+        """Applies the updates of the turn that ends."""
+        due, self.due = self.due, []
+        for apply in due:
+            apply()
 
     @property
     def is_last(self) -> bool:
@@ -99,6 +107,7 @@ def run_in_parts(step: Callable[[Any], Results], batch: Any, parts: int, owner: 
             current.begun = 0
             with current.at(i, 0):
                 results = step(part if parts > 1 else batch)
+                current.apply_due()
             if not isinstance(results, dict):
                 raise ValueError(
                     f"train_step of {owner} must return a dict of scalars, as Keras's does. "
@@ -123,10 +132,12 @@ def take_turn(update: Callable[..., Results], *args: Any) -> Results:
     current.turns[turn - 1].append((current.part, update, args))
     if not current.is_last:
         return {}
+    current.apply_due()
     results = []
     for part, of_part, with_args in current.turns[turn - 1]:
         with current.at(part, turn):
             results.append(of_part(*with_args))
+            current.apply_due()
     return mean_of(results)
 
 
@@ -165,8 +176,12 @@ def _apply(
     key = (id(optimizer), current.turn, number)
     if key in current.held:
         grads = [_sum(a, b) for a, b in zip(current.held.pop(key), grads, strict=True)]
-    if current.is_last:
+    if current.parts == 1:
         apply(grads, trainable_variables)
+    elif current.is_last:
+        # Not yet: another gradient of this turn is to be taken at the same weights, as it was for
+        # the parts before.
+        current.due.append(functools.partial(apply, grads, trainable_variables))
     else:
         current.held[key] = [None if g is None else tf.convert_to_tensor(g) for g in grads]
 
