@@ -5,7 +5,7 @@ fills in defaults. Values that no model can draw are refused in the graph, with 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import tensorflow as tf
 
@@ -16,7 +16,7 @@ from zoo.core.image_to_image import ImageToImage
 from zoo.core.noise_to_image import with_labels
 from zoo.pictures import images as image_io
 
-Signature = Callable[..., dict[str, tf.Tensor]]
+Signature: TypeAlias = tf.types.experimental.PolymorphicFunction  # what tf.function returns
 
 TRUNCATION_RULE = "truncation must be at least 0, or NaN for none."
 

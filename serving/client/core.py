@@ -438,7 +438,7 @@ def _drawing_chunks(
     return _chunks(n, seed=seeds, labels=_labels(labels, n), truncation=_truncation(truncation, n))
 
 
-def _chunks(n: int, **rows: Sequence | None) -> Iterator[dict[str, np.ndarray]]:
+def _chunks(n: int, **rows: Sequence | np.ndarray | None) -> Iterator[dict[str, np.ndarray]]:
     """The inputs of each request: so many of n rows, of what is not None."""
     given = {name: values for name, values in rows.items() if values is not None}
     for at in range(0, n, CHUNK_ROWS):

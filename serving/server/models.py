@@ -66,7 +66,7 @@ class Signature:
             for tensor in definition.inputs.values()
         )
 
-    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(self, inputs: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
         """Runs the graph: one array per input -> one array per output, in sorted alias order.
 
         Raises:

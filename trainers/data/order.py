@@ -15,9 +15,14 @@ FIXED = -1
 class Countable(Protocol):
     """What is drawn from: rows that are counted, and a name for messages."""
 
-    spec: str
-    split: str
-    count: int
+    @property
+    def spec(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
 
 
 def is_training(split: str) -> bool:
