@@ -33,7 +33,7 @@ def _export() -> None:
     from export.saved_model import export
 
     gan = zoo.load(source)
-    name = f.name or str(gan.card.get("name", pathlib.Path(source).name))
+    name = f.name or str((gan.card or {}).get("name", pathlib.Path(source).name))
     version = export(gan, f.to, name, source=f.preset or f.run)
     print(f"Wrote {version}")
     print(f"Serve it with: python -m serving --models={f.to}")

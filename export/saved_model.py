@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from export import parity, pictures
+from export import codecs, parity
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
@@ -67,11 +67,13 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
         if isinstance(gan, ImageToImage):
             # One row at a time is run: larger batches have nothing more to warm up.
-            batches, size, limits = (1,), gan.source_shape, _limits(gan.scale)
+            batches: Sequence[int] = (1,)
+            size, limits = gan.source_shape, _limits(gan.scale)
             gan.translate(np.zeros([1, *size], np.uint8))  # settled, where it has to be
             signatures = image_to_image(gan)
         else:
-            batches, size, limits = WARMUP_BATCHES, gan.image_shape, {}
+            batches = WARMUP_BATCHES
+            size, limits = gan.image_shape, {}
             gan.generate(1, seed=0)
             signatures = noise_to_image(gan)
         _save(signatures, fresh)
@@ -126,8 +128,8 @@ def _limits(scale: int) -> dict[str, Any]:
     """What the signatures refuse, for the manifest."""
     return {
         "limits": {
-            "pixels_of_an_output": pictures.MAX_PIXELS,
-            "side_of_an_output": pictures.MAX_SIDE,
+            "pixels_of_an_output": codecs.MAX_PIXELS,
+            "side_of_an_output": codecs.MAX_SIDE,
             "scale": scale,
         }
     }
@@ -159,7 +161,7 @@ def _write_warmup(
                 )
                 for spec in signature.input_signature:
                     if spec.dtype == tf.string:
-                        values = [encode_png(np.zeros(size, np.uint8))] * batch
+                        values: Any = [encode_png(np.zeros(size, np.uint8))] * batch
                     else:
                         shape = spec.shape[1:]
                         if shape.rank == 3:

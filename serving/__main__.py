@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterator
 from typing import NoReturn
 
-from serving.server.errors import StartError
 from serving.server.folders import find_models
 from serving.server.port import check_port
+from serving.server.status import StartError
 
 try:
     from absl import app, flags

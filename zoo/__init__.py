@@ -12,7 +12,7 @@ import importlib.util
 import os
 import pathlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
     _message = (
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from zoo.biggan import BigGAN
     from zoo.cgan import CGAN
     from zoo.core.gan import GAN
+    from zoo.core.image_to_image import ImageToImage
+    from zoo.core.noise_to_image import NoiseToImage
     from zoo.cyclegan import CycleGAN
     from zoo.dcgan import DCGAN
     from zoo.pix2pix import Pix2Pix
@@ -61,7 +63,9 @@ __all__ = [
 ]
 
 
-def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
+def load(
+    name: str | os.PathLike[str], *, load_weights: bool = True
+) -> "NoiseToImage | ImageToImage":
     """Loads a GAN by preset.
 
     Args:
@@ -77,7 +81,8 @@ def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
     """
     from zoo.core.gan import GAN
 
-    return GAN.from_preset(name, load_weights=load_weights)
+    gan = GAN.from_preset(name, load_weights=load_weights)
+    return cast("NoiseToImage | ImageToImage", gan)
 
 
 def __getattr__(name: str) -> Any:

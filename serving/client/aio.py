@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import grpc
 import numpy as np
@@ -85,6 +85,28 @@ class AsyncClient:
         steps = self._core.discriminate(model, images, labels, version, timeout)
         return await self._drive(steps)
 
+    @overload
+    async def translate(
+        self,
+        model: str,
+        image: np.ndarray,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray: ...
+
+    @overload
+    async def translate(
+        self,
+        model: str,
+        image: bytes | str | os.PathLike,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
+
     async def translate(
         self,
         model: str,
@@ -96,6 +118,26 @@ class AsyncClient:
     ) -> np.ndarray | bytes:
         """As `Client.translate`."""
         return await self._drive(self._core.translate(model, image, direction, version, timeout))
+
+    @overload
+    async def upscale(
+        self,
+        model: str,
+        image: np.ndarray,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray: ...
+
+    @overload
+    async def upscale(
+        self,
+        model: str,
+        image: bytes | str | os.PathLike,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
 
     async def upscale(
         self,

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, overload
 
 import grpc
 import numpy as np
@@ -120,6 +120,28 @@ class Client:
         """
         return self._drive(self._core.discriminate(model, images, labels, version, timeout))
 
+    @overload
+    def translate(
+        self,
+        model: str,
+        image: np.ndarray,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray: ...
+
+    @overload
+    def translate(
+        self,
+        model: str,
+        image: bytes | str | os.PathLike,
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
+
     def translate(
         self,
         model: str,
@@ -141,6 +163,26 @@ class Client:
             timeout: seconds.
         """
         return self._drive(self._core.translate(model, image, direction, version, timeout))
+
+    @overload
+    def upscale(
+        self,
+        model: str,
+        image: np.ndarray,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray: ...
+
+    @overload
+    def upscale(
+        self,
+        model: str,
+        image: bytes | str | os.PathLike,
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> bytes: ...
 
     def upscale(
         self,

@@ -10,13 +10,14 @@ import collections
 import concurrent.futures
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import grpc
 import numpy as np
 
 from serving import wire
-from serving.server.errors import StatusError, invalid_argument
 from serving.server.models import Signature
+from serving.server.status import StatusError, invalid_argument
 
 # Requests that may wait. Beyond, a caller gets UNAVAILABLE at once, and may try again.
 QUEUE_LIMIT = 1024
@@ -118,7 +119,8 @@ class Batcher:
 
     def _next_batch(self, now: float) -> list[_Task]:
         """Takes the next tasks that run together; drops those that nobody waits for."""
-        batch, rows = [], 0
+        batch: list[_Task] = []
+        rows = 0
         while self._queues and not batch:
             key, queue = next(iter(self._queues.items()))
             while queue and (not batch or (batch[0].rows and rows + queue[0].rows <= self._max)):
@@ -142,7 +144,7 @@ class Batcher:
         return batch
 
 
-def _run_batch(batch: list[_Task], max_rows: int) -> list[list[np.ndarray] | Exception]:
+def _run_batch(batch: list[_Task], max_rows: int) -> Sequence[Sequence[np.ndarray] | Exception]:
     """Returns each task's outputs or error. Runs in a worker thread."""
     try:
         if not batch[0].rows:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.server.errors import StartError
+from serving.server.status import StartError
 
 
 def find_models(root: str) -> dict[str, Path]:
@@ -11,11 +11,10 @@ def find_models(root: str) -> dict[str, Path]:
     Raises:
         StartError: `root` is not a folder, or has no model with a numbered version.
     """
-    root = Path(root)
-    if not root.is_dir():
+    if not Path(root).is_dir():
         raise StartError(f"--models must be a folder of <model>/<version>/. Received: {root}")
     found = {}
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in Path(root).iterdir() if path.is_dir()):
         versions = [
             path
             for path in folder.iterdir()

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 
 # In place of a pass, for draws that stay the same in every pass.
 FIXED = -1
@@ -15,9 +15,14 @@ FIXED = -1
 class Countable(Protocol):
     """What is drawn from: rows that are counted, and a name for messages."""
 
-    spec: str
-    split: str
-    count: int
+    @property
+    def spec(self) -> str: ...
+
+    @property
+    def split(self) -> str: ...
+
+    @property
+    def count(self) -> int: ...
 
 
 def is_training(split: str) -> bool:

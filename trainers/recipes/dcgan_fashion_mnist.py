@@ -5,6 +5,8 @@ Command:
     python -m trainers --recipe=dcgan_fashion_mnist --workdir=runs/dcgan_fashion_mnist
 Cost: about 58 minutes on two CPU cores of 2.5 GHz (1.2 M images at 345 images/s).
 Score: KID (MobileNetV2) x 1000 = 166, 5,000 images against as many test images, at 64 px.
+
+The batch is 64, not the paper's 128: twice the updates for the same images, which matters on a CPU.
 """
 
 RECIPE = {

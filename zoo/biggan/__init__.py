@@ -1,6 +1,9 @@
 """BigGAN (Brock, Donahue & Simonyan 2019)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.biggan.model import BigGAN
 
 __all__ = ["BigGAN"]
 

@@ -1,6 +1,9 @@
 """The conditional GAN (Mirza & Osindero 2014)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.cgan.model import CGAN
 
 __all__ = ["CGAN"]
 

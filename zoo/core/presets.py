@@ -142,12 +142,16 @@ def get_preset(name: str) -> Preset:
         PresetError: No preset of that name.
     """
     if name not in _registry():
-        raise PresetError(
-            "A preset must be a name from zoo.list_presets(), a folder with a "
-            f"{CONFIG_FILE}, hf://user/repo or gs://bucket/path. Received: {name!r}."
-            + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
-        )
+        raise _unknown(name)
     return _registry()[name]
+
+
+def _unknown(name: str) -> PresetError:
+    return PresetError(
+        "A preset must be a name from zoo.list_presets(), a folder with a "
+        f"{CONFIG_FILE}, hf://user/repo or gs://bucket/path. Received: {name!r}."
+        + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
+    )
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:
@@ -183,7 +187,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
         if (inner / CONFIG_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
             raise PresetError(f"{name!r} is the workdir of a training run: load {str(inner)!r}.")
         return _read_folder(folder, name)
-    get_preset(name)  # raises, with near misses
+    raise _unknown(name)
 
 
 def _read_folder(folder: pathlib.Path, name: str) -> Source:

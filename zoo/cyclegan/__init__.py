@@ -1,6 +1,9 @@
 """CycleGAN (Zhu, Park, Isola & Efros 2017)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.cyclegan.model import CycleGAN
 
 __all__ = ["CycleGAN"]
 

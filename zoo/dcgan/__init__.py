@@ -1,6 +1,9 @@
 """DCGAN (Radford, Metz & Chintala 2016)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.dcgan.model import DCGAN
 
 __all__ = ["DCGAN"]
 

@@ -73,8 +73,8 @@ def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
             image = Image.open(path)
     except Image.DecompressionBombError as error:
-        pixels = re.search(r"\((\d+) pixels\)", str(error))
-        raise _too_large(int(pixels[1]) if pixels else None) from None
+        found = re.search(r"\((\d+) pixels\)", str(error))
+        raise _too_large(int(found[1]) if found else None) from None
     except Exception as error:  # Pillow's errors share no base class
         received = getattr(error, "strerror", None) or "a file of another kind"
         raise PictureError(

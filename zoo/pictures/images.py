@@ -41,7 +41,7 @@ def luma(images: Any) -> Any:
     TensorFlow's own, in floats cut off, is a level darker at a fifth of the pixels.
     """
     if isinstance(images, np.ndarray):
-        return np.uint8((images @ LUMA + 0x8000) // 0x10000)[..., None]
+        return ((images @ LUMA + 0x8000) // 0x10000).astype(np.uint8)[..., None]
     weighted = tf.cast(images, tf.int32) * LUMA
     return tf.cast((tf.reduce_sum(weighted, -1, keepdims=True) + 0x8000) // 0x10000, tf.uint8)
 

@@ -56,7 +56,7 @@ def translate_large(
         return made
 
     blended = gan.context is None
-    overlap = side // 4 if blended else min(2 * gan.context, side - 1)
+    overlap = side // 4 if gan.context is None else min(2 * gan.context, side - 1)
     tops, lefts = (starts(size, side, overlap) for size in (height, width))
     row_weights = weights(tops, min(side, height), height, scale, overlap, blended)
     column_weights = weights(lefts, min(side, width), width, scale, overlap, blended)

@@ -1,6 +1,9 @@
 """Pix2Pix (Isola, Zhu, Zhou & Efros 2017)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.pix2pix.model import Pix2Pix
 
 __all__ = ["Pix2Pix"]
 

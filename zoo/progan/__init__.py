@@ -1,6 +1,9 @@
 """ProGAN (Karras et al. 2018)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.progan.model import ProGAN
 
 __all__ = ["ProGAN"]
 

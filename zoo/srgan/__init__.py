@@ -1,6 +1,9 @@
 """SRGAN (Ledig et al. 2017)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.srgan.model import SRGAN
 
 __all__ = ["SRGAN"]
 

@@ -1,6 +1,9 @@
 """StyleGAN (Karras et al. 2019)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.stylegan.model import StyleGAN
 
 __all__ = ["StyleGAN"]
 

@@ -1,6 +1,9 @@
 """StyleGAN2 (Karras et al. 2020), with ADA (Karras et al. 2020a)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.stylegan2.model import StyleGAN2
 
 __all__ = ["StyleGAN2"]
 

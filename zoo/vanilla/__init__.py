@@ -1,6 +1,9 @@
 """The first GAN (Goodfellow et al. 2014)."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.vanilla.model import VanillaGAN
 
 __all__ = ["VanillaGAN"]
 
