@@ -116,8 +116,8 @@ def test_the_optimizer_is_the_codes_schedule(updates: int, epoch: int) -> None:
 def test_bad_arguments_are_one_line() -> None:
     with pytest.raises(ValueError, match="pieces must be at least 1. Received: 0"):
         zoo.VanillaGAN(pieces=0)
-    with pytest.raises(ValueError, match="one of non_saturating, minimax. Received: 'hinge'"):
-        zoo.VanillaGAN(resolution=4).compile(generator_loss="hinge")
+    with pytest.raises(ValueError, match="one of non_saturating, minimax, .* Received: 'hinje'"):
+        zoo.VanillaGAN(resolution=4).compile(generator_loss="hinje")
 
 
 @pytest.mark.parametrize("generator_loss", ["non_saturating", "minimax"])
