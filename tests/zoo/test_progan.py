@@ -295,7 +295,7 @@ def test_bad_arguments_are_one_line() -> None:
     with pytest.raises(ValueError, match="group must be at least 1. Received: 0"):
         zoo.ProGAN(8, group=0)
     gan = zoo.ProGAN(8, **SIZES)
-    with pytest.raises(ValueError, match="steps_per_execution must be 1 of ProGAN"):
+    with pytest.raises(ValueError, match="steps_per_execution must be 1 for ProGAN"):
         gan.compile(steps_per_execution=2)
     gan.compile()
     with pytest.raises(ValueError, match="multiple of its group of 4.*Received: a batch of 6"):
