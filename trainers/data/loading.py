@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
-from trainers.data.image_set import ImageSet, in_order, make_reader
+from trainers.data.sets import ImageSet, in_order, make_reader
 from zoo.core.progress import with_progress
 
 
