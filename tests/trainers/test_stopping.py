@@ -21,7 +21,7 @@ import zoo
 from tests.trainers.test_loop import SAMPLE, small_run
 from trainers import callbacks, data, journal, loop
 from trainers.callbacks import TrainingDiverged
-from trainers.data.image_set import in_order
+from trainers.data.sets import in_order
 from trainers.journal import read_lines
 from trainers.loop import train
 from zoo.pictures import images as image_io

@@ -16,21 +16,25 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainers.data.image_set import ImageSet, batches
     from trainers.data.kinds import load_for, load_training
     from trainers.data.loading import load
-    from trainers.data.low_high import LowHighSet, load_low_high
-    from trainers.data.pair_set import PairSet
+    from trainers.data.low_high import load_low_high
     from trainers.data.pairs import load_pairs
-    from trainers.data.unpaired import UnpairedSet, load_unpaired
+    from trainers.data.sets import ImageSet, LowHighSet, PairSet, UnpairedSet, batches
+    from trainers.data.unpaired import load_unpaired
 
 # TensorFlow reads this once, when it is first imported; whoever wants its log sets it beforehand.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-
-class DataError(ValueError):
-    """A data set that cannot be read as asked: one line naming what was received and what to do."""
-
+_MODULES = {
+    "sets": ("ImageSet", "LowHighSet", "PairSet", "UnpairedSet", "batches"),
+    "loading": ("load",),
+    "kinds": ("load_for", "load_training"),
+    "low_high": ("load_low_high",),
+    "pairs": ("load_pairs",),
+    "unpaired": ("load_unpaired",),
+}
+_NAMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "DataError",
@@ -47,22 +51,12 @@ __all__ = [
     "load_unpaired",
 ]
 
-_MODULES = {
-    "ImageSet": "image_set",
-    "LowHighSet": "low_high",
-    "PairSet": "pair_set",
-    "UnpairedSet": "unpaired",
-    "batches": "image_set",
-    "load": "loading",
-    "load_for": "kinds",
-    "load_low_high": "low_high",
-    "load_pairs": "pairs",
-    "load_training": "kinds",
-    "load_unpaired": "unpaired",
-}
+
+class DataError(ValueError):
+    """A data set that cannot be read as asked: one line naming what was received and what to do."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(importlib.import_module(f"trainers.data.{_MODULES[name]}"), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"trainers.data.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'trainers.data' has no attribute {name!r}")

@@ -5,11 +5,10 @@ import os
 from typing import Any
 
 from trainers.data import DataError
-from trainers.data.image_set import ImageSet
 from trainers.data.loading import load
 from trainers.data.low_high import LowHighSet, load_low_high
-from trainers.data.pair_set import PairSet
 from trainers.data.pairs import load_pairs
+from trainers.data.sets import ImageSet, PairSet
 from trainers.data.unpaired import UnpairedSet, load_unpaired
 from zoo import GAN
 from zoo.core.presets import near_misses

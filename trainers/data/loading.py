@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
-from trainers.data.image_set import ImageSet, in_order, make_reader
-from trainers.data.progress import with_progress
+from trainers.data.sets import ImageSet, in_order, make_reader
+from zoo.core.progress import with_progress
 
 
 def load(

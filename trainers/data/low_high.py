@@ -1,112 +1,18 @@
-"""Low and high resolution of the same images, for SRGAN."""
+"""`load_low_high`: from a spec to a `LowHighSet`, for SRGAN."""
 
-import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar
+from collections.abc import Iterable
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
-from trainers.data import DataError, bicubic, image_folder, pixels, tfds_sets
-from trainers.data.image_set import in_order, to_float
-from trainers.data.jitter import CROP, flip_and_turn, uniform
+from trainers.data import DataError, image_folder, pixels, tfds_sets
 from trainers.data.loading import check_sizes, folder_source, is_folder, read_sample
-from trainers.data.order import draw, is_training
-from trainers.data.progress import with_progress
 from trainers.data.ragged import Photos
+from trainers.data.sets import LowHighSet
+from zoo.core.progress import with_progress
 
 SCALES = (2, 4)
-
-
-@dataclasses.dataclass(frozen=True)
-class LowHighSet:
-    """Crops of pictures at a high resolution, and the same at a lower one.
-
-    The low image is the high one shrunk: bicubic, antialiased, in 8 bits, exactly as Pillow does.
-
-    Attributes:
-        spec, source, split, licence, skipped: As of an `ImageSet`.
-        photos: The pictures, whole.
-        resolution: Height and width of the high crops (R).
-        scale: The low ones are R / scale high and wide.
-    """
-
-    spec: str
-    source: str
-    split: str
-    licence: str | None
-    photos: Photos = dataclasses.field(repr=False)
-    resolution: int
-    scale: int
-    skipped: tuple[str, ...] = ()
-
-    num_classes: ClassVar[None] = None
-
-    @property
-    def count(self) -> int:
-        """Pictures, each of which gives one crop a pass."""
-        return len(self.photos)
-
-    @property
-    def reader(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """int64 [N] -> (low, high), uint8 both, of the centres."""
-
-        def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            centre = tf.fill([tf.shape(index)[0], 2], 0.5)
-            return self._with_low(self.photos.crops(index, centre, self.resolution))
-
-        return read
-
-    @property
-    def images(self) -> tf.data.Dataset:
-        """Unbatched, in a fixed order: (low, high), uint8 both, of the centres."""
-        return in_order(self.reader, self.count)
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        seed: int,
-        start_step: int = 0,
-        share: tuple[int, int] = (0, 1),
-        augment: bool | None = None,
-    ) -> tf.data.Dataset:
-        """Returns training batches without end, a function of `seed` alone.
-
-        Args:
-            batch_size, seed, start_step, share: As in `trainers.data.order.draw`.
-            augment: Whether crops are taken anywhere, mirrored and turned by multiples of 90
-                degrees, otherwise of the centre. By default those of a training split are.
-
-        Returns:
-            Batches of (low float32 [N / count, R / scale, R / scale, C], high float32
-            [N / count, R, R, C]) in [-1, 1].
-
-        Raises:
-            DataError: as `draw`.
-        """
-        augment = is_training(self.split) if augment is None else augment
-
-        def read(index: tf.Tensor, seeds: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            if augment:
-                high = self.photos.crops(index, uniform(seeds, CROP, 2), self.resolution)
-                low, high = self._with_low(flip_and_turn(seeds, high))
-            else:
-                low, high = self.reader(index)
-            return to_float(low), to_float(high)
-
-        return draw(self, batch_size, read, seed=seed, start_step=start_step, share=share)
-
-    def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array, for its fingerprint."""
-        yield self.photos.sizes
-        yield from self.photos
-
-    def _with_low(self, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        size = self.resolution // self.scale
-        return bicubic.resize(high, size, size), high
 
 
 def load_low_high(

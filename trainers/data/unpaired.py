@@ -1,18 +1,13 @@
-"""Unpaired sets: images of two domains, for CycleGAN."""
+"""`load_unpaired`: from a spec to an `UnpairedSet`, for CycleGAN."""
 
 import dataclasses
 import os
 import pathlib
 import re
-from collections.abc import Iterator
-from typing import ClassVar
 
 import numpy as np
-import tensorflow as tf
 
 from trainers.data import DataError, image_folder, pixels, tfds_sets
-from trainers.data.image_set import ImageSet, to_float
-from trainers.data.jitter import jitter, mirror
 from trainers.data.loading import (
     check_sizes,
     folder_source,
@@ -21,95 +16,7 @@ from trainers.data.loading import (
     load,
     read_sample,
 )
-from trainers.data.order import draw, is_training
-
-
-@dataclasses.dataclass(frozen=True)
-class UnpairedSet:
-    """Images of two domains, none of which has a partner.
-
-    Attributes:
-        spec, source, split: As of an `ImageSet`.
-        a, b: The domains.
-        counterparts: Whether image i of either domain shows the same thing, so that translations
-            can be measured against the truth; training never uses it.
-        sharp: Whether images must stay as sharp as they are: then they are mirrored alone.
-    """
-
-    spec: str
-    source: str
-    split: str
-    a: ImageSet
-    b: ImageSet
-    counterparts: bool = False
-    sharp: bool = False
-
-    num_classes: ClassVar[None] = None
-
-    @property
-    def count(self) -> int:
-        """Images of both domains together."""
-        return self.a.count + self.b.count
-
-    @property
-    def licence(self) -> str | None:
-        """As far as it is known."""
-        return self.a.licence
-
-    @property
-    def skipped(self) -> tuple[str, ...]:
-        """Files of a folder that could not be read, relative to it."""
-        return self.a.skipped + self.b.skipped
-
-    @property
-    def images(self) -> tf.data.Dataset:
-        """Unbatched, in a fixed order, as far as the smaller domain goes: (a, b), both uint8."""
-        domains = tf.data.Dataset.zip((self.a.images, self.b.images))
-        return domains.map(lambda a, b: (a[0], b[0]))
-
-    def batches(
-        self,
-        batch_size: int,
-        *,
-        seed: int,
-        start_step: int = 0,
-        share: tuple[int, int] = (0, 1),
-        augment: bool | None = None,
-    ) -> tf.data.Dataset:
-        """Returns training batches without end, a function of `seed` alone.
-
-        Each domain has an order of its own, and its own passes: the smaller one is seen through
-        more often.
-
-        Args:
-            batch_size: Images of each domain in a batch (N), over all replicas.
-            seed, start_step, share: As in `trainers.data.order.draw`.
-            augment: Whether each image is jittered by itself as in CycleGAN, or mirrored where it
-                must stay `sharp`. By default those of a training split are.
-
-        Returns:
-            Batches of (a, b), both float32 [N / count, R, R, C] in [-1, 1].
-
-        Raises:
-            DataError: as `draw`, of either domain.
-        """
-        augment = is_training(self.split) if augment is None else augment
-
-        def domain(image_set: ImageSet, seed: int) -> tf.data.Dataset:
-            def read(index: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-                images, _ = image_set.reader(index)
-                if augment:
-                    (images,) = (mirror if self.sharp else jitter)(seeds, images)
-                return to_float(images)
-
-            return draw(image_set, batch_size, read, seed=seed, start_step=start_step, share=share)
-
-        return tf.data.Dataset.zip((domain(self.a, seed), domain(self.b, _other(seed))))
-
-    def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array, for its fingerprint."""
-        yield from self.a.contents()
-        yield from self.b.contents()
+from trainers.data.sets import ImageSet, UnpairedSet
 
 
 def load_unpaired(
@@ -192,9 +99,3 @@ def _names(spec: str, domain: ImageSet) -> list[str]:
     path = pathlib.Path(spec).expanduser() / domain.split
     names = image_folder.relative(image_folder.find(path), path)
     return [name for name in names if f"{domain.split}/{name}" not in domain.skipped]
-
-
-def _other(seed: int) -> int:
-    """The seed of the second domain, or sets of one size would be in one order."""
-    with tf.device("CPU:0"):
-        return int(tf.random.stateless_uniform([], [seed, 1], None, None, tf.int64))

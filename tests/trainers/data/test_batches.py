@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from trainers import data
-from trainers.data import image_set as image_set_module
+from trainers.data.sets import in_order, make_reader
 
 BATCH = 32
 
@@ -17,12 +17,12 @@ def small_set(count: int, **changes) -> data.ImageSet:
     images = np.broadcast_to(
         np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 2, 2, 1)
     )
-    reader = image_set_module.make_reader(images, np.arange(count) % 10)
+    reader = make_reader(images, np.arange(count) % 10)
     image_set = data.ImageSet(
         spec="small",
         source="small",
         split="train",
-        images=image_set_module.in_order(reader, count),
+        images=in_order(reader, count),
         count=count,
         num_classes=10,
         licence=None,
@@ -126,7 +126,7 @@ def test_a_memory_mapped_set_gives_the_same_batches(tmp_path, pictures):
     mapped[:] = pictures[:100]
     labels = np.zeros(100, np.int64)
     sets = [
-        small_set(100, reader=image_set_module.make_reader(images, labels))
+        small_set(100, reader=make_reader(images, labels))
         for images in (mapped, np.asarray(mapped))
     ]
     on_disk, in_memory = (data.batches(s, 16, seed=5) for s in sets)

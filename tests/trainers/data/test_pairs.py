@@ -13,7 +13,7 @@ from tests.trainers.data.conftest import store_tfds
 from trainers import data
 from trainers.data import bundled, image_folder, pairs, pixels
 from trainers.data.fingerprint import fingerprint
-from trainers.data.image_set import make_reader
+from trainers.data.sets import make_reader
 
 SIZES = dict(resolution=64, source_channels=3, target_channels=3)
 

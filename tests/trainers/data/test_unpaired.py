@@ -10,8 +10,8 @@ from tests.trainers.data.conftest import store_tfds
 from trainers import data
 from trainers.data import bundled
 from trainers.data.fingerprint import fingerprint
-from trainers.data.image_set import make_reader
 from trainers.data.loading import image_set_of
+from trainers.data.sets import make_reader
 
 
 def load(spec, **kwargs) -> data.UnpairedSet:

@@ -72,7 +72,7 @@ def test_is_fitted_once_and_kept(clothes, tmp_path, capsys, monkeypatch):
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     np.testing.assert_array_equal(read().predict([images]), first.predict([images]))
-    assert f"{file} is damaged: fitting it anew." in capsys.readouterr().err
+    assert f"{file} is damaged: fitting it again." in capsys.readouterr().err
     assert fits == [1]
     read(np.roll(labels, 1))
     assert fits == [1, 1]

@@ -5,8 +5,8 @@ import pytest
 
 import zoo
 from trainers.data import PairSet, UnpairedSet
-from trainers.data.image_set import make_reader
 from trainers.data.loading import image_set_of
+from trainers.data.sets import make_reader
 from trainers.metrics import translations
 
 

@@ -120,4 +120,4 @@ def test_relativistic_pairs_with_r1_and_r2_make_a_game() -> None:
         told = {"d_loss": sum(d_terms), "g_loss": g_loss}
         return {"discriminator": d_terms, "generator": [g_loss]}, told
 
-    check_step(gan, images, formula)
+    check_step(gan, images, formula, alternating=False)
