@@ -135,6 +135,15 @@ def get_preset(name: str) -> Preset:
     return _registry()[name]
 
 
+def check_name(name: str) -> None:
+    """Raises PresetError for what can be no preset: neither a known name, a folder nor an address.
+
+    Reads no file of it and imports no TensorFlow, so that a command can ask first.
+    """
+    if "://" not in name and not pathlib.Path(name).is_dir():
+        get_preset(name)
+
+
 def near_misses(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'a' or 'b'?` of the known names that resemble `name`, or nothing."""
     by_lower = {candidate.lower(): candidate for candidate in known}
