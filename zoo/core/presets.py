@@ -112,12 +112,18 @@ def list_presets(family: str | None = None) -> list[str]:
     Raises:
         PresetError: `family` is not one of `list_families()`.
     """
-    if family is not None and family not in FAMILIES:
+    if family is not None:
+        check_family(family)
+    return sorted(p.name for p in _registry().values() if family in (None, p.family))
+
+
+def check_family(family: str) -> None:
+    """Raises PresetError for a name that is not one of `list_families()`."""
+    if family not in FAMILIES:
         raise PresetError(
             f"A family must be one of {list_families()}. Received: {family!r}."
             + near_misses(family, list_families())
         )
-    return sorted(p.name for p in _registry().values() if family in (None, p.family))
 
 
 def get_preset(name: str) -> Preset:
