@@ -17,7 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
-from export import parity, pictures
+from export import codecs, parity
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
@@ -126,8 +126,8 @@ def _limits(scale: int) -> dict[str, Any]:
     """What the signatures refuse, for the manifest."""
     return {
         "limits": {
-            "pixels_of_an_output": pictures.MAX_PIXELS,
-            "side_of_an_output": pictures.MAX_SIDE,
+            "pixels_of_an_output": codecs.MAX_PIXELS,
+            "side_of_an_output": codecs.MAX_SIDE,
             "scale": scale,
         }
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from export import pictures
+from export import codecs
 from zoo import GAN
 from zoo.core import checks
 from zoo.core.image_to_image import ImageToImage
@@ -109,8 +109,8 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
 
     def translate(images: tf.Tensor) -> dict[str, Any]:
         size = tf.shape(images)
-        fits = pictures.check_size(size[1], size[2], gan.scale)
-        with tf.control_dependencies([pictures.check_rows(images), fits]):
+        fits = codecs.check_size(size[1], size[2], gan.scale)
+        with tf.control_dependencies([codecs.check_rows(images), fits]):
             images = tf.identity(images)
         # Not ~(... <= ...): TensorFlow's optimizer makes > of that, which NaN passes.
         outside = tf.math.is_nan(images) | (tf.abs(images) > checks.LARGEST)
@@ -130,11 +130,11 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
     channels, _ = gan.channels_of(direction)
 
     def one(data: tf.Tensor) -> tf.Tensor:
-        source, alpha, has_alpha = pictures.decode(data, channels, gan.scale)
+        source, alpha, has_alpha = codecs.decode(data, channels, gan.scale)
         made = gan.made_from(image_io.from_uint8(source)[None], direction=direction)[0]
         # Alpha that the model is given is not the picture's own.
         has_alpha &= channels != 4
-        return pictures.encode(image_io.to_uint8(made), alpha, has_alpha)
+        return codecs.encode(image_io.to_uint8(made), alpha, has_alpha)
 
     def translate_png(image_bytes: tf.Tensor) -> dict[str, Any]:
         files = tf.map_fn(

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from serving.arguments import Parser, boolean, integer
-from serving.server.errors import StartError
 from serving.server.folders import find_models
 from serving.server.port import check_port
+from serving.server.status import StartError
 
 
 def _parser() -> Parser:

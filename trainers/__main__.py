@@ -72,8 +72,9 @@ def _define_flags() -> None:
 def _train() -> None:
     quiet_tensorflow()
     from trainers.dry_run import dry_run
-    from trainers.fit import Run, train
+    from trainers.loop import train
     from trainers.recipes import get_recipe
+    from trainers.run import Run
 
     given = {
         field.name: flags.FLAGS[field.name].value

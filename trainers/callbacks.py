@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.checkpoint import Checkpoints
-from trainers.diagnosis import variety
 from trainers.journal import HISTORY, SAMPLES, Journal
-from trainers.stages import Part, part_at
+from trainers.parts import Part, part_at
+from trainers.report.diagnosis import variety
 from zoo.pictures import images as image_io
 
 

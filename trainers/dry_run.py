@@ -11,8 +11,9 @@ import tensorflow as tf
 from trainers import data
 from trainers.callbacks import readable
 from trainers.checkpoint import state_of
-from trainers.fit import Run, labels_of, prepare
-from trainers.stages import Part
+from trainers.loop import labels_of, prepare
+from trainers.parts import Part
+from trainers.run import Run
 from zoo import GAN
 from zoo.core.weights import trainable_parameters
 

@@ -88,6 +88,7 @@ def _define_flags() -> None:
 
 def _evaluate() -> None:
     from trainers.metrics import catalogue
+    from trainers.metrics.fakes import from_folder, from_preset, from_run
 
     f = flags.FLAGS
     given = [f"--{name}={f[name].value}" for name in ("preset", "run", "images") if f[name].value]
@@ -106,14 +107,14 @@ def _evaluate() -> None:
             f"Received: --metrics={','.join(metrics)}."
         )
     quiet_tensorflow()
-    from trainers.metrics import evaluation
-    from trainers.metrics.features import Features
+    from trainers.metrics import comparison
+    from trainers.metrics.extractor import Features
 
     fakes = None
     if f.preset:  # before the network is built: a mistyped name fails sooner
-        fakes = evaluation.from_preset(f.preset, f.num_images, f.seed)
+        fakes = from_preset(f.preset, f.num_images, f.seed)
     elif f.run:
-        fakes = evaluation.from_run(f.run, f.num_images, f.seed)
+        fakes = from_run(f.run, f.num_images, f.seed)
     if fakes and fakes.gan.takes != "images":
         if f.network == "inception_v3":
             raise ValueError(
@@ -134,8 +135,8 @@ def _evaluate() -> None:
         _write({**record, "source": fakes.source}, out)
         return
     features = Features(network=f.network)
-    fakes = fakes or evaluation.from_folder(f.images, f.num_images, features.resize)
-    record = evaluation.evaluate(
+    fakes = fakes or from_folder(f.images, f.num_images, features.resize)
+    record = comparison.evaluate(
         fakes,
         metrics=metrics,
         dataset=f.dataset,

@@ -10,11 +10,9 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from trainers import cluster
+from trainers.run import WORKER_TIMEOUT_S
 
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
-
-# Seconds that workers wait for each other at the start.
-WORKER_TIMEOUT_S = 300.0
 
 # Which of `count` workers, from 0: what `make_batches` of `distribute` is given.
 Share = tuple[int, int]

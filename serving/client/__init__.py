@@ -1,7 +1,7 @@
 """The client: numpy in, numpy out, over TF Serving's gRPC API, without TensorFlow.
 
 core.py          what both clients share: requests, deadlines, retries, errors
-pictures.py      images to translate: arrays, bytes or files
+image_inputs.py  images to translate: arrays, bytes or files
 specs.py         what a model takes and gives; checks before anything is sent
 sync.py          Client
 aio.py           AsyncClient

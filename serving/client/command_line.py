@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from serving.arguments import Parser
-from serving.client import pictures
+from serving.client import image_inputs
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
 from serving.errors import InvalidRequest, ServingError
@@ -148,7 +148,7 @@ def _write_png(args: argparse.Namespace, ask: Callable[[], bytes]) -> None:
     png = ask()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_bytes(png)
-    width, height = pictures.size(png)
+    width, height = image_inputs.size(png)
     print(f"Wrote {args.out}: {width}x{height} px")
 
 

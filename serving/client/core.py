@@ -20,7 +20,7 @@ import numpy as np
 from google.protobuf.message import Message
 
 from serving import wire
-from serving.client import pictures
+from serving.client import image_inputs
 from serving.client.specs import (
     Metadata,
     VersionStatus,
@@ -201,7 +201,7 @@ class Core:
         timeout: float | None,
     ) -> Steps:
         """Returns what was made of an image, in the form in which it was given."""
-        given = pictures.read(image)
+        given = image_inputs.read(image)
         # The signature that says what a model is for, whatever the form of the image.
         of_files = f"{direction or task}_png"
         if isinstance(given, bytes):
@@ -213,7 +213,7 @@ class Core:
             )
             return made[0]
         n, height, width, _ = given.shape
-        rows = max(1, min(CHUNK_ROWS, pictures.PIXELS_AT_A_TIME // (height * width)))
+        rows = max(1, min(CHUNK_ROWS, image_inputs.PIXELS_AT_A_TIME // (height * width)))
         chunks = ({"images": to_float(given[at : at + rows])} for at in range(0, n, rows))
         signature = direction or "serving_default"
         made = yield from self._in_chunks(

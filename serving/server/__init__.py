@@ -1,6 +1,6 @@
 """The embedded server: TF Serving's gRPC API on TensorFlow's own runtime, in one asyncio process.
 
-errors.py    a status and a message for the caller
+status.py    a status and a message for the caller
 folders.py   finds the versions to load
 models.py    loads SavedModels; the checks of a request; one run of a signature
 batching.py  joins waiting requests into the next batch

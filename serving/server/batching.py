@@ -15,8 +15,8 @@ import grpc
 import numpy as np
 
 from serving import wire
-from serving.server.errors import StatusError, invalid_argument
 from serving.server.models import Signature
+from serving.server.status import StatusError, invalid_argument
 
 # Requests that may wait. Beyond, a caller gets UNAVAILABLE at once, and may try again.
 QUEUE_LIMIT = 1024

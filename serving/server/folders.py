@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from serving.server.errors import StartError
+from serving.server.status import StartError
 
 
 def find_models(root: str) -> dict[str, Path]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
 from serving import wire
-from serving.server.errors import StartError, StatusError, from_code_number, invalid_argument
+from serving.server.status import StartError, StatusError, from_code_number, invalid_argument
 
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _WARMUP_LIMIT = 1000

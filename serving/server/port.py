@@ -2,7 +2,7 @@
 
 import socket
 
-from serving.server.errors import StartError
+from serving.server.status import StartError
 
 
 def check_port(host: str, port: int) -> None:

@@ -16,8 +16,8 @@ from tensorflow_serving.apis import (
 
 from serving import wire
 from serving.server.batching import Batcher
-from serving.server.errors import StatusError, invalid_argument, not_found
 from serving.server.models import Model
+from serving.server.status import StatusError, invalid_argument, not_found
 
 
 def _answers(method):

@@ -29,13 +29,13 @@ import tensorflow as tf  # noqa: E402
 
 import zoo  # noqa: E402
 from trainers import callbacks, data  # noqa: E402
+from trainers.autosave import SaveCheckpoints  # noqa: E402
+from trainers.best import Evaluate, measure_of  # noqa: E402
 from trainers.checkpoint import Checkpoints  # noqa: E402
-from trainers.evaluating import Evaluate, measure_of  # noqa: E402
-from trainers.fit import Run  # noqa: E402
 from trainers.journal import Journal  # noqa: E402
 from trainers.recipes import get_recipe  # noqa: E402
 from trainers.report import write_report  # noqa: E402
-from trainers.saving import SaveCheckpoints  # noqa: E402
+from trainers.run import Run  # noqa: E402
 from trainers.signals import StopRequest  # noqa: E402
 
 WARM_UP = 3

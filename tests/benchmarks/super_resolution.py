@@ -83,7 +83,7 @@ def main() -> None:
     quiet_tensorflow()
     import zoo
     from trainers import data
-    from trainers.data.packages import npm_package, unpack_tar
+    from trainers.data.builders.packages import npm_package, unpack_tar
     from trainers.evaluate import print_table
     from trainers.metrics import translations
 

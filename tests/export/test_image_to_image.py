@@ -10,7 +10,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
-from export import parity, pictures, saved_model
+from export import codecs, parity, saved_model
 from export.signatures import image_to_image
 from tests.translating import (
     FINE,
@@ -194,19 +194,19 @@ def test_photos_stand_upright(signatures: dict[str, dict], photo: np.ndarray) ->
 def test_both_byte_orders_of_exif() -> None:
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def orientation(data):
-        return pictures.orientation(data)
+        return codecs.orientation(data)
 
     for order, count, entry in [
         (b"II*\0\x08\0\0\0", b"\x02\0", b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"),
         (b"MM\0*\0\0\0\x08", b"\0\x02", b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"),
     ]:
-        data = pictures.JPEG + b"\xe1??" + pictures.EXIF + order + count + bytes(12) + entry
+        data = codecs.JPEG + b"\xe1??" + codecs.EXIF + order + count + bytes(12) + entry
         assert orientation(data).numpy() == 6
         for end in range(len(data) - 4):
             assert orientation(data[:end]).numpy() in (1, 6)
         for value in (0, 9, 77):
             entry_of = entry.replace(b"\x06", bytes([value]))
-            data = pictures.EXIF + order + count + bytes(12) + entry_of
+            data = codecs.EXIF + order + count + bytes(12) + entry_of
             assert orientation(data).numpy() == 1
 
 

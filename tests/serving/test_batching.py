@@ -9,7 +9,7 @@ import pytest
 
 from serving.server import batching
 from serving.server.batching import Batcher
-from serving.server.errors import StatusError
+from serving.server.status import StatusError
 
 
 class Held:

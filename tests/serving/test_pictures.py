@@ -61,7 +61,7 @@ def test_arrays_come_back_as_arrays(client, photo):
 
 
 def test_large_arrays_are_sent_in_pieces(client, photo, monkeypatch):
-    monkeypatch.setattr(serving.client.pictures, "PIXELS_AT_A_TIME", 3000)
+    monkeypatch.setattr(serving.client.image_inputs, "PIXELS_AT_A_TIME", 3000)
     batch = np.stack([photo, photo[::-1], photo[:, ::-1]])
     np.testing.assert_array_equal(client.translate("two", batch), 255 - batch)
 

@@ -19,8 +19,8 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_
 
 from serving.__main__ import _parser, main
 from serving.server import app
-from serving.server.errors import StartError
 from serving.server.folders import find_models
+from serving.server.status import StartError
 from tests.serving import models
 from tests.serving.conftest import CHANNEL_OPTIONS, ROOT, Server
 

@@ -10,12 +10,13 @@ import pytest
 from PIL import Image
 
 import zoo
-from tests.trainers.test_fit import small_run
+from tests.trainers.test_loop import small_run
 from trainers.data import DataError
 from trainers.data.kinds import load_for
 from trainers.dry_run import dry_run
-from trainers.fit import Run, train
+from trainers.loop import train
 from trainers.metrics import translations
+from trainers.run import Run
 from zoo.pictures.images import grid
 
 

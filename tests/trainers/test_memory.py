@@ -11,7 +11,7 @@ import sys
 from zoo.core.commands import quiet_tensorflow
 quiet_tensorflow()
 import keras
-from trainers import callbacks, fit
+from trainers import callbacks, loop, run
 from zoo.core import presets
 
 presets._registry()["tiny"] = presets.Preset(
@@ -28,7 +28,7 @@ class Memory(callbacks.Progress):
             print("resident", step, resident(), flush=True)
 
 callbacks.Progress = Memory
-fit.train(fit.Run(
+loop.train(run.Run(
     preset="tiny", dataset="sample:fashion_mnist", workdir=sys.argv[1], steps=5000, batch_size=8,
     checkpoint_every=500, sample_every=250, log_every=50))
 """

@@ -18,12 +18,12 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from tests.trainers.test_fit import SAMPLE, small_run
-from trainers import callbacks, data, fit, journal
+from tests.trainers.test_loop import SAMPLE, small_run
+from trainers import callbacks, data, journal, loop
 from trainers.callbacks import TrainingDiverged
 from trainers.data.image_set import in_order
-from trainers.fit import train
 from trainers.journal import read_lines
+from trainers.loop import train
 from zoo.pictures import images as image_io
 
 
@@ -174,9 +174,9 @@ def test_a_disk_that_is_full_for_everything_costs_no_training(
     monkeypatch.setattr(callbacks, "StopOnNaN", Clock)
     monkeypatch.setattr(image_io, "write_png", lambda *a: (full(), write_png(*a)))
     monkeypatch.setattr(journal, "open", lambda *a, **k: (full(), open_(*a, **k))[1], raising=False)
-    savez, report = np.savez, fit.write_report
+    savez, report = np.savez, loop.write_report
     monkeypatch.setattr(np, "savez", lambda *a, **k: (full(), savez(*a, **k)))
-    monkeypatch.setattr(fit, "write_report", lambda folder: (full(), report(folder)))
+    monkeypatch.setattr(loop, "write_report", lambda folder: (full(), report(folder)))
     gan = train(small_run(tmp_path / "W", steps=6, log_every=1))
     assert int(gan.steps.numpy()) == 6
     said = capsys.readouterr().err

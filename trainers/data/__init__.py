@@ -15,8 +15,6 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from trainers.data.errors import DataError
-
 if TYPE_CHECKING:
     from trainers.data.image_set import ImageSet, batches
     from trainers.data.kinds import load_for, load_training
@@ -28,6 +26,11 @@ if TYPE_CHECKING:
 
 # TensorFlow reads this once, when it is first imported; whoever wants its log sets it beforehand.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+class DataError(ValueError):
+    """A data set that cannot be read as asked: one line naming what was received and what to do."""
+
 
 __all__ = [
     "DataError",

@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 from zoo.core.presets import near_misses
 
 FOLDER = pathlib.Path(__file__).parent / "samples"

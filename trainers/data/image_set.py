@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 from trainers.data.order import draw
 
 # Rows by index: int64 [N] -> (images uint8 [N, H, W, C], labels int64 [N]).

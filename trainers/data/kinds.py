@@ -4,7 +4,7 @@ import dataclasses
 import os
 from typing import Any
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 from trainers.data.image_set import ImageSet
 from trainers.data.loading import load
 from trainers.data.low_high import LowHighSet, load_low_high

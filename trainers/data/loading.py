@@ -5,8 +5,7 @@ import pathlib
 
 import numpy as np
 
-from trainers.data import bundled, folder, pixels, tfds_sets
-from trainers.data.errors import DataError
+from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
 from trainers.data.image_set import ImageSet, in_order, make_reader
 from trainers.data.progress import with_progress
 
@@ -52,7 +51,7 @@ def load(
         num_classes = None if (labels < 0).all() else 10
         return image_set_of(spec, name, split, decoded, labels, num_classes, bundled.SAMPLES[name])
     if is_folder(spec):
-        images, skipped = folder.read(spec, resolution, channels)
+        images, skipped = image_folder.read(spec, resolution, channels)
         return image_set_of(spec, folder_source(spec), "all", images, skipped=skipped)
     tfds_set = tfds_sets.read(spec, split, resolution, channels, data_dir)
     return image_set_of(spec, spec, split, *tfds_set)

@@ -9,14 +9,13 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.data import bicubic, folder, pixels, tfds_sets
-from trainers.data.errors import DataError
+from trainers.data import DataError, bicubic, image_folder, pixels, tfds_sets
 from trainers.data.image_set import in_order, to_float
 from trainers.data.jitter import CROP, flip_and_turn, uniform
 from trainers.data.loading import check_sizes, folder_source, is_folder, read_sample
 from trainers.data.order import draw, is_training
-from trainers.data.photos import Photos
 from trainers.data.progress import with_progress
+from trainers.data.ragged import Photos
 
 SCALES = (2, 4)
 
@@ -189,9 +188,9 @@ def _from_arrays(
 
 
 def _from_folder(spec: str, resolution: int, channels: int) -> tuple[Photos, tuple[str, ...]]:
-    files = folder.find(spec)
-    names = folder.relative(files, spec)
-    found = folder.sizes_of(files)
+    files = image_folder.find(spec)
+    names = image_folder.relative(files, spec)
+    found = image_folder.sizes_of(files)
     # A file that cannot be read takes no room, and is skipped when it comes to decoding.
     sizes = [(0, 0) if isinstance(size, str) else size for size in found]
     _check_large_enough(names, sizes, resolution, spec)
@@ -200,7 +199,7 @@ def _from_folder(spec: str, resolution: int, channels: int) -> tuple[Photos, tup
     def fill_row(i: int) -> str | None:
         if isinstance(found[i], str):
             return found[i]
-        picture = folder.picture(files[i])
+        picture = image_folder.picture(files[i])
         if isinstance(picture, str):
             return picture
         array = _as_array(picture, channels)
@@ -209,7 +208,7 @@ def _from_folder(spec: str, resolution: int, channels: int) -> tuple[Photos, tup
         photos[i][:] = array
         return None
 
-    good, skipped = folder.fill(names, fill_row, spec)
+    good, skipped = image_folder.fill(names, fill_row, spec)
     photos.keep(good)
     return photos, skipped
 
@@ -230,5 +229,5 @@ def _check_large_enough(
     if small:
         raise DataError(
             f"Pictures must be at least as large as a crop, {resolution}x{resolution}. "
-            f"{len(small)} are smaller: {folder.named(small, 10)}. Received: '{spec}'."
+            f"{len(small)} are smaller: {image_folder.named(small, 10)}. Received: '{spec}'."
         )

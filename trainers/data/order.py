@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 
 # In place of a pass, for draws that stay the same in every pass.
 FIXED = -1

@@ -8,8 +8,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.data import folder, pixels, tasks, tfds_sets
-from trainers.data.errors import DataError
+from trainers.data import DataError, image_folder, pixels, tasks, tfds_sets
 from trainers.data.image_set import make_reader
 from trainers.data.loading import check_sizes, folder_source, is_folder, load, read_sample
 from trainers.data.order import FIXED, row_seeds
@@ -180,9 +179,9 @@ def _read_folder(
     """The two arrays of a set, and what was skipped."""
     root = pathlib.Path(spec).expanduser()
     two_folders = any((root / side).is_dir() for side in SIDES)
-    files = _matched(root) if two_folders else [(file,) for file in folder.find(spec)]
-    names = [" and ".join(folder.relative(pair, spec)) for pair in files]
-    sizes = zip(*map(folder.sizes_of, zip(*files, strict=True)), strict=True)
+    files = _matched(root) if two_folders else [(file,) for file in image_folder.find(spec)]
+    names = [" and ".join(image_folder.relative(pair, spec)) for pair in files]
+    sizes = zip(*map(image_folder.sizes_of, zip(*files, strict=True)), strict=True)
     wrong = [
         f"{name} ({problem})"
         for name, pair in zip(names, sizes, strict=True)
@@ -193,7 +192,7 @@ def _read_folder(
     images = [pixels.allocate(len(files), resolution, c) for c in channels]
 
     def fill_row(i: int) -> str | None:
-        pictures = [folder.picture(file) for file in files[i]]
+        pictures = [image_folder.picture(file) for file in files[i]]
         for picture in pictures:
             if isinstance(picture, str):
                 return picture
@@ -201,8 +200,8 @@ def _read_folder(
             array[i] = pixels.to_square(image, resolution, array.shape[-1])
         return None
 
-    good, skipped = folder.fill(names, fill_row, spec)
-    return [folder.close_gaps(array, good) for array in images], skipped
+    good, skipped = image_folder.fill(names, fill_row, spec)
+    return [image_folder.close_gaps(array, good) for array in images], skipped
 
 
 def _matched(root: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
@@ -211,7 +210,7 @@ def _matched(root: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
     wrong = []
     for side in SIDES:
         found: dict[str, pathlib.Path] = {}
-        for file in folder.find(root / side):
+        for file in image_folder.find(root / side):
             name = file.relative_to(root / side).with_suffix("").as_posix()
             if name in found:
                 wrong.append(f"{side}/{name} (twice: {found[name].name}, {file.name})")
@@ -247,5 +246,6 @@ def _halves(pictures: Iterable[Image.Image]) -> list[Image.Image]:
 def _refuse(rule: str, wrong: list[str], spec: str | os.PathLike) -> None:
     if wrong:
         raise DataError(
-            f"{rule}. {len(wrong)} are otherwise: {folder.named(wrong, 10)}. Received: '{spec}'."
+            f"{rule}. {len(wrong)} are otherwise: {image_folder.named(wrong, 10)}. "
+            f"Received: '{spec}'."
         )

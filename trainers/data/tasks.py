@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from trainers.data import bicubic
-from trainers.data.errors import DataError
+from trainers.data import DataError, bicubic
 from zoo.core.presets import near_misses
 from zoo.pictures.images import luma
 

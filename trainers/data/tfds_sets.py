@@ -16,8 +16,7 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
-from trainers.data import builders, pixels
-from trainers.data.errors import DataError
+from trainers.data import DataError, builders, pixels
 from trainers.data.progress import with_progress
 from zoo.core.presets import near_misses
 

@@ -10,8 +10,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import folder, pixels, tfds_sets
-from trainers.data.errors import DataError
+from trainers.data import DataError, image_folder, pixels, tfds_sets
 from trainers.data.image_set import ImageSet, to_float
 from trainers.data.jitter import jitter, mirror
 from trainers.data.loading import (
@@ -182,7 +181,7 @@ def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int
             "A folder of two domains has the subfolders trainA and trainB, testA and testB: "
             f"'{name}' is missing. Received: '{spec}'."
         )
-    images, skipped = folder.read(path, resolution, channels)
+    images, skipped = image_folder.read(path, resolution, channels)
     return image_set_of(
         spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )
@@ -191,7 +190,7 @@ def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int
 def _names(spec: str, domain: ImageSet) -> list[str]:
     """The files of a domain of a folder, without what could not be read."""
     path = pathlib.Path(spec).expanduser() / domain.split
-    names = folder.relative(folder.find(path), path)
+    names = image_folder.relative(image_folder.find(path), path)
     return [name for name in names if f"{domain.split}/{name}" not in domain.skipped]
 
 

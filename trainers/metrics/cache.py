@@ -19,8 +19,8 @@ import numpy as np
 
 from trainers.metrics import classifier
 from trainers.metrics.classifier import Classifier
+from trainers.metrics.extractor import Features
 from trainers.metrics.feature_file import FeatureFile, FeatureWriter, is_intact
-from trainers.metrics.features import Features
 from trainers.metrics.progress import with_progress
 
 

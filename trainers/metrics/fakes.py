@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import zoo
-from trainers.data import folder
+from trainers.data import image_folder
 
 BATCH = 128
 
@@ -126,7 +126,7 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
             cannot be read.
     """
     root = pathlib.Path(path).expanduser()
-    files = folder.find(path)
+    files = image_folder.find(path)
     random.Random(0).shuffle(files)  # their order may be that of classes
     files = files[:num_images]
     skipped: list[str] = []
@@ -137,7 +137,9 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
         with concurrent.futures.ThreadPoolExecutor() as pool:
             for start in range(0, len(files), BATCH):
                 some = files[start : start + BATCH]
-                images = list(pool.map(lambda file: folder.decode(file, resize, channels=3), some))
+                images = list(
+                    pool.map(lambda file: image_folder.decode(file, resize, channels=3), some)
+                )
                 for file, image in zip(some, images, strict=True):
                     if isinstance(image, str):
                         skipped.append(str(file.relative_to(root)))
@@ -145,7 +147,7 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
                 good = [image for image in images if not isinstance(image, str)]
                 if good:
                     yield np.stack(good)
-        folder.check_skipped(reasons, len(files), path)
+        image_folder.check_skipped(reasons, len(files), path)
 
     return Fakes(
         batches=Batches(batches),

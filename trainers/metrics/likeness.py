@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.metrics import mobilenet_v2, networks
+from trainers.metrics import extractor, mobilenet_v2
 
 # The first block of each resolution, from half the image's to a 32nd.
 STAGES = (
@@ -95,7 +95,9 @@ def perceptual(made: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def _features(images: np.ndarray) -> list[np.ndarray]:
     """float64 [N, H, W, C] in [0, 255] -> [N, h, w, c] of each stage, of length 1 everywhere."""
     rgb = np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.float32)
-    mean, std = (np.asarray(v, np.float32) for v in (networks.IMAGENET_MEAN, networks.IMAGENET_STD))
+    mean, std = (
+        np.asarray(v, np.float32) for v in (extractor.IMAGENET_MEAN, extractor.IMAGENET_STD)
+    )
     stages = _stages()(tf.constant((rgb / 255.0 - mean) / std), training=False)
     return [tf.math.l2_normalize(stage, axis=-1, epsilon=1e-10).numpy() for stage in stages]
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from trainers.metrics import neighbours, ppl
 from trainers.metrics.classifier import DESCRIPTION, Classifier, accuracy, class_balance
+from trainers.metrics.extractor import Features
 from trainers.metrics.fakes import BATCH, Batches, Fakes, pick
 from trainers.metrics.feature_file import FeatureFile
-from trainers.metrics.features import Features
 from trainers.metrics.frechet import Moments, frechet_distance
 from trainers.metrics.inception_score import SPLITS, InceptionScore
 from trainers.metrics.kid import kid, kid_standard_error

@@ -9,9 +9,8 @@ from PIL import Image
 from trainers import data
 from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet
 from trainers.metrics import likeness
-from trainers.metrics.evaluation import check_unseen
-from trainers.metrics.evaluator import versions
-from trainers.metrics.features import Features
+from trainers.metrics.comparison import check_unseen, versions
+from trainers.metrics.extractor import Features
 from trainers.metrics.kid import kid
 from trainers.metrics.progress import with_progress
 from zoo.core.image_to_image import ImageToImage

@@ -1,6 +1,6 @@
 """Recipes: one small file each, whose header gives the command, the cost and the expected score.
 
-A recipe is a dict `RECIPE` of fields of `trainers.fit.Run`.
+A recipe is a dict `RECIPE` of fields of `trainers.run.Run`.
 """
 
 import dataclasses
@@ -8,7 +8,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from trainers.fit import Run
+from trainers.run import Run
 from zoo.core.presets import near_misses
 
 

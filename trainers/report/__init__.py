@@ -4,8 +4,7 @@ import os
 import pathlib
 import threading
 
-from trainers import diagnosis
-from trainers.report import page, pictures, reading
+from trainers.report import diagnosis, grids, page, reading
 
 FILE = "report.html"
 
@@ -22,7 +21,7 @@ def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
     workdir = pathlib.Path(workdir)
     left = reading.read(workdir)
     found = diagnosis.warnings(left.history, left.samples, left.events, left.metrics, left.best)
-    text = page.page(left, pictures.pictures(left.grids), found, str(workdir))
+    text = page.page(left, grids.pictures(left.grids), found, str(workdir))
     file = workdir / FILE
     unfinished = file.with_name(f".{FILE}.{os.getpid()}.{threading.get_ident()}")
     try:

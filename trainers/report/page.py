@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from trainers.diagnosis import ALIKE, Warning, better
 from trainers.report.charts import Chart, Series, figure, short
+from trainers.report.diagnosis import ALIKE, Warning, better
+from trainers.report.grids import Pictures, Still
 from trainers.report.look import SCRIPT, STYLE
-from trainers.report.pictures import Pictures, Still
 from trainers.report.reading import Left, Record, number
 
 # Those that are known, in the order in which they are drawn.

@@ -16,17 +16,18 @@ from PIL import Image
 
 from tests.trainers.data.test_prepare import exit_code
 from trainers import data
-from trainers.data import builders, packages, tfds_sets
+from trainers.data import builders, tfds_sets
 from trainers.data.builders import (
+    cutting,
     earth_day_night,
     emoji_styles,
     openmoji_pairs,
+    packages,
     photo_tiles,
-    tiles,
     world,
 )
-from trainers.data.builders.emoji import drawing
-from trainers.data.builders.order import share
+from trainers.data.builders.base import share
+from trainers.data.builders.code_points import drawing
 
 SQUARE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72"><rect {} {}/></svg>'
 
@@ -171,15 +172,15 @@ def test_even_tiles_are_left_out():
 
 
 def test_tiles():
-    assert list(tiles.corners(200, 100, 96)) == [(0, 0), (96, 0)]
-    assert tiles.longitude(0, 64, 64) == 0
-    assert tiles.latitude(0, 64, 128) == 0
+    assert list(cutting.corners(200, 100, 96)) == [(0, 0), (96, 0)]
+    assert cutting.longitude(0, 64, 64) == 0
+    assert cutting.latitude(0, 64, 128) == 0
     slope = np.repeat(np.arange(96, dtype=np.uint8)[None, :, None] * 2, 96, 0).repeat(3, 2)
     noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
-    assert tiles.detail(slope) == pytest.approx(1.0, abs=1e-3)  # 2 across, 0 down
-    assert tiles.sharpness(slope) == pytest.approx(0.5, abs=1e-3)
-    assert tiles.sharpness(noise) > 0.9
-    assert tiles.contrast(np.full((8, 8, 3), 7, np.uint8)) == pytest.approx(0, abs=1e-4)
+    assert cutting.detail(slope) == pytest.approx(1.0, abs=1e-3)  # 2 across, 0 down
+    assert cutting.sharpness(slope) == pytest.approx(0.5, abs=1e-3)
+    assert cutting.sharpness(noise) > 0.9
+    assert cutting.contrast(np.full((8, 8, 3), 7, np.uint8)) == pytest.approx(0, abs=1e-4)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tests.trainers.data.conftest import store_tfds
 from trainers import data
-from trainers.data import bundled, folder, pairs, pixels
+from trainers.data import bundled, image_folder, pairs, pixels
 from trainers.data.fingerprint import fingerprint
 from trainers.data.image_set import make_reader
 
@@ -340,6 +340,7 @@ def test_pairs_larger_than_memory_are_mapped(tmp_path, squares, monkeypatch):
 
 def test_names_in_messages_end():
     assert (
-        folder.named([str(i) for i in range(12)], 10) == "0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 2 more"
+        image_folder.named([str(i) for i in range(12)], 10)
+        == "0; 1; 2; 3; 4; 5; 6; 7; 8; 9; and 2 more"
     )
-    assert folder.named(["a", "b"]) == "a; b"
+    assert image_folder.named(["a", "b"]) == "a; b"

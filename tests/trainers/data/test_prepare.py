@@ -13,7 +13,7 @@ import tensorflow_datasets as tfds
 
 from trainers import data
 from trainers.data import __main__ as command
-from trainers.data import fashion_mnist
+from trainers.data.builders import fashion_mnist
 
 # The smallest of the four files (MIT, Zalando SE) as Debian ships it: its gzip header has no name
 # and no time.

@@ -8,8 +8,9 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from trainers import data
-from trainers.data import bundled, make_samples
+from trainers.data import bundled
 from trainers.data.builders.photo_tiles import BUNDLED_LICENCES, PHOTOGRAPHS
+from trainers.maintainers import make_samples
 
 HOLDS = {
     "openmoji_pairs": {"source": (400, 64, 64, 3), "target": (400, 64, 64, 3)},

@@ -5,7 +5,7 @@ import pytest
 
 from trainers import data
 from trainers.metrics import classifier
-from trainers.metrics.features import Features
+from trainers.metrics.extractor import Features
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 import zoo
 from trainers import data
-from trainers.metrics import evaluation
-from trainers.metrics.evaluator import Evaluator
+from trainers.metrics.comparison import Evaluator
+from trainers.metrics.fakes import from_gan
 from trainers.strategy import make_strategy
 
 
@@ -20,7 +20,7 @@ class Measure(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         before = self.model.get_weights()
-        fakes = evaluation.from_gan(self.model, 20, seed=0, source={"epoch": epoch})
+        fakes = from_gan(self.model, 20, seed=0, source={"epoch": epoch})
         self.records.append(self.evaluator.record(fakes))
         for a, b in zip(before, self.model.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -42,5 +42,5 @@ def test_records_follow_the_model_and_leave_it_alone(features, clothes):
     first, last = measure.records
     assert (first["source"], last["source"]) == ({"epoch": 0}, {"epoch": 1})
     assert first["metrics"]["kid"]["value"] != last["metrics"]["kid"]["value"]
-    after = evaluator.record(evaluation.from_gan(gan, 20, seed=0))["metrics"]["kid"]["value"]
+    after = evaluator.record(from_gan(gan, 20, seed=0))["metrics"]["kid"]["value"]
     np.testing.assert_allclose(after, last["metrics"]["kid"]["value"], rtol=1e-4)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from trainers.metrics import inception_v3, networks
-from trainers.metrics.features import Features
+from trainers.metrics import extractor, inception_v3
+from trainers.metrics.extractor import Features
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_features_and_classes_are_those_of_kerass_own_path(inception, keras_home
 
 
 def test_takes_299_pixels_alone(inception, monkeypatch):
-    monkeypatch.setattr(networks, "load", lambda name: inception.network)
+    monkeypatch.setattr(extractor, "load", lambda name: inception.network)
     with pytest.raises(ValueError, match=r"InceptionV3 takes 299 pixels. Received: 64."):
         Features(64, network="inception_v3")
 
@@ -87,9 +87,9 @@ def test_auto_without_the_weights_or_with_others_is_mobilenet(downloaded, monkey
 
     monkeypatch.setattr(keras.applications, "InceptionV3", no_download)
     monkeypatch.setattr(inception_v3, "MD5", "0" * 32)  # cut short, or not Keras's
-    assert networks.load("auto").label == "MobileNetV2"
+    assert extractor.load("auto").label == "MobileNetV2"
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    assert networks.load("auto").label == "MobileNetV2"
+    assert extractor.load("auto").label == "MobileNetV2"
 
 
 def test_a_failed_download_says_what_to_do(monkeypatch, tmp_path):
@@ -99,7 +99,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(keras.applications, "InceptionV3", no_network)
     with pytest.raises(ValueError, match=r"Where there is a network, run .*--network=mobilenet_v2"):
-        networks.load("inception_v3")
+        extractor.load("inception_v3")
 
 
 def test_a_file_of_another_network_is_refused(tmp_path):
@@ -111,4 +111,4 @@ def test_a_file_of_another_network_is_refused(tmp_path):
 
 def test_unknown_networks_are_refused():
     with pytest.raises(ValueError, match=r"one of auto, inception_v3, mobilenet_v2. Received: vgg"):
-        networks.load("vgg")
+        extractor.load("vgg")

@@ -17,8 +17,8 @@ import dataclasses, json, resource, sys
 import numpy as np
 from trainers import data
 from trainers.metrics import fakes
-from trainers.metrics.evaluator import Evaluator
-from trainers.metrics.features import Features
+from trainers.metrics.comparison import Evaluator
+from trainers.metrics.extractor import Features
 
 class Narrow(Features):
     dimension = 256

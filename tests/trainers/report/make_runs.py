@@ -15,7 +15,7 @@ import numpy as np
 
 import zoo
 from trainers import data
-from trainers.diagnosis import variety
+from trainers.report.diagnosis import variety
 
 TARGET = Path(__file__).with_name("runs.json")
 BATCH = 64

@@ -8,7 +8,7 @@ import pytest
 
 import zoo
 from tests.trainers.report.conftest import RUNS, records
-from trainers.diagnosis import variety, warnings
+from trainers.report.diagnosis import variety, warnings
 
 COLLAPSE = "Collapse: G draws the same few images again and again"
 D_WINS = "D wins outright: G has nothing to learn from"

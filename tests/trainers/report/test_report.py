@@ -17,8 +17,9 @@ import pytest
 from PIL import Image
 
 from tests.trainers.report.conftest import records, write_lines
-from trainers.report import pictures, reading, write_report
+from trainers.report import reading, write_report
 from trainers.report.charts import Chart, Series, figure, short, ticks
+from trainers.report.grids import choose
 
 
 class Page(html.parser.HTMLParser):
@@ -437,7 +438,7 @@ def test_a_long_run_shows_few_grids_and_keeps_those_it_showed() -> None:
     shown = []
     for count in range(1, 130):
         grids = [(step, pathlib.Path(f"{step}.png")) for step in range(count)]
-        chosen = [step for step, _ in pictures.choose(grids)]
+        chosen = [step for step, _ in choose(grids)]
         assert len(chosen) == min(count, max(12, len(chosen))) <= 24
         assert (chosen[0], chosen[-1]) == (0, count - 1)
         gaps = {b - a for a, b in itertools.pairwise(chosen[:-1])}

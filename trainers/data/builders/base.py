@@ -1,6 +1,7 @@
 """What the builders of this folder do alike."""
 
 import abc
+import hashlib
 import os
 import pathlib
 import tempfile
@@ -9,7 +10,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from trainers.data.packages import Package
+from trainers.data.builders.packages import Package
 
 Examples = list[dict[str, Any]]
 
@@ -66,3 +67,11 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 def picture(size: int) -> tfds.features.Image:
     """The feature of an RGB image of `size` x `size`."""
     return tfds.features.Image(shape=(size, size, 3), encoding_format="png")
+
+
+def share(key: str) -> float:
+    """Returns a number in [0, 1) that is a function of `key` alone, spread evenly over keys.
+
+    Sorting by it mixes; comparing it with 0.1 chooses a tenth.
+    """
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / 2**32

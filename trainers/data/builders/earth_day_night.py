@@ -9,7 +9,7 @@ from PIL import Image
 
 from trainers.data.builders import world
 from trainers.data.builders.base import Examples, PackagesBuilder
-from trainers.data.packages import Package, npm_package, unpack_tar
+from trainers.data.builders.packages import Package, npm_package, unpack_tar
 
 _VERSION = "2.45.2"
 _SHA256 = "f6deff6848980a4bda13b0993e5ebc929b27e791e063a5517c87115ff7e669cb"

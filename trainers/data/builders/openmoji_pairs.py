@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from trainers.data.builders.base import Examples, PackagesBuilder, picture
-from trainers.data.builders.emoji import drawing
-from trainers.data.builders.order import share
-from trainers.data.errors import DataError
-from trainers.data.packages import Package, npm_package, unpack_tar
+from trainers.data import DataError
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
+from trainers.data.builders.code_points import drawing
+from trainers.data.builders.packages import Package, npm_package, unpack_tar
 from trainers.data.progress import with_progress
 
 SIZE = 64

@@ -10,11 +10,10 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from trainers.data.builders import tiles
-from trainers.data.builders.base import Examples, PackagesBuilder, picture
-from trainers.data.builders.order import share
-from trainers.data.errors import DataError
-from trainers.data.packages import Package, debian_package, unpack_deb
+from trainers.data import DataError
+from trainers.data.builders import cutting
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
+from trainers.data.builders.packages import Package, debian_package, unpack_deb
 from trainers.data.progress import with_progress
 
 SIZE = 96
@@ -26,7 +25,7 @@ MIN_SHARPNESS = 0.65
 # Each: package, file, photo (its name here), author, licence, sha256, split. The packages hold
 # drawings and patterns as well, which are not listed. Licences are those of Debian's copyright
 # files; of Plasma's photographs, GPL-2+ there, the wallpapers' own metadata say LGPLv3.
-PHOTOGRAPHS = json.loads((pathlib.Path(__file__).parent / "photographs.json").read_text("utf-8"))
+PHOTOGRAPHS = json.loads((pathlib.Path(__file__).parent / "photo_tiles.json").read_text("utf-8"))
 # What may be passed on inside another package; the others may be trained on.
 BUNDLED_LICENCES = ("CC0-1.0", "CC-BY-4.0")
 
@@ -76,9 +75,9 @@ def cut(photographs: list[dict[str, str]], roots: dict[str, pathlib.Path]) -> di
     cut_tiles = {"train": {}, "test": {}}
     for photograph in with_progress(photographs, len(photographs)):
         image = _read(photograph, roots[photograph["package"]])
-        for y, x in tiles.corners(*image.shape[:2], SIZE):
+        for y, x in cutting.corners(*image.shape[:2], SIZE):
             tile = image[y : y + SIZE, x : x + SIZE]
-            if tiles.detail(tile) >= MIN_DETAIL and tiles.sharpness(tile) >= MIN_SHARPNESS:
+            if cutting.detail(tile) >= MIN_DETAIL and cutting.sharpness(tile) >= MIN_SHARPNESS:
                 place = f"{photograph['photo']} {y} {x}"
                 cut_tiles[photograph["split"]][place] = {
                     "image": tile,

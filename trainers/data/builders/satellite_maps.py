@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainers.data.builders import world
 from trainers.data.builders.base import Examples, PackagesBuilder
-from trainers.data.packages import Package, pip_package
+from trainers.data.builders.packages import Package, pip_package
 
 _VERSION = "2.0.0"
 _SHA256 = "56103a0dfa411c77bec1888b232bb70e7ceb089f83679531fbb4bb6efafa5035"

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from trainers.data.builders import tiles
-from trainers.data.builders.base import Examples, picture
-from trainers.data.builders.order import share
+from trainers.data.builders import cutting
+from trainers.data.builders.base import Examples, picture, share
 
 SIZE = 64
 # Below this, Antarctica: white on one map, shaded on the other.
@@ -49,13 +48,13 @@ def pairs(
     """
     height, width = source.shape[:2]
     splits: dict[str, Examples] = {"train": [], "test": []}
-    for y, x in sorted(tiles.corners(height, width, SIZE), key=lambda corner: share(str(corner))):
-        east, north = tiles.longitude(x, SIZE, width), tiles.latitude(y, SIZE, width)
+    for y, x in sorted(cutting.corners(height, width, SIZE), key=lambda corner: share(str(corner))):
+        east, north = cutting.longitude(x, SIZE, width), cutting.latitude(y, SIZE, width)
         pair = [view[y : y + SIZE, x : x + SIZE] for view in (source, target)]
         if (
             north < _SOUTH
-            or tiles.land_share(land, y, x, SIZE, width) <= min_land
-            or any(tiles.contrast(t) < c for t, c in zip(pair, _MIN_CONTRAST, strict=True))
+            or cutting.land_share(land, y, x, SIZE, width) <= min_land
+            or any(cutting.contrast(t) < c for t, c in zip(pair, _MIN_CONTRAST, strict=True))
         ):
             continue
         west_end, east_end = TEST_LONGITUDES

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import zoo
-from trainers import publish
+from trainers.maintainers import publish
 
 
 @pytest.mark.parametrize(("name", "shown"), [("openmoji_pairs", True), ("somebodys_pairs", False)])

@@ -17,13 +17,15 @@ import pytest
 from PIL import Image
 
 import zoo
-from trainers import callbacks, data, fit
+from trainers import callbacks, data, loop
 from trainers.callbacks import readable
 from trainers.checkpoint import CheckpointError
 from trainers.dry_run import dry_run
-from trainers.fit import Run, train
 from trainers.journal import read_lines
-from trainers.metrics import evaluation
+from trainers.loop import train
+from trainers.metrics import comparison
+from trainers.metrics.fakes import from_preset
+from trainers.run import Run
 from zoo.core.commands import Stopped
 from zoo.pictures import images as image_io
 
@@ -406,8 +408,8 @@ def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
     assert zoo.load(str(workdir / "best")).card["training"]["steps"] == best
 
     # The same command's figure afterwards is the same.
-    record = evaluation.evaluate(
-        evaluation.from_preset(str(workdir / "preset"), 30, 0),
+    record = comparison.evaluate(
+        from_preset(str(workdir / "preset"), 30, 0),
         dataset=changes["evaluate_dataset"],
         num_images=30,
     )
@@ -478,4 +480,4 @@ def test_recipes_are_runs_and_say_what_they_cost() -> None:
             assert part in header, name
         run = Run(workdir="W", **get_recipe(name))
         assert run.preset in zoo.list_presets()
-        assert set(fit.IDENTITY) <= {field.name for field in dataclasses.fields(Run)}
+        assert set(loop.IDENTITY) <= {field.name for field in dataclasses.fields(Run)}

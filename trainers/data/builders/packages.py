@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tarfile
 
-from trainers.data.errors import DataError
+from trainers.data import DataError
 
 _TIMEOUT_S = 1800
 

@@ -10,8 +10,8 @@ import os
 import pathlib
 import struct
 
-from trainers.data import packages
-from trainers.data.errors import DataError
+from trainers.data import DataError
+from trainers.data.builders import packages
 
 PACKAGE = "dataset-fashion-mnist"
 

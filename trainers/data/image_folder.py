@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
-from trainers.data import pixels
-from trainers.data.errors import DataError
+from trainers.data import DataError, pixels
 from trainers.data.progress import with_progress
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")

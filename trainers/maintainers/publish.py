@@ -1,6 +1,8 @@
-"""Bundles a finished run as a pretrained preset: python -m trainers.publish --run=WORKDIR
+"""Bundles a finished run as a pretrained preset.
 
-For maintainers. Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
+    python -m trainers.maintainers.publish --run=WORKDIR
+
+Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
 and adds the scores of these very weights against the test split of the data they were trained on:
 KID, recall and coverage, the balance of classes where the data has labels, and whether the classes
 asked for are drawn where the model takes them; of a model that makes images of images how like
@@ -26,7 +28,8 @@ def _define_flags() -> None:
 def _publish() -> None:
     quiet_tensorflow()
     import zoo
-    from trainers.metrics import evaluation, translations
+    from trainers.metrics import comparison, translations
+    from trainers.metrics.fakes import from_preset
     from zoo.core.presets import PRETRAINED
 
     gan = zoo.load(str(pathlib.Path(flags.FLAGS.run) / "preset"))
@@ -38,8 +41,8 @@ def _publish() -> None:
     gan.save_to_preset(folder, card=card, dtype="float16")
     gan = zoo.load(str(folder))  # as everybody will
     if gan.takes == "images":
-        record = evaluation.evaluate(
-            evaluation.from_preset(str(folder), IMAGES, seed=0),
+        record = comparison.evaluate(
+            from_preset(str(folder), IMAGES, seed=0),
             metrics=_metrics(gan),
             num_images=IMAGES,
         )
@@ -63,7 +66,7 @@ def _examples(gan: Any) -> tuple[Any, Any] | None:
     """
     from trainers import data
     from trainers.data import bundled
-    from trainers.fit import examples_of
+    from trainers.loop import examples_of
 
     name, training = gan.card["dataset"]["name"], gan.card["training"]
     if name not in bundled.SAMPLES:

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from trainers.evaluating import best_of
+from trainers.best import best_of
 
 
 @pytest.mark.parametrize(

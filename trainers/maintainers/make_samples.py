@@ -1,6 +1,6 @@
 """Writes a bundled sample from the prepared set that it is a part of.
 
-    python -m trainers.data.make_samples openmoji_pairs
+    python -m trainers.maintainers.make_samples openmoji_pairs
 
 The set must be prepared (`python -m trainers.data prepare NAME`). The sample is taken from its
 training splits alone, and replaces `samples/<name>.npz`. Its licence stands beside it, in
@@ -17,8 +17,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from trainers.data import bundled
-from trainers.data.errors import DataError
+from trainers.data import DataError, bundled
 from zoo.core.commands import quiet_tensorflow, run
 
 # name -> array of the sample -> (split, feature), and how many rows of each.
@@ -94,7 +93,7 @@ def _encode(image: np.ndarray, name: str) -> bytes:
 def main(argv: list[str] | None = None) -> None:
     """Console entry point."""
     parser = argparse.ArgumentParser(
-        prog="python -m trainers.data.make_samples",
+        prog="python -m trainers.maintainers.make_samples",
         description=__doc__.splitlines()[0],
     )
     parser.add_argument("name", metavar="NAME", help=", ".join(_CONTENT))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trainers.metrics.features import Features
+from trainers.metrics.extractor import Features
 
 
 @pytest.fixture(scope="module")

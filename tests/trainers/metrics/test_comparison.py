@@ -10,9 +10,9 @@ from PIL import Image
 
 import zoo
 from trainers import data
-from trainers.metrics import evaluation, evaluator
-from trainers.metrics.evaluator import Evaluator
-from trainers.metrics.fakes import BATCH, pick
+from trainers.metrics import comparison
+from trainers.metrics.comparison import Evaluator
+from trainers.metrics.fakes import BATCH, from_folder, from_gan, from_preset, from_run, pick
 from trainers.metrics.progress import with_progress
 
 
@@ -97,8 +97,8 @@ def test_split(monkeypatch):
 
 @pytest.mark.usefixtures("preset", "test_split")
 def test_record_states_what_was_measured(features, capfd):
-    fakes = evaluation.from_preset("dcgan_test", num_images=40, seed=3)
-    record = evaluation.evaluate(fakes, num_images=40, features=features)
+    fakes = from_preset("dcgan_test", num_images=40, seed=3)
+    record = comparison.evaluate(fakes, num_images=40, features=features)
     assert json.loads(json.dumps(record)) == record
     assert list(record["metrics"]) == ["kid", "recall", "coverage"]
     kid = record["metrics"]["kid"]
@@ -140,8 +140,8 @@ def test_a_frechet_distance_on_another_network_is_not_called_fid(features, monke
 
     whole = features.stream
     monkeypatch.setattr(features, "stream", stream)
-    fakes = evaluation.from_gan(FakeGAN(None), 40, 0)
-    record = evaluation.evaluate(
+    fakes = from_gan(FakeGAN(None), 40, 0)
+    record = comparison.evaluate(
         fakes, metrics=["fid"], dataset="fashion_mnist", num_images=40, features=features
     )
     (entry,) = record["metrics"].items()
@@ -153,8 +153,8 @@ def test_a_frechet_distance_on_another_network_is_not_called_fid(features, monke
 @pytest.mark.usefixtures("test_split")
 def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
     picture = tmp_path / "near.png"
-    fakes = evaluation.from_gan(Painter(None, clothes), 120, 0, trained_on=CARD["dataset"])
-    record = evaluation.evaluate(
+    fakes = from_gan(Painter(None, clothes), 120, 0, trained_on=CARD["dataset"])
+    record = comparison.evaluate(
         fakes,
         metrics=["class_accuracy", "class_balance", "nearest", "ppl", "precision", "density"],
         num_images=200,
@@ -181,8 +181,8 @@ def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
 
 @pytest.mark.usefixtures("test_split")
 def test_a_model_that_draws_another_class_is_found_out(features, clothes):
-    record = evaluation.evaluate(
-        evaluation.from_gan(Painter(None, clothes, obeys=False), 100, 0),
+    record = comparison.evaluate(
+        from_gan(Painter(None, clothes, obeys=False), 100, 0),
         metrics=["class_accuracy"],
         dataset="fashion_mnist",
         num_images=100,
@@ -199,8 +199,8 @@ def test_an_evaluator_reads_real_images_once(features, clothes):
     whole = features.stream
     features.stream = lambda batches: whole(seen.append(len(b)) or b for b in batches)
     try:
-        flat = evaluator.record(evaluation.from_gan(FakeGAN(None), 30, 0))["metrics"]
-        good = evaluator.record(evaluation.from_gan(Painter(None, clothes), 30, 0))["metrics"]
+        flat = evaluator.record(from_gan(FakeGAN(None), 30, 0))["metrics"]
+        good = evaluator.record(from_gan(Painter(None, clothes), 30, 0))["metrics"]
     finally:
         del features.stream
     assert seen == [30, 30]
@@ -226,9 +226,9 @@ def test_an_evaluator_reads_real_images_once(features, clothes):
     ],
 )
 def test_what_cannot_be_measured_is_one_line(metrics, message, features):
-    fakes = evaluation.from_preset("dcgan_test", num_images=5, seed=0)
+    fakes = from_preset("dcgan_test", num_images=5, seed=0)
     with pytest.raises(ValueError, match=message):
-        evaluation.evaluate(fakes, metrics=metrics, num_images=9, features=features)
+        comparison.evaluate(fakes, metrics=metrics, num_images=9, features=features)
 
 
 def test_too_few_real_images_are_refused(features):
@@ -240,16 +240,16 @@ def test_too_few_real_images_are_refused(features):
 
 @pytest.mark.usefixtures("preset", "test_split")
 def test_a_picture_needs_its_metric(features):
-    fakes = evaluation.from_preset("dcgan_test", num_images=9, seed=0)
+    fakes = from_preset("dcgan_test", num_images=9, seed=0)
     with pytest.raises(ValueError, match=r"ask for that metric too. Received: kid."):
-        evaluation.evaluate(fakes, metrics=["kid"], features=features, nearest_out="x.png")
+        comparison.evaluate(fakes, metrics=["kid"], features=features, nearest_out="x.png")
 
 
 def test_a_folder_as_data_set_has_no_training_images_apart_and_no_labels(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
-    fakes = evaluation.from_folder(folder, 12, features.resize)
+    fakes = from_folder(folder, 12, features.resize)
     with pytest.raises(ValueError, match=r"training images are apart .* split 'all'"):
-        evaluation.evaluate(fakes, metrics=["nearest"], dataset=folder, features=features)
+        comparison.evaluate(fakes, metrics=["nearest"], dataset=folder, features=features)
     real = data.load(folder, resolution=28, channels=1)
     with pytest.raises(ValueError, match=r"Class balance needs a labelled data set. Received"):
         Evaluator(real, ["class_balance"], features=features, training=real)
@@ -262,15 +262,15 @@ def test_a_folder_as_data_set_has_no_training_images_apart_and_no_labels(feature
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_cannot_be_asked_for_images(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
-    fakes = evaluation.from_folder(folder, 12, features.resize)
+    fakes = from_folder(folder, 12, features.resize)
     with pytest.raises(ValueError, match=r"PPL asks a generator .* Received: .*images'}"):
-        evaluation.evaluate(fakes, metrics=["ppl"], features=features)
+        comparison.evaluate(fakes, metrics=["ppl"], features=features)
 
 
 def test_a_folders_broken_files_are_left_out_and_counted(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
     (tmp_path / "images" / "0003.png").write_bytes(b"no picture")
-    fakes = evaluation.from_folder(folder, 12, features.resize)
+    fakes = from_folder(folder, 12, features.resize)
     assert sum(len(images) for images in fakes.batches) == 11
     assert fakes.skipped == ["0003.png"]
     for i in range(2):
@@ -286,7 +286,7 @@ def test_a_folder_is_read_as_the_data_sets_are(features, tmp_path):
     for i in range(130):
         pixels = rng.integers(0, 256, (20 + i % 3, 30, 3), np.uint8)
         Image.fromarray(pixels).save(folder / f"{i:03d}.png")
-    fakes = evaluation.from_folder(str(folder), 129, 40)
+    fakes = from_folder(str(folder), 129, 40)
     chunks = list(fakes.batches)
     assert [len(c) for c in chunks] == [128, 1]
     expected = data.load(str(folder), resolution=40, channels=3).images
@@ -302,7 +302,7 @@ def test_a_part_of_a_folder_is_not_its_first_class(tmp_path):
         for i in range(20):
             Image.fromarray(np.full([8, 8], value, np.uint8)).save(tmp_path / name / f"{i}.png")
     real = data.load(str(tmp_path), resolution=8, channels=1)
-    twice = [np.concatenate(list(evaluator.image_batches(real, 20))) for _ in range(2)]
+    twice = [np.concatenate(list(comparison.image_batches(real, 20))) for _ in range(2)]
     np.testing.assert_array_equal(*twice)
     assert 4 <= int((twice[0][:, 0, 0, 0] == 255).sum()) <= 16
 
@@ -317,7 +317,7 @@ def test_images_are_picked_by_index_in_the_order_asked():
 
 @pytest.mark.usefixtures("preset")
 def test_images_are_generated_in_chunks_by_consecutive_seeds():
-    fakes = evaluation.from_preset("dcgan_test", num_images=300, seed=7)
+    fakes = from_preset("dcgan_test", num_images=300, seed=7)
     chunks = list(fakes.batches)
     assert max(len(chunk) for chunk in chunks) <= BATCH
     np.testing.assert_array_equal(np.concatenate(chunks), FakeGAN(None).generate(300, seed=7))
@@ -326,13 +326,13 @@ def test_images_are_generated_in_chunks_by_consecutive_seeds():
 
 @pytest.mark.usefixtures("preset")
 def test_the_training_split_is_refused(features):
-    fakes = evaluation.from_preset("dcgan_test", num_images=2, seed=0)
+    fakes = from_preset("dcgan_test", num_images=2, seed=0)
     with pytest.raises(
         ValueError,
         match=r"trained on 'fashion_mnist', split 'train\[:10000\]'. "
         r"Received: 'fashion_mnist', split 'train'",
     ):
-        evaluation.evaluate(fakes, dataset="sample:fashion_mnist", split="train", features=features)
+        comparison.evaluate(fakes, dataset="sample:fashion_mnist", split="train", features=features)
 
 
 @pytest.mark.parametrize(
@@ -353,11 +353,11 @@ def test_splits_overlap_by_their_base_name(seen, asked, refused):
     trained_on = {"name": "fashion_mnist", "split": seen}
     if refused:
         with pytest.raises(ValueError, match="has not seen"):
-            evaluation.check_unseen(trained_on, real)
+            comparison.check_unseen(trained_on, real)
     else:
-        evaluation.check_unseen(trained_on, real)
-    evaluation.check_unseen({**trained_on, "name": "kmnist"}, real)
-    evaluation.check_unseen(None, real)
+        comparison.check_unseen(trained_on, real)
+    comparison.check_unseen({**trained_on, "name": "kmnist"}, real)
+    comparison.check_unseen(None, real)
 
 
 def _write_images(folder, count):
@@ -370,8 +370,8 @@ def _write_images(folder, count):
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_of_images(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
-    fakes = evaluation.from_folder(folder, num_images=10, resize=64)
-    record = evaluation.evaluate(fakes, dataset="fashion_mnist", num_images=10, features=features)
+    fakes = from_folder(folder, num_images=10, resize=64)
+    record = comparison.evaluate(fakes, dataset="fashion_mnist", num_images=10, features=features)
     assert record["source"] == {"images": folder, "skipped": 0}
     assert (record["num_fake"], record["seed"], record["trained_on"]) == (10, None, None)
     assert record["metrics"]["kid"]["standard_error_x1000"] is None
@@ -380,15 +380,13 @@ def test_a_folder_of_images(features, tmp_path):
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_and_a_preset_with_the_same_images_score_the_same(features, preset, tmp_path):
     folder = _write_images(tmp_path / "images", 10)
-    by_folder = evaluation.evaluate(
-        evaluation.from_folder(folder, 10, resize=64),
+    by_folder = comparison.evaluate(
+        from_folder(folder, 10, resize=64),
         dataset="fashion_mnist",
         num_images=10,
         features=features,
     )
-    by_preset = evaluation.evaluate(
-        evaluation.from_preset("p", 10, 0), num_images=10, features=features
-    )
+    by_preset = comparison.evaluate(from_preset("p", 10, 0), num_images=10, features=features)
     assert by_folder["metrics"]["kid"]["value"] == pytest.approx(
         by_preset["metrics"]["kid"]["value"], rel=1e-5
     )
@@ -396,34 +394,34 @@ def test_a_folder_and_a_preset_with_the_same_images_score_the_same(features, pre
 
 @pytest.mark.usefixtures("test_split")
 def test_too_few_images_are_refused(features, tmp_path):
-    fakes = evaluation.from_folder(_write_images(tmp_path / "images", 1), 5000, resize=64)
+    fakes = from_folder(_write_images(tmp_path / "images", 1), 5000, resize=64)
     with pytest.raises(ValueError, match=r"at least 2 fake images. Received: 1."):
-        evaluation.evaluate(fakes, dataset="fashion_mnist", features=features)
+        comparison.evaluate(fakes, dataset="fashion_mnist", features=features)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(data.DataError, match="no images"):
-        evaluation.from_folder(str(tmp_path), num_images=10, resize=64)
+        from_folder(str(tmp_path), num_images=10, resize=64)
 
 
 def test_a_run_without_a_preset_is_refused(tmp_path):
     with pytest.raises(ValueError, match=f"first checkpoint writes. Received: --run={tmp_path}"):
-        evaluation.from_run(str(tmp_path), num_images=10, seed=0)
+        from_run(str(tmp_path), num_images=10, seed=0)
 
 
 def test_a_run_is_measured_by_its_preset_folder(tmp_path, preset):
     (tmp_path / "preset").mkdir()
-    fakes = evaluation.from_run(str(tmp_path), num_images=10, seed=0)
+    fakes = from_run(str(tmp_path), num_images=10, seed=0)
     assert fakes.source == {"run": str(tmp_path), "preset": "dcgan_test", "steps": 20}
 
 
 def test_an_unknown_preset_is_refused():
     with pytest.raises(zoo.PresetError, match="Received: 'dcgan_fashion'"):
-        evaluation.from_preset("dcgan_fashion", num_images=10, seed=0)
+        from_preset("dcgan_fashion", num_images=10, seed=0)
 
 
 def test_a_model_of_unknown_data_needs_a_dataset(preset, features):
     del preset["dataset"]
-    fakes = evaluation.from_preset("dcgan_test", num_images=10, seed=0)
+    fakes = from_preset("dcgan_test", num_images=10, seed=0)
     with pytest.raises(ValueError, match="give --dataset"):
-        evaluation.evaluate(fakes, features=features)
+        comparison.evaluate(fakes, features=features)

