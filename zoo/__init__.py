@@ -61,13 +61,14 @@ __all__ = [
 ]
 
 
-def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
+def load(name: str | os.PathLike[str], *, load_weights: bool = True, **arguments: Any) -> "GAN":
     """Loads a GAN by preset.
 
     Args:
         name: A bundled preset (`zoo.list_presets()`), a folder that `save_to_preset` or a training
             run wrote, `hf://user/repo`, or `gs://bucket/path`.
         load_weights: With False, the architecture alone, freshly initialised.
+        **arguments: Constructor arguments in place of the preset's, with `load_weights=False`.
 
     Returns:
         The model, ready for `generate`, or for `compile` and `fit`.
@@ -77,7 +78,7 @@ def load(name: str | os.PathLike[str], *, load_weights: bool = True) -> "GAN":
     """
     from zoo.core.gan import GAN
 
-    return GAN.from_preset(name, load_weights=load_weights)
+    return GAN.from_preset(name, load_weights=load_weights, **arguments)
 
 
 def __getattr__(name: str) -> Any:

@@ -12,10 +12,11 @@ from PIL import Image
 from trainers.data import DataError, bicubic, image_folder, pixels, tfds_sets
 from trainers.data.image_set import in_order, to_float
 from trainers.data.jitter import CROP, flip_and_turn, uniform
-from trainers.data.loading import check_sizes, folder_source, is_folder, read_sample
+from trainers.data.loading import check_sizes, read_sample
 from trainers.data.order import draw, is_training
 from trainers.data.progress import with_progress
 from trainers.data.ragged import Photos
+from trainers.data.specs import folder_source, is_folder
 
 SCALES = (2, 4)
 

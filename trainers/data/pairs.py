@@ -10,10 +10,11 @@ from PIL import Image
 
 from trainers.data import DataError, image_folder, pixels, tasks, tfds_sets
 from trainers.data.image_set import make_reader
-from trainers.data.loading import check_sizes, folder_source, is_folder, load, read_sample
+from trainers.data.loading import check_sizes, load, read_sample
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.pair_set import PairSet
 from trainers.data.progress import with_progress
+from trainers.data.specs import folder_source, is_folder
 
 SIDES = ("source", "target")
 
@@ -24,6 +25,7 @@ _WIDE_RULE = (
     f"{_WIDE[0]:g} to {_WIDE[1]:g} times its height; the left half is the source. For single "
     "pictures give a --task, which makes the sources"
 )
+
 _SAME_SIZE_RULE = "The two images of a pair must be of one size"
 
 

@@ -15,13 +15,12 @@ from trainers.data.image_set import ImageSet, to_float
 from trainers.data.jitter import jitter, mirror
 from trainers.data.loading import (
     check_sizes,
-    folder_source,
     image_set_of,
-    is_folder,
     load,
     read_sample,
 )
 from trainers.data.order import draw, is_training
+from trainers.data.specs import folder_source, is_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,7 +180,7 @@ def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int
             "A folder of two domains has the subfolders trainA and trainB, testA and testB: "
             f"'{name}' is missing. Received: '{spec}'."
         )
-    images, skipped = image_folder.read(path, resolution, channels)
+    images, _, skipped = image_folder.read(path, resolution, channels)
     return image_set_of(
         spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )

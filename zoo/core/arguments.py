@@ -71,6 +71,17 @@ def arguments_of(family: str) -> dict[str, Argument]:
     return found
 
 
+def check(family: str, names: Iterable[str]) -> None:
+    """Raises ValueError for a name that is no argument of the family, with near misses."""
+    known = arguments_of(family)
+    for name in names:
+        if name not in known:
+            raise ValueError(
+                f"{FAMILIES[family]} has the arguments {', '.join(known)}. "
+                f"Received: {name!r}.{near_misses(name, known)}"
+            )
+
+
 def parse(family: str, settings: Iterable[str]) -> dict[str, Any]:
     """["group=8", "augment=ada"] -> {"group": 8, "augment": "ada"}, as the constructor takes them.
 
@@ -83,16 +94,9 @@ def parse(family: str, settings: Iterable[str]) -> dict[str, Any]:
         name, equals, text = setting.partition("=")
         name = name.strip().replace("-", "_")
         if not equals:
-            raise ValueError(f"--set takes NAME=VALUE. Received: {setting!r}.")
-        if name not in known:
-            raise ValueError(
-                f"--set takes an argument of {FAMILIES[family]}: {', '.join(known)}. "
-                f"Received: {name!r}.{near_misses(name, known)}"
-            )
-        try:
-            values[name] = known[name].parse(text.strip())
-        except ValueError as error:
-            raise ValueError(f"--set {error}") from None
+            raise ValueError(f"An argument is set by NAME=VALUE. Received: {setting!r}.")
+        check(family, [name])
+        values[name] = known[name].parse(text.strip())
     return values
 
 

@@ -150,6 +150,17 @@ def check_name(name: str) -> None:
         get_preset(name)
 
 
+def family_of(name: str) -> str:
+    """The family of a named preset, or of one in a folder, which is not read further.
+
+    Raises:
+        PresetError: An unknown name, or a folder that holds no preset.
+    """
+    if not pathlib.Path(name).is_dir() or name in _registry():
+        return get_preset(name).family
+    return _read_config(pathlib.Path(name))[0]
+
+
 def near_misses(name: str, known: Iterable[str]) -> str:
     """` Did you mean 'a' or 'b'?` of the known names that resemble `name`, or nothing."""
     by_lower = {candidate.lower(): candidate for candidate in known}
@@ -187,13 +198,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
 
 
 def _read_folder(folder: pathlib.Path, name: str) -> Source:
-    config = _read_json(folder / CONFIG_FILE)
-    family, arguments = config.get("family"), config.get("config")
-    if family not in list_families() or not isinstance(arguments, dict):
-        raise PresetError(
-            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
-            f"Received family: {family!r}."
-        )
+    family, arguments = _read_config(folder)
     card = _read_json(card_path(folder))
     hashes = card.get("sha256")
     if not isinstance(hashes, dict) or WEIGHTS_FILE not in hashes:
@@ -208,6 +213,18 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
                 f"Received: {received}. The file is damaged or was exchanged: fetch it again."
             )
     return Source(name, family, arguments, folder / WEIGHTS_FILE, card)
+
+
+def _read_config(folder: pathlib.Path) -> tuple[str, dict[str, Any]]:
+    """(family, constructor arguments)."""
+    config = _read_json(folder / CONFIG_FILE)
+    family, arguments = config.get("family"), config.get("config")
+    if family not in list_families() or not isinstance(arguments, dict):
+        raise PresetError(
+            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
+            f"Received family: {family!r}."
+        )
+    return family, arguments
 
 
 def card_path(folder: pathlib.Path) -> pathlib.Path:

@@ -44,12 +44,12 @@ def test_values_have_the_type_of_the_annotation() -> None:
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("grup=8", r"an argument of StyleGAN2: resolution, .*'grup'\. Did you mean 'group'\?"),
-        ("group=x", r"--set group must be an integer\. Received: 'x'\."),
-        ("group=1.5", r"--set group must be an integer\. Received: '1.5'\."),
-        ("ema_ramp=x", r"--set ema_ramp must be a number or none\. Received: 'x'\."),
-        ("noise=maybe", r"--set noise must be true or false\. Received: 'maybe'\."),
-        ("group", r"--set takes NAME=VALUE\. Received: 'group'\."),
+        ("grup=8", r"StyleGAN2 has the arguments resolution, .*'grup'\. Did you mean 'group'\?"),
+        ("group=x", r"group must be an integer\. Received: 'x'\."),
+        ("group=1.5", r"group must be an integer\. Received: '1.5'\."),
+        ("ema_ramp=x", r"ema_ramp must be a number or none\. Received: 'x'\."),
+        ("noise=maybe", r"noise must be true or false\. Received: 'maybe'\."),
+        ("group", r"is set by NAME=VALUE\. Received: 'group'\."),
     ],
 )
 def test_a_wrong_setting_is_named(setting: str, message: str) -> None:
