@@ -3,45 +3,53 @@
 Writes DIR/<model>/<version>/, the next free version. Serve it with: python -m serving --models=DIR
 """
 
+import argparse
 import pathlib
+from collections.abc import Sequence
 
-from absl import flags
-
-from zoo.core.commands import quiet_tensorflow, run_with_flags
-
-
-def _define_flags() -> None:
-    flags.DEFINE_string("preset", None, "A preset: name, folder, hf://... or gs://...")
-    flags.DEFINE_string("run", None, "The workdir of a training run.")
-    flags.DEFINE_string("to", None, "Folder of models to export into.")
-    flags.DEFINE_string("name", None, "The model's name for its clients [the preset's].")
+from zoo.core import presets
+from zoo.core.commands import Parser, quiet_tensorflow, run
 
 
-def _export() -> None:
-    f = flags.FLAGS
-    if bool(f.preset) == bool(f.run) or not f.to:
+def _parser() -> Parser:
+    parser = Parser("python -m export", __doc__)
+    parser.add_argument(
+        "--preset", metavar="NAME", help="a preset's name or folder, hf://user/repo or gs://..."
+    )
+    parser.add_argument("--run", metavar="WORKDIR", help="or the workdir of a training run")
+    parser.add_argument("--to", metavar="DIR", help="the folder of models to export into")
+    parser.add_argument(
+        "--name", help="the model's name for its clients (default: the preset's name)"
+    )
+    return parser
+
+
+def _export(args: argparse.Namespace) -> None:
+    if bool(args.preset) == bool(args.run) or not args.to:
         raise ValueError(
             "Give --to=DIR and one of --preset=NAME and --run=WORKDIR. See python -m export --help."
         )
-    if f.run and not (pathlib.Path(f.run) / "preset").is_dir():
+    if args.run and not (pathlib.Path(args.run) / "preset").is_dir():
         raise ValueError(
-            f"--run must be a workdir in which a run has left preset/. Received: {f.run}."
+            f"--run must be a workdir in which a run has left preset/. Received: {args.run}."
         )
-    source = f.preset or str(pathlib.Path(f.run) / "preset")
+    source = args.preset or str(pathlib.Path(args.run) / "preset")
+    presets.check_name(source)
     quiet_tensorflow()
     import zoo
     from export.saved_model import export
 
     gan = zoo.load(source)
-    name = f.name or str((gan.card or {}).get("name", pathlib.Path(source).name))
-    version = export(gan, f.to, name, source=f.preset or f.run)
+    name = args.name or str((gan.card or {}).get("name", pathlib.Path(source).name))
+    version = export(gan, args.to, name, source=args.preset or args.run)
     print(f"Wrote {version}")
-    print(f"Serve it with: python -m serving --models={f.to}")
+    print(f"Serve it with: python -m serving --models={args.to}")
 
 
-def main() -> None:
-    """Console entry point."""
-    run_with_flags(_define_flags, _export)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
+    run(lambda: _export(args))
 
 
 if __name__ == "__main__":

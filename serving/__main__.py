@@ -6,61 +6,86 @@ The latest version of each model is loaded, then the port opens and one line nam
 SIGTERM or Ctrl-C stops it: requests in flight are finished first.
 """
 
+import argparse
 import asyncio
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
+from serving.arguments import Parser, boolean, integer
 from serving.server.folders import find_models
 from serving.server.port import check_port
 from serving.server.status import StartError
 
-try:
-    from absl import app, flags
-except ImportError:
-    sys.exit("serving: The server needs TensorFlow and more: pip install 'gan-zoo[serve]'")
 
-
-def _define_flags() -> None:
-    flags.DEFINE_string("models", None, "Folder that holds <model>/<version>/ SavedModels.")
-    flags.DEFINE_integer("port", 8500, "Port of the gRPC API; 0 takes a free one.", 0, 65535)
-    flags.DEFINE_string(
-        "host", "127.0.0.1", "Address to listen on; 0.0.0.0 answers other machines too."
+def _parser() -> Parser:
+    parser = Parser("serving", __doc__)
+    models = parser.add_argument_group("models")
+    models.add_argument("--models", metavar="DIR", help="folder of <model>/<version>/ SavedModels")
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--port",
+        type=integer(0, 65535),
+        default=8500,
+        metavar="N",
+        help="port of the gRPC API; 0 takes a free one (default: %(default)s)",
     )
-    flags.DEFINE_bool("enable_batching", True, "Join requests that wait into batches.")
-    flags.DEFINE_integer("max_batch_size", 32, "Rows of one batch at most.", 1)
-    for name in ("models", "port", "host", "enable_batching", "max_batch_size"):
-        # So that --help of the console script lists them as well.
-        flags.FLAGS.register_key_flag_for_module(sys.argv[0], flags.FLAGS[name])
+    network.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; 0.0.0.0 answers other machines too (default: %(default)s)",
+    )
+    batching = parser.add_argument_group("batching")
+    batching.add_argument(
+        "--enable_batching",
+        type=boolean,
+        nargs="?",
+        const=True,
+        default=True,
+        metavar="true|false",
+        help="join waiting requests into batches; --noenable_batching does not (default: true)",
+    )
+    batching.add_argument(
+        "--noenable_batching",
+        dest="enable_batching",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
+    )
+    batching.add_argument(
+        "--max_batch_size",
+        type=integer(1),
+        default=32,
+        metavar="N",
+        help="largest number of rows in a batch (default: %(default)s)",
+    )
+    return parser
 
 
-def _serve(argv: list[str]) -> None:
-    if argv[1:]:
-        _fail(f"Every argument must be a flag, --name=value. Received: {' '.join(argv[1:])}")
+def _serve(args: argparse.Namespace) -> None:
     # Until the server handles signals, one just ends the start.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    values = flags.FLAGS
-    if not values.models:
+    if not args.models:
         _fail(
             "Give --models=DIR, a folder of <model>/<version>/ (`python -m export` writes them)."
             " See python -m serving --help"
         )
     try:
-        folders = find_models(values.models)
-        check_port(values.host, values.port)
+        folders = find_models(args.models)
+        check_port(args.host, args.port)
         with _no_import_notes():
             from serving.server import app as server
         models = server.load(folders)
         asyncio.run(
             server.serve(
                 models,
-                values.host,
-                values.port,
-                enable_batching=values.enable_batching,
-                max_batch_size=values.max_batch_size,
+                args.host,
+                args.port,
+                enable_batching=args.enable_batching,
+                max_batch_size=args.max_batch_size,
             )
         )
     except StartError as error:
@@ -98,10 +123,9 @@ def _fail(message: str) -> NoReturn:
     sys.exit(1)
 
 
-def main() -> None:
-    """The command `python -m serving`."""
-    _define_flags()
-    app.run(_serve)
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command `python -m serving`; `argv` is the command line's by default."""
+    _serve(_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

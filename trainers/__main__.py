@@ -1,107 +1,130 @@
 """Trains a GAN: python -m trainers --preset=NAME --dataset=NAME --workdir=DIR --steps=N
 
-Data sets: sample:fashion_mnist (ships with the project), any TFDS name, or a folder of images.
-The same command again goes on where it stopped.
+    python -m trainers --preset=dcgan_fashion_mnist --dataset=sample:fashion_mnist \\
+        --batch_size=16 --steps=2000 --workdir=runs/clothes
+    python -m trainers --family=stylegan2 --resolution=64 --set fmap_max=64 \\
+        --dataset=photos --steps=20000 --batch_size=16 --workdir=runs/photos
+    python -m trainers --recipe=dcgan_fashion_mnist --workdir=runs/dcgan
+
+The same command again goes on where it stopped. A flag is --name=value or --name value.
 """
 
+import argparse
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
-from absl import flags
-
-from zoo.core.commands import quiet_tensorflow, run_with_flags
-
-
-def _define_flags() -> None:
-    flags.DEFINE_string("recipe", None, "A whole recipe by name; each flag overrides it.")
-    flags.DEFINE_string("preset", None, "Architecture to train, from fresh weights.")
-    flags.DEFINE_string(
-        "dataset", None, "sample:fashion_mnist, a TFDS name, or a folder of images."
-    )
-    flags.DEFINE_string(
-        "task",
-        None,
-        "What makes the pairs of an image-to-image GAN from any images: colorize, inpaint, "
-        "denoise, derain, deblur, edges_to_photo or super_resolve.",
-    )
-    flags.DEFINE_bool(
-        "reverse",
-        None,
-        "Swap the two images of each pair: learn to make the source of the target [no].",
-    )
-    flags.DEFINE_bool(
-        "jitter",
-        None,
-        "Enlarge and crop images at random, from image to image; --nojitter only mirrors them, "
-        "which keeps small ones sharp [yes].",
-    )
-    flags.DEFINE_string("workdir", None, "Where checkpoints, preset, report and logs go.")
-    flags.DEFINE_integer("steps", None, "Generator updates in all.")
-    flags.DEFINE_integer("batch_size", None, "Of all replicas together [128].")
-    flags.DEFINE_integer("seed", None, "Of weights, data order and every draw [0].")
-    flags.DEFINE_integer(
-        "accumulate", None, "Parts into which a replica's batch is cut, to save memory [1]."
-    )
-    flags.DEFINE_enum("mixed_precision", None, ["float16", "bfloat16"], "[float32 throughout]")
-    flags.DEFINE_bool("deterministic", None, "Deterministic kernels: slower on a GPU [no].")
-    flags.DEFINE_enum("jit_compile", None, ["auto", "on", "off"], "XLA; auto: with one GPU [auto].")
-    flags.DEFINE_enum(
-        "strategy",
-        None,
-        ["auto", "one", "mirrored", "multi_worker"],
-        "Devices to train on; several machines: see trainers/cluster/README.md [auto].",
-    )
-    flags.DEFINE_float(
-        "worker_timeout", None, "Seconds that several workers wait for each other [300]."
-    )
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-    flags.DEFINE_integer("checkpoint_every", None, "In steps [1000].")
-    flags.DEFINE_float("checkpoint_minutes", None, "A checkpoint at least this often [15].")
-    flags.DEFINE_integer("keep", None, "Newest checkpoints to keep [3].")
-    flags.DEFINE_integer("sample_every", None, "A sample grid, in steps [500].")
-    flags.DEFINE_integer("log_every", None, "A point in the curves, in steps [50].")
-    flags.DEFINE_integer(
-        "evaluate_every", None, "Metrics against the test split, in steps; 0 for none [0]."
-    )
-    flags.DEFINE_integer("evaluate_images", None, "How many of either side [5000].")
-    flags.DEFINE_string("evaluate_dataset", None, "Whose test split [that of --dataset].")
-    flags.DEFINE_bool("accept_changes", False, "Resume with other values than the run had.")
-    flags.DEFINE_bool("dry_run", False, "Measure a few steps, say what the run would cost, stop.")
-    flags.DEFINE_integer("profile", 0, "Steps to profile, for TensorBoard.", lower_bound=0)
+from trainers.recipes import get_recipe
+from trainers.run import Run, family_of
+from zoo.core import arguments
+from zoo.core.commands import Parser, add_fields, at_least, quiet_tensorflow, run
 
 
-def _train() -> None:
-    quiet_tensorflow()
-    from trainers.dry_run import dry_run
-    from trainers.loop import train
-    from trainers.recipes import get_recipe
-    from trainers.run import Run
+def _parser() -> Parser:
+    usage = "%(prog)s [--flag=value ...]"
+    parser = Parser("python -m trainers", __doc__, usage=usage)
+    groups = add_fields(parser, Run)
+    model = groups["model"]
+    model.add_argument(
+        "--resolution",
+        type=at_least(1),
+        metavar="N",
+        help="height and width of the images (default of --family: by the pictures, at most 128)",
+    )
+    model.add_argument(
+        "--channels",
+        type=int,
+        choices=(1, 3),
+        help="1 for grey, 3 for RGB (default of --family: as the pictures)",
+    )
+    model.add_argument(
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="any constructor argument of the family, as --set group=8; may be given several times",
+    )
+    groups["output"].add_argument(
+        "--accept_changes",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="resume with other values than the run began with",
+    )
+    groups["devices and speed"].add_argument(
+        "--profile",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="steps to profile, for TensorBoard",
+    )
+    groups["training"].add_argument(
+        "--dry_run",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="measure a few steps, say what the run would cost, and write nothing",
+    )
+    return parser
 
-    given = {
-        field.name: flags.FLAGS[field.name].value
+
+def _run_of(args: argparse.Namespace) -> Run:
+    """The run that the flags describe, checked as far as that needs no TensorFlow."""
+    given: dict[str, Any] = {
+        field.name: getattr(args, field.name)
         for field in dataclasses.fields(Run)
-        if field.name in flags.FLAGS and flags.FLAGS[field.name].value is not None
+        if hasattr(args, field.name)
     }
     if "recipe" in given:
         given = get_recipe(given["recipe"]) | given
-    if flags.FLAGS.dry_run:
+    if args.dry_run:
         given.setdefault("workdir", "")
-    missing = [name for name in ("preset", "dataset", "workdir", "steps") if name not in given]
+    missing = [f"--{name}" for name in ("dataset", "workdir", "steps") if name not in given]
+    if "preset" not in given and "family" not in given:
+        missing.insert(0, "--preset or --family")
     if missing:
         raise ValueError(
-            f"Give {' and '.join('--' + name for name in missing)}"
+            f"Give {' and '.join(missing)}"
             + ("" if "recipe" in given else ", or a --recipe and a --workdir")
             + ". See python -m trainers --help."
         )
-    run = Run(**given)
-    if flags.FLAGS.dry_run:
-        dry_run(run)
+    described = Run(**given)
+    described.check()
+    sizes = [
+        f"{name}={getattr(args, name)}"
+        for name in ("resolution", "channels")
+        if getattr(args, name) is not None
+    ]
+    family = family_of(described)
+    if not sizes and not args.set:
+        return described
+    if family is None:
+        raise ValueError(
+            "--set, --resolution and --channels need a preset on this machine, whose family is "
+            f"known. Received: --preset={described.preset}."
+        )
+    config = {**(described.config or {}), **arguments.parse(family, [*sizes, *(args.set or [])])}
+    return dataclasses.replace(described, config=config)
+
+
+def _train(args: argparse.Namespace) -> None:
+    described = _run_of(args)
+    from trainers.data import specs
+
+    specs.check(described.dataset, described.data_dir)
+    if described.evaluate_dataset:
+        specs.check(described.evaluate_dataset, described.data_dir)
+    quiet_tensorflow()
+    from trainers.dry_run import dry_run
+    from trainers.loop import train
+
+    if args.dry_run:
+        dry_run(described)
     else:
-        train(run, accept_changes=flags.FLAGS.accept_changes, profile=flags.FLAGS.profile)
+        train(described, accept_changes=args.accept_changes, profile=args.profile)
 
 
-def main() -> None:
-    """Console entry point."""
-    run_with_flags(_define_flags, _train)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
+    run(lambda: _train(args))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,27 @@ class StopOnNaN(StepCallback):
                 )
 
 
+class Compiling(keras.callbacks.Callback):
+    """Says on stderr that a step is compiled: each phase is, when it comes for the first time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._phases: set[Hashable] = set()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        phase = self.model.phase()
+        # Each `fit` begins with a step that is compiled.
+        if batch and phase in self._phases:
+            return
+        self._phases.add(phase)
+        print(
+            f"Compiling training step {int(self.model.steps.numpy()) + 1} "
+            "(usually 10 to 60 s; later steps of its kind are fast) ...",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 class SampleGrids(StepCallback):
     """Draws WORKDIR/samples/<step>.png from fixed latents, and notes how varied they are.
 

@@ -11,10 +11,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
-from absl import flags
-
-from zoo.core.commands import quiet_tensorflow, run_with_flags
+from zoo.core.commands import Parser, at_least, quiet_tensorflow, run
 
 PRESET = "dcgan_fashion_mnist"
 IMAGES = 48
@@ -22,13 +21,16 @@ COLUMNS = 6
 SERVER_PATIENCE = 120  # seconds
 
 
-def _define_flags() -> None:
-    flags.DEFINE_string("workdir", "demo", "Where everything goes.")
-    flags.DEFINE_integer("steps", 2000, "Training steps.", lower_bound=1)
+def _parser() -> Parser:
+    parser = Parser("python -m trainers.demo", __doc__)
+    parser.add_argument("--workdir", default="demo", help="where everything goes")
+    parser.add_argument(
+        "--steps", type=at_least(1), default=2000, metavar="N", help="training steps"
+    )
+    return parser
 
 
-def _demo() -> None:
-    workdir, steps = pathlib.Path(flags.FLAGS.workdir), flags.FLAGS.steps
+def _demo(workdir: pathlib.Path, steps: int) -> None:
     workdir.mkdir(parents=True, exist_ok=True)
     begun = time.monotonic()
 
@@ -139,9 +141,10 @@ def _write_picture(workdir: pathlib.Path, picture: pathlib.Path) -> None:
     write_png(picture, np.concatenate([halves[0], gap, halves[1]], axis=1))
 
 
-def main() -> None:
-    """Console entry point."""
-    run_with_flags(_define_flags, _demo)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
+    run(lambda: _demo(pathlib.Path(args.workdir), args.steps))
 
 
 if __name__ == "__main__":

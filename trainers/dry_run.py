@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from trainers import data
 from trainers.checkpoint import state_of
+from trainers.defaults import fill_in
 from trainers.journal import readable
 from trainers.loop import labels_of, prepare
 from trainers.parts import Part
@@ -30,8 +31,9 @@ def dry_run(run: Run) -> None:
         ValueError: Anything about the run or its data that does not fit.
     """
     run.check()
-    gan, images, strategy, parts = prepare(run)
-    print(f"{run.preset} on {images.count} images of {run.dataset}: a few steps", flush=True)
+    run, pictures = fill_in(run)
+    gan, images, strategy, parts = prepare(run, pictures)
+    print(f"{run.name} on {images.count} images of {run.dataset}: a few steps", flush=True)
     stretches = [
         (part, begin, end, _measure(gan, images, part, begin, run.seed))
         for part in parts

@@ -39,112 +39,153 @@ are. --metrics, --seed and --nearest_out are for the others, --task is for these
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """
 
+import argparse
 import json
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
-from zoo.core.commands import quiet_tensorflow, run_with_flags
+from trainers.metrics import catalogue
+from zoo.core import presets
+from zoo.core.commands import Parser, at_least, quiet_tensorflow, run
 
 # Images below which chance decides.
 TRUSTWORTHY = 1000
 
 
-def _define_flags() -> None:
-    from trainers.metrics.catalogue import DEFAULT
+def _parser() -> Parser:
+    parser = Parser("python -m trainers.evaluate", __doc__, usage="%(prog)s [--flag=value ...]")
+    generated = parser.add_argument_group("generated images")
+    generated.add_argument(
+        "--preset", metavar="NAME", help="a pretrained preset: its name or its folder"
+    )
+    generated.add_argument(
+        "--run", metavar="WORKDIR", help="or the workdir of a training run, as last saved"
+    )
+    generated.add_argument(
+        "--images", metavar="DIR", help="or a folder of images, subfolders included"
+    )
+    generated.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="image i is made from seed + i"
+    )
+    real = parser.add_argument_group("real images")
+    real.add_argument(
+        "--dataset",
+        metavar="NAME",
+        help="a TFDS name or a folder (default: what the model was trained on)",
+    )
+    real.add_argument(
+        "--task",
+        help="what makes the sources of plain images (default: what the model was trained on)",
+    )
+    real.add_argument("--split", default="test", help="split of a TFDS set")
+    real.add_argument("--data_dir", metavar="DIR", help="where TFDS keeps its data sets")
+    how = parser.add_argument_group("metrics")
+    how.add_argument(
+        "--metrics", default=",".join(catalogue.DEFAULT), metavar="A,B", help="see above"
+    )
+    how.add_argument(
+        "--network",
+        default="auto",
+        choices=("auto", "inception_v3", "mobilenet_v2"),
+        help="the feature network",
+    )
+    how.add_argument(
+        "--num_images",
+        type=at_least(1),
+        default=5000,
+        metavar="N",
+        help="images on either side at most (all training images are taken)",
+    )
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", metavar="FILE", help="also write the record to this file")
+    output.add_argument(
+        "--nearest_out",
+        metavar="PNG",
+        help="with --metrics=nearest: a picture of the generated images that are nearest to a "
+        "training image, on the left, each next to its nearest ones",
+    )
+    return parser
 
-    flags.DEFINE_string("preset", None, "A pretrained preset: its name or its folder.")
-    flags.DEFINE_string("run", None, "Workdir of a training run, measured as last saved.")
-    flags.DEFINE_string("images", None, "A folder of images, subfolders included.")
-    flags.DEFINE_list("metrics", list(DEFAULT), "What to measure; see above.")
-    flags.DEFINE_enum(
-        "network", "auto", ["auto", "inception_v3", "mobilenet_v2"], "The feature network."
-    )
-    flags.DEFINE_string(
-        "dataset", None, "Real images: a TFDS name or a folder [what the model was trained on]."
-    )
-    flags.DEFINE_string(
-        "task", None, "What makes the sources of plain images [what the model was trained on]."
-    )
-    flags.DEFINE_string("split", "test", "Split of a TFDS set.")
-    flags.DEFINE_integer(
-        "num_images",
-        5000,
-        "Most images on either side (training images are taken all).",
-        lower_bound=1,
-    )
-    flags.DEFINE_integer("seed", 0, "Image i is generated from seed + i.", lower_bound=0)
-    flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data sets.")
-    flags.DEFINE_string("out", None, "Also write the record to this file.")
-    flags.DEFINE_string(
-        "nearest_out",
-        None,
-        "With --metrics=nearest: a PNG of the generated images that are nearest to a training "
-        "image, on the left, each beside its nearest ones.",
-    )
 
-
-def _evaluate() -> None:
-    from trainers.metrics import catalogue
-    from trainers.metrics.fakes import from_folder, from_preset, from_run
-
-    f = flags.FLAGS
-    given = [f"--{name}={f[name].value}" for name in ("preset", "run", "images") if f[name].value]
+def _check(args: argparse.Namespace) -> tuple[str, ...]:
+    """Raises ValueError for what is wrong before TensorFlow is needed; returns the metrics."""
+    given = [
+        f"--{name}={getattr(args, name)}"
+        for name in ("preset", "run", "images")
+        if getattr(args, name)
+    ]
     if len(given) != 1:
         raise ValueError(
             "Give exactly one of --preset, --run and --images. "
             f"Received: {' '.join(given) or 'none'}."
         )
-    metrics = catalogue.resolve(name.strip() for name in f.metrics)
-    out, nearest_out = (
-        _file(name, f[name].value) if f[name].value else None for name in ("out", "nearest_out")
-    )
-    if nearest_out and "nearest" not in metrics:
+    metrics = catalogue.resolve(name.strip() for name in args.metrics.split(","))
+    for name in ("out", "nearest_out"):
+        if getattr(args, name):
+            _check_file(name, pathlib.Path(getattr(args, name)))
+    if args.nearest_out and "nearest" not in metrics:
         raise ValueError(
             "--nearest_out shows what --metrics=nearest finds. "
             f"Received: --metrics={','.join(metrics)}."
         )
+    if args.preset:
+        presets.check_name(args.preset)
+    if args.run:
+        from trainers.metrics.fakes import preset_of
+
+        preset_of(args.run)
+    if args.dataset:
+        from trainers.data import specs
+
+        specs.check(args.dataset, args.data_dir)
+    return metrics
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    metrics = _check(args)
+    out = pathlib.Path(args.out) if args.out else None
     quiet_tensorflow()
     from trainers.metrics import comparison
     from trainers.metrics.extractor import Features
+    from trainers.metrics.fakes import from_folder, from_preset, from_run
 
     fakes = None
-    if f.preset:  # before the network is built: a mistyped name fails sooner
-        fakes = from_preset(f.preset, f.num_images, f.seed)
-    elif f.run:
-        fakes = from_run(f.run, f.num_images, f.seed)
+    if args.preset:
+        fakes = from_preset(args.preset, args.num_images, args.seed)
+    elif args.run:
+        fakes = from_run(args.run, args.num_images, args.seed)
     if fakes and fakes.gan.takes != "images":
-        if f.network == "inception_v3":
+        if args.network == "inception_v3":
             raise ValueError(
                 "A model that makes images of images is measured on the bundled MobileNetV2. "
-                f"Received: --network={f.network}."
+                f"Received: --network={args.network}."
             )
         from trainers.metrics import translations
 
         record = translations.evaluate(
             fakes.gan,
-            dataset=f.dataset,
-            task=f.task,
-            split=f.split,
-            num_images=f.num_images,
-            data_dir=f.data_dir,
+            dataset=args.dataset,
+            task=args.task,
+            split=args.split,
+            num_images=args.num_images,
+            data_dir=args.data_dir,
         )
         print_table(record["scores"])
         _write({**record, "source": fakes.source}, out)
         return
-    features = Features(network=f.network)
-    fakes = fakes or from_folder(f.images, f.num_images, features.resize)
+    features = Features(network=args.network)
+    fakes = fakes or from_folder(args.images, args.num_images, features.resize)
     record = comparison.evaluate(
         fakes,
         metrics=metrics,
-        dataset=f.dataset,
-        split=f.split,
-        num_images=f.num_images,
-        data_dir=f.data_dir,
+        dataset=args.dataset,
+        split=args.split,
+        num_images=args.num_images,
+        data_dir=args.data_dir,
         features=features,
-        nearest_out=nearest_out,
+        nearest_out=args.nearest_out,
     )
     few = min(record["num_fake"], record["num_real"] or record["num_fake"])
     if few < TRUSTWORTHY:
@@ -168,16 +209,15 @@ def _write(record: dict[str, Any], out: pathlib.Path | None) -> None:
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _file(flag: str, value: str) -> pathlib.Path:
-    path = pathlib.Path(value)
+def _check_file(flag: str, path: pathlib.Path) -> None:
     if path.is_dir() or not path.parent.is_dir():
         raise ValueError(f"--{flag} must be a file in a folder that exists. Received: {path}.")
-    return path
 
 
-def main() -> None:
-    """Console entry point."""
-    run_with_flags(_define_flags, _evaluate)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
+    run(lambda: _evaluate(args))
 
 
 if __name__ == "__main__":

@@ -14,15 +14,17 @@ import numpy as np
 import tensorflow as tf
 
 import zoo
-from trainers import callbacks, data
+from trainers import callbacks, data, precision
 from trainers.autosave import SaveCheckpoints
 from trainers.best import Evaluate, Measure, best_of, measure_of
 from trainers.checkpoint import Checkpoints
 from trainers.data.fingerprint import fingerprint
+from trainers.data.survey import Survey, as_they_will_be
+from trainers.defaults import build, fill_in
 from trainers.journal import Journal
 from trainers.parts import Part, parts_of
 from trainers.report import write_report
-from trainers.run import JIT, Run
+from trainers.run import JIT, Run, defaults_of
 from trainers.signals import StopRequest
 from trainers.strategy import (
     agree,
@@ -56,6 +58,7 @@ AGREE_EVERY = 10
 # A resumed run must agree on these: they decide what it computes.
 IDENTITY = (
     "preset",
+    "family",
     "dataset",
     "task",
     "jitter",
@@ -86,12 +89,19 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
         zoo.core.commands.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
     """
     run.check()
+    run, pictures = fill_in(run)
     workdir = pathlib.Path(run.workdir)
     identity = {name: getattr(run, name) for name in IDENTITY}
     if run.batch_sizes:
         identity["batch_sizes"] = _as_json(run.batch_sizes)
-    changes = check_same_run(workdir, identity, accept_changes=accept_changes)
-    gan, images, strategy, parts = prepare(run)
+    changes = check_same_run(
+        workdir,
+        identity,
+        config=run.config,
+        defaults=defaults_of(run),
+        accept_changes=accept_changes,
+    )
+    gan, images, strategy, parts = prepare(run, pictures)
     try:
         _train(run, gan, images, strategy, parts, changes, accept_changes, profile)
     except tf.errors.OpError as error:
@@ -157,7 +167,7 @@ def _train(
             write_json(workdir / CONFIG, dataclasses.asdict(run))
             write_json(workdir / ABOUT, about)
         print(
-            f"{run.preset} on {images.count} images of {run.dataset} in {workdir}, "
+            f"{run.name} on {images.count} images of {run.dataset} in {workdir}, "
             f"step {start} to {run.steps}, batch {', '.join(map(_size_of, parts))}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
         )
@@ -183,21 +193,24 @@ def _size_of(part: Part) -> str:
 
 
 def prepare(
-    run: Run,
+    run: Run, pictures: Survey | None = None
 ) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy, list[Part]]:
     """Builds the compiled model under its strategy and loads the data; writes nothing.
 
     Also returned are the parts of the run.
+
+    Args:
+        run: As `fill_in` returns it.
+        pictures: Printed, with what becomes of them.
     """
     strategy = make_strategy(run.strategy, worker_timeout_s=run.worker_timeout)
     shares = strategy.num_replicas_in_sync * run.accumulate
-    if run.mixed_precision and not tf.config.list_physical_devices("GPU"):
-        print("warning: a CPU computes in float32 faster than in half precision", file=sys.stderr)
+    precision.warn_if_slow(run.mixed_precision)
     if run.deterministic:
         tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(run.seed)
     with strategy.scope(), _dtype_policy(run.mixed_precision):
-        gan = zoo.load(run.preset, load_weights=False)
+        gan = build(run)
         gan.compile(seed=run.seed, accumulate=run.accumulate, jit_compile=JIT[run.jit_compile])
     parts = parts_of(run.steps, run.batch_size, run.batch_sizes, getattr(gan, "schedule", None))
     for part in parts:
@@ -207,6 +220,8 @@ def prepare(
                 f"times accumulate={run.accumulate}. Received: {part.batch_size}."
             )
         gan.check_batch_size(part.batch_size // shares)
+    if pictures:
+        print(as_they_will_be(pictures, gan), flush=True)
     images = data.load_for(
         gan,
         run.dataset,
@@ -220,9 +235,9 @@ def prepare(
         gan.examples = examples_of(images)
     if gan.num_classes and images.num_classes != gan.num_classes:
         raise ValueError(
-            f"{run.preset!r} is trained on images of {gan.num_classes} classes. Received: "
+            f"{run.name!r} is trained on images of {gan.num_classes} classes. Received: "
             f"{run.dataset!r}, which has {images.num_classes or 'no labels'}. Choose another data "
-            f"set, or train zoo.{type(gan).__name__}(num_classes=...) with gan.fit."
+            f"set, or give --set num_classes={images.num_classes or '...'}."
         )
     return gan, images, strategy, parts
 
@@ -305,7 +320,7 @@ def _fit(
         if best and best["step"] == step:
             preset.save_to_preset(workdir / "best", card=card)
 
-    beside = zoo.load(run.preset, load_weights=False) if chief else None
+    beside = build(run) if chief else None
     if chief and gan.takes != "images":
         beside.examples = gan.examples
     saver = SaveCheckpoints(
@@ -406,6 +421,7 @@ def _chiefs_callbacks(
     if gan.takes == "images":
         real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
     chiefs = [
+        callbacks.Compiling(),
         progress,
         callbacks.SampleGrids(start, run.steps, run.sample_every, real, journal, writer),
     ]
@@ -483,7 +499,7 @@ def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy
 def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
     """What a run's preset says of itself."""
     return {
-        "name": run.preset,
+        "name": run.name,
         "dataset": {
             "name": images.source,
             "split": images.split,

@@ -1,87 +1,145 @@
 """What a run is: its settings, and which of them are refused. TensorFlow is not imported."""
 
 import dataclasses
+import functools
+import pathlib
+import re
 from collections.abc import Mapping
+from typing import Any
+
+from zoo.core import arguments, presets
 
 JIT = {"auto": None, "on": True, "off": False}
-MIXED = ("float16", "bfloat16")
+# "auto" is one of the others, by what this machine computes fast; "none" is float32 throughout.
+PRECISIONS = ("auto", "float16", "bfloat16", "none")
+STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
+# Names of `trainers.data.tasks.TASKS`.
+TASKS = (
+    "colorize",
+    "inpaint",
+    "denoise",
+    "derain",
+    "deblur",
+    "edges_to_photo",
+    "super_resolve",
+)
 # Seconds that several workers wait for each other at the start.
 WORKER_TIMEOUT_S = 300.0
 
+_AT_LEAST_1 = (
+    "evaluate_images",
+    "steps",
+    "batch_size",
+    "accumulate",
+    "checkpoint_every",
+    "keep",
+    "sample_every",
+    "log_every",
+)
 
-@dataclasses.dataclass(frozen=True)
+
+def _setting(group: str, text: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
+    """A field that is a flag of `python -m trainers` as well, with this help."""
+    return dataclasses.field(default=default, metadata={"group": group, "help": text, **more})
+
+
+_model = functools.partial(_setting, "model")
+_data = functools.partial(_setting, "data")
+_training = functools.partial(_setting, "training")
+_device = functools.partial(_setting, "devices and speed")
+_output = functools.partial(_setting, "output")
+_evaluation = functools.partial(_setting, "evaluation")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
     """Everything that a run is a function of, and where it goes.
 
+    The help of a field says what it is; `python -m trainers --help` prints them.
+
     Attributes:
-        preset: Name of the architecture; trained from fresh weights.
-        dataset: What `trainers.data.load_training` reads of the kind that the model takes.
-        workdir: Checkpoints, preset, samples, report and logs; a run is resumed from it.
-        steps: Generator updates in all, earlier ones counted in.
-        batch_size: Of all replicas together.
-        batch_sizes: Likewise for resolutions of a GAN that grows: {4: 128, 8: 64}.
-        seed: Of initial weights, data order and every draw.
-        accumulate: Parts into which a replica's batch is cut, for batches larger than its memory.
-        mixed_precision: "float16", "bfloat16", or None for float32 throughout.
-        deterministic: TensorFlow's deterministic kernels: the same bits in every process.
-        jit_compile: XLA: "on", "off", or "auto": with one GPU.
-        strategy: One of `trainers.strategy.STRATEGIES`.
-        worker_timeout: Seconds that several workers wait for each other at the start.
-        task: Makes the pairs of an image-to-image GAN from the images of `dataset`: one of
-            `trainers.data.tasks.TASKS`.
-        reverse: Whether pairs are swapped: what is the target in `dataset` is the source.
-        jitter: Whether an image-to-image GAN's images are enlarged and cropped at random, which
-            softens small ones, or mirrored alone.
-        recipe: The recipe that this came from, for the record.
-        data_dir: Where TFDS keeps its sets; its own place by default.
-        checkpoint_every, sample_every, log_every: In steps.
-        checkpoint_minutes: A checkpoint at least this often.
-        keep: Newest checkpoints to keep, beside the best.
-        evaluate_every: Metrics against the test split, in steps; 0 for none. The generator that
-            scores best is kept in WORKDIR/best, and its checkpoint as well.
-        evaluate_images: How many of either side.
-        evaluate_dataset: Whose test split, if not that of `dataset`.
+        config: Constructor arguments of the family, in place of its defaults or of the preset's.
+        batch_sizes: `batch_size` for each resolution of a GAN that grows: {4: 128, 8: 64}.
     """
 
-    preset: str
-    dataset: str
-    workdir: str
-    steps: int
-    batch_size: int = 128
+    recipe: str | None = _model("train by this recipe; other flags override it", None)
+    preset: str | None = _model("train the architecture of this preset, from new weights", None)
+    family: str | None = _model(
+        "or an architecture of this family: its defaults, --resolution, --channels and --set", None
+    )
+    config: Mapping[str, Any] | None = None
+
+    dataset: str = _data("sample:fashion_mnist, a TFDS name, or a folder of images")
+    task: str | None = _data(
+        "make the pairs of an image-to-image GAN from any images", None, choices=TASKS
+    )
+    reverse: bool = _data("swap source and target of each pair", False)
+    jitter: bool = _data(
+        "enlarge and crop the images of an image-to-image GAN at random; --nojitter only mirrors "
+        "them, which keeps small images sharp",
+        True,
+    )
+    data_dir: str | None = _data(
+        "where TFDS keeps its data sets (default: ~/tensorflow_datasets)", None
+    )
+
+    steps: int = _training("generator updates in total, over all resumes")
+    batch_size: int = _training("images in a step, over all devices", 128)
     batch_sizes: Mapping[int, int] | None = None
-    seed: int = 0
-    accumulate: int = 1
-    mixed_precision: str | None = None
-    deterministic: bool = False
-    jit_compile: str = "auto"
-    strategy: str = "auto"
-    task: str | None = None
-    reverse: bool = False
-    jitter: bool = True
-    recipe: str | None = None
-    worker_timeout: float = WORKER_TIMEOUT_S
-    data_dir: str | None = None
-    checkpoint_every: int = 1000
-    checkpoint_minutes: float = 15.0
-    keep: int = 3
-    sample_every: int = 500
-    log_every: int = 50
-    evaluate_every: int = 0
-    evaluate_images: int = 5000
-    evaluate_dataset: str | None = None
+    seed: int = _training("of initial weights, data order and every random draw", 0)
+
+    accumulate: int = _device("split each batch into so many parts, to save memory", 1)
+    mixed_precision: str | None = _device(
+        "half precision; auto takes bfloat16 where this machine computes it faster "
+        "(default: none, float32 throughout)",
+        None,
+        choices=PRECISIONS,
+    )
+    jit_compile: str = _device("XLA; auto: with one GPU", "auto", choices=tuple(JIT))
+    strategy: str = _device(
+        "devices to train on; for several machines see trainers/cluster/README.md",
+        "auto",
+        choices=STRATEGIES,
+    )
+    worker_timeout: float = _device(
+        "seconds that several workers wait for each other at the start", WORKER_TIMEOUT_S
+    )
+    deterministic: bool = _device(
+        "the same bits in every process: deterministic kernels, slower on a GPU", False
+    )
+
+    workdir: str = _output(
+        "folder of checkpoints, preset, report and logs; the same command resumes the run in it"
+    )
+    checkpoint_every: int = _output("steps between checkpoints", 1000)
+    checkpoint_minutes: float = _output("minutes between checkpoints at most", 15.0)
+    keep: int = _output("newest checkpoints to keep", 3)
+    sample_every: int = _output("steps between sample grids", 500)
+    log_every: int = _output("steps between points of the curves", 50)
+
+    evaluate_every: int = _evaluation(
+        "steps between metrics against the test split, which choose WORKDIR/best; 0 for none", 0
+    )
+    evaluate_images: int = _evaluation("images on either side", 5000)
+    evaluate_dataset: str | None = _evaluation(
+        "data set whose test split is taken (default: that of --dataset)", None
+    )
+
+    @property
+    def name(self) -> str:
+        """What the model is called: its preset's name, or its family and the data set."""
+        if self.preset:
+            name = self.preset.rstrip("/")
+        else:
+            dataset = self.dataset.removeprefix("sample:")
+            if pathlib.Path(dataset).expanduser().is_dir():
+                dataset = pathlib.Path(dataset).expanduser().resolve().name
+            name = f"{self.family}_{dataset.replace('/', '_')}"
+        return re.sub(r"[^\w.-]+", "_", name.rpartition("/")[2])
 
     def check(self) -> None:
-        """Raises ValueError for a value out of range."""
-        for name in (
-            "evaluate_images",
-            "steps",
-            "batch_size",
-            "accumulate",
-            "checkpoint_every",
-            "keep",
-            "sample_every",
-            "log_every",
-        ):
+        """Raises ValueError for a value out of range, or an unknown family or argument of it."""
+        for name in _AT_LEAST_1:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
         if any(size < 1 for size in (self.batch_sizes or {}).values()):
@@ -96,8 +154,37 @@ class Run:
             raise ValueError(
                 f"jit_compile must be one of {', '.join(JIT)}. Received: {self.jit_compile!r}."
             )
-        if self.mixed_precision not in (None, *MIXED):
+        if self.mixed_precision not in (None, *PRECISIONS):
             raise ValueError(
-                f"mixed_precision must be one of {', '.join(MIXED)}. "
+                f"mixed_precision must be one of {', '.join(PRECISIONS)}. "
                 f"Received: {self.mixed_precision!r}."
             )
+        if bool(self.preset) == bool(self.family):
+            raise ValueError(
+                "A run takes its architecture from one of preset and family. "
+                f"Received: preset={self.preset!r}, family={self.family!r}."
+            )
+        if self.preset:
+            presets.check_name(self.preset)
+        family = family_of(self)
+        if family and self.config is not None:
+            arguments.check(family, self.config)
+
+
+def family_of(run: Run) -> str | None:
+    """The family of a run's architecture; None of a preset that is still to be fetched."""
+    if run.family:
+        presets.check_family(run.family)
+        return run.family
+    return presets.family_of(run.preset) if run.preset and "://" not in run.preset else None
+
+
+def defaults_of(run: Run) -> dict[str, Any]:
+    """The arguments that `config` replaces: the family's defaults, or those of its preset."""
+    family = family_of(run)
+    defaults = (
+        {a.name: a.default for a in arguments.arguments_of(family).values()} if family else {}
+    )
+    if run.preset in presets.list_presets():
+        defaults |= presets.get_preset(run.preset).config
+    return defaults

@@ -10,9 +10,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from trainers import cluster
-from trainers.run import WORKER_TIMEOUT_S
-
-STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
+from trainers.run import STRATEGIES, WORKER_TIMEOUT_S
 
 # Which of `count` workers, from 0: what `make_batches` of `distribute` is given.
 Share = tuple[int, int]

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import pathlib
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -19,7 +19,7 @@ ABOUT = "about.json"
 LOCK = ".lock"
 
 # What no resume can change: other variables, or another type of them.
-FIXED = ("preset", "mixed_precision")
+FIXED = ("preset", "family", "mixed_precision")
 
 
 @contextlib.contextmanager
@@ -42,13 +42,20 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
 
 
 def check_same_run(
-    workdir: pathlib.Path, identity: dict[str, Any], *, accept_changes: bool = False
+    workdir: pathlib.Path,
+    identity: dict[str, Any],
+    *,
+    config: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    accept_changes: bool = False,
 ) -> list[str]:
     """Compares what decides a run's result with what an earlier process in `workdir` wrote.
 
     Args:
         workdir: Of the run; may not exist yet.
         identity: Name -> value now.
+        config: Arguments of the networks now.
+        defaults: What the arguments are where `config` does not say.
         accept_changes: Whether differences are returned instead of refused.
 
     Returns:
@@ -61,16 +68,25 @@ def check_same_run(
     if not path.is_file():
         return []
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        # A run of an earlier version has a preset, and neither a family nor a config.
+        earlier = {"family": None, **json.loads(path.read_text(encoding="utf-8"))}
         changed = {name: value for name, value in identity.items() if earlier[name] != value}
+        differences = [f"{name} {earlier[name]!r}, now {changed[name]!r}" for name in changed]
+        before, now = ({**(defaults or {}), **(c or {})} for c in (earlier.get("config"), config))
+        arguments = [
+            f"{name} {before.get(name)!r}, now {now.get(name)!r}"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} must be what a run wrote. Received: {error!r}.") from None
-    differences = [f"{name} {earlier[name]!r}, now {value!r}" for name, value in changed.items()]
-    if differences and (not accept_changes or any(name in changed for name in FIXED)):
+    fixed = arguments or any(name in changed for name in FIXED)
+    differences += arguments
+    if differences and (fixed or not accept_changes):
         raise ValueError(
             f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to go on "
             "with it, --accept_changes to go on with these (never with another "
-            f"{' or '.join(FIXED)}), or another --workdir."
+            f"{' or '.join(FIXED)}, or other arguments of the networks), or another --workdir."
         )
     return differences
 

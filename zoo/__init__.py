@@ -64,7 +64,7 @@ __all__ = [
 
 
 def load(
-    name: str | os.PathLike[str], *, load_weights: bool = True
+    name: str | os.PathLike[str], *, load_weights: bool = True, **arguments: Any
 ) -> "NoiseToImage | ImageToImage":
     """Loads a GAN by preset.
 
@@ -72,6 +72,7 @@ def load(
         name: A bundled preset (`zoo.list_presets()`), a folder that `save_to_preset` or a training
             run wrote, `hf://user/repo`, or `gs://bucket/path`.
         load_weights: With False, the architecture alone, freshly initialised.
+        **arguments: Constructor arguments in place of the preset's, with `load_weights=False`.
 
     Returns:
         The model, ready for `generate`, or for `compile` and `fit`.
@@ -81,7 +82,7 @@ def load(
     """
     from zoo.core.gan import GAN
 
-    gan = GAN.from_preset(name, load_weights=load_weights)
+    gan = GAN.from_preset(name, load_weights=load_weights, **arguments)
     return cast("NoiseToImage | ImageToImage", gan)
 
 

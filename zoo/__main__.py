@@ -1,6 +1,6 @@
-"""python -m zoo COMMAND: presets at the command line.
+"""Pretrained GANs on the command line: python -m zoo sample dcgan_fashion_mnist
 
-list | show NAME | sample NAME | mix NAME | translate NAME IN OUT | upscale NAME IN OUT
+`python -m zoo COMMAND --help` explains one command.
 """
 
 import argparse
@@ -8,12 +8,12 @@ import json
 import pathlib
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
 from zoo.core import presets
-from zoo.core.commands import quiet_tensorflow, run
+from zoo.core.commands import Parser, quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
 
@@ -46,9 +46,8 @@ def _show(args: argparse.Namespace) -> None:
 
 
 def _load(name: str) -> Any:
-    """As `zoo.load`; a name that is none is told before TensorFlow is there."""
-    if "://" not in name and not pathlib.Path(name).is_dir():
-        presets.get_preset(name)
+    """As `zoo.load`; an unknown name is reported before TensorFlow is imported."""
+    presets.check_name(name)
     quiet_tensorflow()
     return load(name)
 
@@ -167,66 +166,80 @@ def _integers(flag: str, text: str | None) -> list[int] | None:
         ) from None
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m zoo", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def _parser() -> Parser:
+    parser = Parser("python -m zoo", __doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
 
-    command = commands.add_parser("list", help="every preset, a line each")
-    command.add_argument("--family", help="of one family only")
-    command.set_defaults(command=_list)
+    def add(name: str, run_command: Callable[[argparse.Namespace], None], text: str) -> Parser:
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        command.set_defaults(command=run_command)
+        if name != "list":
+            command.add_argument(
+                "name", metavar="NAME", help="a preset's name or folder, hf://user/repo or gs://..."
+            )
+        return command
 
-    command = commands.add_parser("show", help="configuration, parameters and card of a preset")
-    command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
-    command.set_defaults(command=_show)
+    command = add("list", _list, "list every preset, a line each")
+    command.add_argument("--family", help="only the presets of this family")
 
-    command = commands.add_parser("sample", help="draw images into one PNG")
-    command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
-    command.add_argument("--n", type=int, help="how many images [16, or one for each of --labels]")
-    command.add_argument("--seed", type=int, default=0, help="image i is made from seed + i [0]")
+    add("show", _show, "show configuration, parameters and card of a preset")
+
+    command = add("sample", _sample, "draw images into one PNG")
     command.add_argument(
-        "--labels", help="classes: one for all, or --n of them as 0,1,2 [drawn from the seeds]"
+        "--n", type=int, metavar="N", help="how many images (default: 16, or one for each label)"
     )
     command.add_argument(
-        "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
+        "--seed", type=int, default=0, metavar="N", help="image i is made from seed + i"
     )
-    command.add_argument("--out", help="the PNG [NAME.png]")
-    command.set_defaults(command=_sample)
+    command.add_argument(
+        "--labels",
+        help="classes: one for all images, or --n of them as 0,1,2 (default: drawn from the seeds)",
+    )
+    command.add_argument(
+        "--truncation",
+        type=float,
+        metavar="X",
+        help="trades variety for fidelity; 0 gives one image for each class",
+    )
+    command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
-    command = commands.add_parser("mix", help="mix styles of a StyleGAN into one PNG")
-    command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
-    command.add_argument("--seeds_a", default="0,1,2,3", help="a row each [0,1,2,3]")
-    command.add_argument("--seeds_b", default="4,5,6,7,8", help="a column each [4,5,6,7,8]")
-    command.add_argument("--cutoff", type=int, default=2, help="styles of b from this layer on [2]")
-    command.add_argument("--label", type=int, help="a class for all [drawn from the seeds]")
-    command.add_argument("--out", help="the PNG [NAME.png]")
-    command.set_defaults(command=_mix)
+    command = add("mix", _mix, "mix styles of a StyleGAN into one PNG")
+    command.add_argument("--seeds_a", default="0,1,2,3", help="one row for each")
+    command.add_argument("--seeds_b", default="4,5,6,7,8", help="one column for each")
+    command.add_argument(
+        "--cutoff", type=int, default=2, metavar="N", help="styles of b from this layer on"
+    )
+    command.add_argument(
+        "--label", type=int, metavar="N", help="a class for all (default: drawn from the seeds)"
+    )
+    command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
-    for name, run_command, text in (
-        ("translate", _translate, "Pix2Pix, CycleGAN: a picture of any size, or a folder of them"),
-        ("upscale", _upscale, "SRGAN: enlarge a picture of any size, or a folder of them"),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
+    translate = add(
+        "translate", _translate, "translate a picture of any size, or a folder (Pix2Pix, CycleGAN)"
+    )
+    upscale = add("upscale", _upscale, "enlarge a picture of any size, or a folder (SRGAN)")
+    for command in (translate, upscale):
         command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
         command.add_argument(
             "target",
             metavar="OUT",
-            help="a .png or .jpg file, or for a folder a folder, where PNG files get the pictures' "
-            "names; files that are there are replaced",
+            help="a .png or .jpg file; for a folder, a folder that receives PNG files of the same "
+            "names; existing files are overwritten",
         )
-        if name == "translate":
-            command.add_argument(
-                "--direction", help="a_to_b or b_to_a of a family that has both [a_to_b]"
-            )
-            command.add_argument(
-                "--mask",
-                help="a picture as large as IN, or as each in IN, white where it is to be filled "
-                "[where IN is transparent]",
-            )
-            command.add_argument(
-                "--seed", type=int, help="picture i draws the paper's noise from seed + i [none]"
-            )
-        command.set_defaults(command=run_command)
+    translate.add_argument(
+        "--direction",
+        choices=("a_to_b", "b_to_a"),
+        help="of a family that has both (default: a_to_b)",
+    )
+    translate.add_argument(
+        "--mask",
+        metavar="PNG",
+        help="a picture as large as IN, or as each in IN, white where it is to be filled "
+        "(default: where IN is transparent)",
+    )
+    translate.add_argument(
+        "--seed", type=int, metavar="N", help="picture i draws the paper's noise from seed + i"
+    )
     return parser
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from serving.arguments import Parser
 from serving.client import image_inputs
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
@@ -34,26 +35,35 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGINT)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m serving.client",
-        description="Asks a server of TF Serving's gRPC API, e.g. `python -m serving`.",
+def _parser() -> Parser:
+    parser = Parser(
+        "serving.client", "Asks a server of TF Serving's gRPC API, such as `python -m serving`."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
     generate = _command(commands, "generate", _generate, "write n generated images as PNG files")
     generate.add_argument(
-        "--n", type=int, help="how many images (default: 1, or one for each of --labels)"
+        "--n", type=int, metavar="N", help="how many images (default: 1, or one for each label)"
     )
     generate.add_argument(
-        "--seed", type=int, default=0, help="image i is made from seed + i (default: 0)"
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="image i is made from seed + i (default: 0)",
     )
     generate.add_argument(
-        "--labels", help="classes: one for all, or --n of them as 0,1,2 (default: from the seeds)"
+        "--labels",
+        help="classes: one for all images, or --n of them as 0,1,2 (default: drawn from the seeds)",
     )
     generate.add_argument(
-        "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
+        "--truncation",
+        type=float,
+        metavar="X",
+        help="trades variety for fidelity; 0 gives one image for each class",
     )
-    generate.add_argument("--out", type=Path, default=Path("."), help="folder (default: this one)")
+    generate.add_argument(
+        "--out", type=Path, default=Path("."), metavar="DIR", help="folder (default: this one)"
+    )
     translate = _command(commands, "translate", _translate, "translate a picture into a PNG file")
     translate.add_argument(
         "--direction", help="of a model that has several, as b_to_a (default: the first)"
@@ -61,13 +71,15 @@ def _parser() -> argparse.ArgumentParser:
     upscale = _command(commands, "upscale", _upscale, "enlarge a picture into a PNG file")
     for command in (translate, upscale):
         command.add_argument("source", metavar="IN", type=Path, help="a PNG or JPEG file")
-        command.add_argument("--out", type=Path, required=True, help="the PNG file to write")
+        command.add_argument(
+            "--out", type=Path, required=True, metavar="PNG", help="the file to write"
+        )
     _command(commands, "status", _status, "show the state of each version of a model")
     _command(commands, "metadata", _metadata, "show a model's signatures, types and shapes")
     return parser
 
 
-def _command(commands, name, run, text) -> argparse.ArgumentParser:
+def _command(commands, name, run, text) -> Parser:
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     command.add_argument("model", metavar="MODEL", help="the model's name on the server")
     command.add_argument(
@@ -80,7 +92,8 @@ def _command(commands, name, run, text) -> argparse.ArgumentParser:
         "--timeout",
         type=float,
         default=DEFAULT_TIMEOUT,
-        help="seconds to wait for an answer (default: %(default)s)",
+        metavar="SECONDS",
+        help="how long to wait for an answer (default: %(default)s)",
     )
     command.set_defaults(run=run)
     return command

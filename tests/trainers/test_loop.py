@@ -285,7 +285,7 @@ def test_changes_are_accepted_when_told(
     with pytest.raises(ValueError, match="never with another preset"):
         train(small_run(workdir, steps=9, preset="dcgan_lsun_64"), accept_changes=True)
     change = dict(batch_size=16, mixed_precision="float16")
-    with pytest.raises(ValueError, match="never with another preset or mixed_precision"):
+    with pytest.raises(ValueError, match="never with another preset or family or mixed_precision"):
         train(small_run(workdir, steps=9, **change), accept_changes=True)
 
 

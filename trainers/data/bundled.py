@@ -25,6 +25,16 @@ SAMPLES = {
 _BYTES, _ENDS = "_bytes", "_ends"
 
 
+def check(name: str) -> None:
+    """Raises DataError for an unknown sample."""
+    if name not in SAMPLES:
+        raise DataError(
+            f"Unknown sample.{near_misses(name, SAMPLES)} The bundled samples are: "
+            f"{', '.join(f'sample:{known}' for known in sorted(SAMPLES))}. "
+            f"Received: 'sample:{name}'."
+        )
+
+
 def read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Returns (images uint8 [N, H, W, C], labels int64 [N]) of a bundled sample of plain images.
 
@@ -54,12 +64,7 @@ def read_arrays(name: str, split: str) -> dict[str, np.ndarray]:
     Raises:
         DataError: for an unknown sample, or a split other than "train".
     """
-    if name not in SAMPLES:
-        raise DataError(
-            f"Unknown sample.{near_misses(name, SAMPLES)} The bundled samples are: "
-            f"{', '.join(f'sample:{known}' for known in sorted(SAMPLES))}. "
-            f"Received: 'sample:{name}'."
-        )
+    check(name)
     if split != "train":
         raise DataError(
             f"A bundled sample is a part of the training images and has the split 'train' alone. "

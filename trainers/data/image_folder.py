@@ -19,6 +19,8 @@ MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 
 _ORIENTATION = 0x0112  # a tag of EXIF; from 5 on the picture lies on its side
 
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # modes of Pillow
+
 _logger = logging.getLogger(__name__)
 
 
@@ -44,6 +46,30 @@ def find(path: str | os.PathLike) -> list[pathlib.Path]:
     return files
 
 
+def classes_of(
+    files: Sequence[pathlib.Path], path: str | os.PathLike
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Classes from subfolders, as in torchvision's ImageFolder and Keras.
+
+    The subfolders of `path` that hold images are the classes, in the order of their sorted names;
+    what is deeper in one belongs to it.
+
+    Args:
+        files: As `find` returns them.
+        path: The folder.
+
+    Returns:
+        (names of the classes, label int64 of each file); no names, and labels of -1, where an image
+        lies in the folder itself.
+    """
+    folder = pathlib.Path(path).expanduser()
+    first = [file.relative_to(folder).parts[:-1][:1] for file in files]
+    if not all(first):
+        return (), np.full(len(files), -1, np.int64)
+    names = sorted({name for (name,) in first})
+    return tuple(names), np.array([names.index(name) for (name,) in first], np.int64)
+
+
 def picture(file: pathlib.Path) -> Image.Image | str:
     """One whole picture; a string says why it cannot be read.
 
@@ -63,27 +89,36 @@ def picture(file: pathlib.Path) -> Image.Image | str:
         return _reason(error)
 
 
-def sizes_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int] | str]:
-    """(height, width) of each as `picture` would have it, without decoding where it can be told
-    from a file's head; of one that cannot be read, why.
+def heads_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int, bool] | str]:
+    """(height, width, whether it is grey) of each as `picture` would have it; a string says why one
+    cannot be read.
+
+    From the heads of the files: no pixel is decoded.
 
     Raises:
         DataError: as `picture`.
     """
 
-    def size_of(file: pathlib.Path) -> tuple[int, int] | str:
+    def head_of(file: pathlib.Path) -> tuple[int, int, bool] | str:
         try:
             with _open(file) as image:
                 width, height = image.size
                 turned = image.getexif().get(_ORIENTATION, 1) >= 5
-                return (width, height) if turned else (height, width)
+                grey = image.mode in _GREY
+                return (width, height, grey) if turned else (height, width, grey)
         except DataError:
             raise
         except Exception as error:
             return _reason(error)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        return list(pool.map(size_of, files))
+        return list(pool.map(head_of, files))
+
+
+def sizes_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int] | str]:
+    """(height, width) of each, as in `heads_of`."""
+    heads = heads_of(files)
+    return [head if isinstance(head, str) else head[:2] for head in heads]
 
 
 def decode(file: pathlib.Path, resolution: int, channels: int) -> np.ndarray | str:
@@ -124,10 +159,10 @@ def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -
         )
 
 
-def named(names: Sequence[str], most: int = 5) -> str:
+def named(names: Sequence[str], most: int = 5, separator: str = "; ") -> str:
     """The first of them, and how many more there are, for a message."""
-    more = f"; and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(names[:most]) + more
+    more = f"{separator}and {len(names) - most} more" if len(names) > most else ""
+    return separator.join(names[:most]) + more
 
 
 def fill(
@@ -170,10 +205,10 @@ def close_gaps(array: np.ndarray, good: Sequence[int]) -> np.ndarray:
 
 def read(
     path: str | os.PathLike, resolution: int, channels: int
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, list[int], tuple[str, ...]]:
     """Decodes every image under a folder once, in the order of `find`.
 
-    An image that cannot be decoded to its last pixel is left out and named in a warning.
+    An image that cannot be decoded to its last pixel is omitted and named in a warning.
 
     Args:
         path: The folder.
@@ -181,7 +216,8 @@ def read(
         channels: 1 or 3.
 
     Returns:
-        (images uint8 [count, resolution, resolution, channels], paths skipped, relative to `path`).
+        (images uint8 [count, resolution, resolution, channels], which of `find` they are, paths
+        skipped, relative to `path`).
 
     Raises:
         DataError: for a missing folder, one without images, or one in which more than one image
@@ -198,7 +234,7 @@ def read(
         return None
 
     good, skipped = fill(relative(files, path), fill_row, path)
-    return close_gaps(images, good), skipped
+    return close_gaps(images, good), good, skipped
 
 
 def relative(files: Sequence[pathlib.Path], path: str | os.PathLike) -> list[str]:

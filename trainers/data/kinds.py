@@ -104,6 +104,8 @@ def load_for(
         }
     else:
         arguments["channels"] = channels
+    if gan.takes == "images":
+        arguments["labels"] = bool(gan.num_classes)
     if gan.takes == "low_high":
         arguments["scale"] = gan.scale
     loaded = load_training(gan.takes, spec, **arguments)

@@ -1,12 +1,12 @@
 """`load`: from a spec to an `ImageSet`."""
 
 import os
-import pathlib
 
 import numpy as np
 
 from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
 from trainers.data.sets import ImageSet, in_order, make_reader
+from trainers.data.specs import folder_source, is_folder
 from zoo.core.progress import with_progress
 
 
@@ -16,6 +16,7 @@ def load(
     split: str = "train",
     resolution: int,
     channels: int,
+    labels: bool = False,
     data_dir: str | os.PathLike | None = None,
 ) -> ImageSet:
     """Loads a set of images, decoded once, at one size.
@@ -31,6 +32,7 @@ def load(
             folder is always read whole, and its split reads "all".
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
+        labels: Whether the subfolders of a folder are classes; other sets have labels or have none.
         data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
 
     Returns:
@@ -39,22 +41,41 @@ def load(
 
     Raises:
         DataError: for an unknown name, split or size, a set that can be neither found nor
-            downloaded, or a folder with no images or too many that cannot be read.
+            downloaded, or a folder with no images, too many that cannot be read, or no subfolders
+            where labels are asked for.
     """
     check_sizes(resolution, channels=channels)
     if spec.startswith("sample:"):
         name = spec.removeprefix("sample:")
-        images, labels = bundled.read(name, split)
+        images, label_of = bundled.read(name, split)
         decoded = pixels.allocate(len(images), resolution, channels)
         for i, image in enumerate(with_progress(images, len(images))):
             decoded[i] = pixels.from_array(image, resolution, channels)
-        num_classes = None if (labels < 0).all() else 10
-        return image_set_of(spec, name, split, decoded, labels, num_classes, bundled.SAMPLES[name])
+        num_classes = None if (label_of < 0).all() else 10
+        licence = bundled.SAMPLES[name]
+        return image_set_of(spec, name, split, decoded, label_of, num_classes, licence)
     if is_folder(spec):
-        images, skipped = image_folder.read(spec, resolution, channels)
-        return image_set_of(spec, folder_source(spec), "all", images, skipped=skipped)
+        images, read, skipped = image_folder.read(spec, resolution, channels)
+        source = folder_source(spec)
+        if not labels:
+            return image_set_of(spec, source, "all", images, skipped=skipped)
+        classes, label_of = image_folder.classes_of(image_folder.find(spec), spec)
+        if not classes:
+            raise no_classes(spec)
+        return image_set_of(
+            spec, source, "all", images, label_of[read], len(classes), skipped=skipped
+        )
     tfds_set = tfds_sets.read(spec, split, resolution, channels, data_dir)
     return image_set_of(spec, spec, split, *tfds_set)
+
+
+def no_classes(spec: str) -> DataError:
+    """What to raise where a model learns labels and a folder has none."""
+    return DataError(
+        "A model with classes learns from labels: put the images of each class in a subfolder of "
+        "its own, and none beside the subfolders, or choose a labelled data set. "
+        f"Received: '{spec}'."
+    )
 
 
 def check_sizes(resolution: int, **channels: int) -> None:
@@ -65,22 +86,6 @@ def check_sizes(resolution: int, **channels: int) -> None:
             f"Received: {', '.join(f'{name}={n}' for name, n in channels.items())}, "
             f"resolution={resolution}."
         )
-
-
-def is_folder(spec: str) -> bool:
-    """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
-    if not spec or tfds_sets.is_known(spec):
-        return False
-    if pathlib.Path(spec).expanduser().is_dir():
-        return True
-    # "name/config" of TFDS has a separator too: there the config must be wrong, not the folder.
-    looks_like_path = os.sep in spec or spec.startswith(("~", "."))
-    return looks_like_path and not tfds_sets.is_known(spec.split("/")[0])
-
-
-def folder_source(spec: str) -> str:
-    """The absolute path of a folder, as the source of a set."""
-    return str(pathlib.Path(spec).expanduser().resolve())
 
 
 def read_sample(spec: str, split: str, names: tuple[str, ...]) -> tuple[list[np.ndarray], str]:

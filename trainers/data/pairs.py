@@ -9,9 +9,10 @@ import tensorflow as tf
 from PIL import Image
 
 from trainers.data import DataError, image_folder, pixels, tasks, tfds_sets
-from trainers.data.loading import check_sizes, folder_source, is_folder, load, read_sample
+from trainers.data.loading import check_sizes, load, read_sample
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.sets import PairSet, make_reader
+from trainers.data.specs import folder_source, is_folder
 from zoo.core.progress import with_progress
 
 SIDES = ("source", "target")
@@ -23,6 +24,7 @@ _WIDE_RULE = (
     f"{_WIDE[0]:g} to {_WIDE[1]:g} times its height; the left half is the source. For single "
     "pictures give a --task, which makes the sources"
 )
+
 _SAME_SIZE_RULE = "The two images of a pair must be of one size"
 
 

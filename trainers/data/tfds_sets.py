@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import requests
-import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
@@ -36,6 +35,35 @@ def is_known(spec: str) -> bool:
     return known and (not config or config in tfds.builder_cls(name).builder_configs)
 
 
+def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
+    """Raises DataError for a name or config that TFDS does not know and `data_dir` does not hold.
+
+    Uses no network and no TensorFlow.
+    """
+    name, _, config = spec.partition("/")
+    if not is_known(name):
+        if _has_folder(name, data_dir):
+            return
+        known = tfds.list_builders(with_community_datasets=False)
+        raise DataError(
+            f"Unknown data set.{near_misses(name, [*known, 'sample:fashion_mnist'])}"
+            " Use a TFDS name such as 'fashion_mnist', 'sample:fashion_mnist', or the path of a "
+            f"folder of images. Received: '{spec}'."
+        )
+    configs = tfds.builder_cls(name).builder_configs if config else {}
+    if config and config not in configs:
+        has = f"It has: {', '.join(sorted(configs)[:20])}. " if configs else "It has no configs. "
+        raise DataError(
+            f"Unknown config of the TFDS set '{name}'.{near_misses(config, configs)} {has}"
+            f"Received: '{spec}'."
+        )
+
+
+def _has_folder(name: str, data_dir: str | os.PathLike | None) -> bool:
+    root = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
+    return bool(name) and (root / name).is_dir()
+
+
 def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
     """Returns TFDS's builder of "name" or "name/config", prepared or not. Uses no network.
 
@@ -44,27 +72,15 @@ def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     Raises:
         DataError: for a name or config that is neither.
     """
-    name, _, config = spec.partition("/")
-    if not is_known(name):
-        root = pathlib.Path(data_dir or tfds.core.constants.DATA_DIR).expanduser()
-        if name and (root / name).is_dir():
-            with contextlib.suppress(tfds.core.DatasetNotFoundError), _quiet():
-                return tfds.builder(spec, data_dir=data_dir)
-        known = tfds.list_builders(with_community_datasets=False)
+    check(spec, data_dir)
+    try:
+        with _quiet():
+            return tfds.builder(spec, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError:  # a folder of that name that holds something else
         raise DataError(
-            f"Unknown data set.{near_misses(name, [*known, 'sample:fashion_mnist'])}"
-            " Use a TFDS name such as 'fashion_mnist', 'sample:fashion_mnist', or the path of a "
-            f"folder of images. Received: '{spec}'."
-        )
-    configs = tfds.builder_cls(name).builder_configs
-    if config and config not in configs:
-        has = f"It has: {', '.join(sorted(configs)[:20])}. " if configs else "It has no configs. "
-        raise DataError(
-            f"Unknown config of the TFDS set '{name}'.{near_misses(config, configs)} {has}"
+            f"Unknown data set. The folder of that name in the data_dir is no prepared TFDS set. "
             f"Received: '{spec}'."
-        )
-    with _quiet():
-        return tfds.builder(spec, data_dir=data_dir)
+        ) from None
 
 
 def is_prepared(set_builder: tfds.core.DatasetBuilder) -> bool:
@@ -178,6 +194,8 @@ class Split:
         Raises:
             DataError: for prepared files that are damaged.
         """
+        import tensorflow as tf  # not at the top: names are checked before it is imported
+
         with _quiet():
             dataset = self.builder.as_dataset(
                 split=self.split,

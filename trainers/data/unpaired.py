@@ -10,13 +10,12 @@ import numpy as np
 from trainers.data import DataError, image_folder, pixels, tfds_sets
 from trainers.data.loading import (
     check_sizes,
-    folder_source,
     image_set_of,
-    is_folder,
     load,
     read_sample,
 )
 from trainers.data.sets import ImageSet, UnpairedSet
+from trainers.data.specs import folder_source, is_folder
 
 
 def load_unpaired(
@@ -88,7 +87,7 @@ def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int
             "A folder of two domains has the subfolders trainA and trainB, testA and testB: "
             f"'{name}' is missing. Received: '{spec}'."
         )
-    images, skipped = image_folder.read(path, resolution, channels)
+    images, _, skipped = image_folder.read(path, resolution, channels)
     return image_set_of(
         spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )

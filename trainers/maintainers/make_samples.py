@@ -7,18 +7,17 @@ training splits alone, and replaces `samples/<name>.npz`. Its licence stands bes
 `samples/LICENSE.<name>.txt`, by hand: look whether it is still true.
 """
 
-import argparse
 import collections
 import io
 import os
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from trainers.data import DataError, bundled
-from zoo.core.commands import quiet_tensorflow, run
+from zoo.core.commands import Parser, quiet_tensorflow, run
 
 # name -> array of the sample -> (split, feature), and how many rows of each.
 _CONTENT = {
@@ -90,22 +89,19 @@ def _encode(image: np.ndarray, name: str) -> bytes:
     return file.getvalue()
 
 
-def main(argv: list[str] | None = None) -> None:
-    """Console entry point."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trainers.maintainers.make_samples",
-        description=__doc__.splitlines()[0],
-    )
-    parser.add_argument("name", metavar="NAME", help=", ".join(_CONTENT))
-    parser.add_argument("--data_dir", help="where the set lies prepared")
+def _make(name: str, data_dir: str | None) -> None:
+    quiet_tensorflow()
+    file = make(name, data_dir)
+    print(f"{file}: {file.stat().st_size:,} bytes")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    parser = Parser("python -m trainers.maintainers.make_samples", __doc__)
+    parser.add_argument("name", metavar="NAME", choices=_CONTENT, help=", ".join(_CONTENT))
+    parser.add_argument("--data_dir", metavar="DIR", help="where TFDS keeps its data sets")
     args = parser.parse_args(argv)
-
-    def command() -> None:
-        quiet_tensorflow()
-        file = make(args.name, args.data_dir)
-        print(f"{file}: {file.stat().st_size:,} bytes")
-
-    run(command)
+    run(lambda: _make(args.name, args.data_dir))
 
 
 if __name__ == "__main__":

@@ -9,34 +9,45 @@ asked for are drawn where the model takes them; of a model that makes images of 
 their targets they are, beside plain baselines.
 """
 
+import argparse
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
-from absl import flags
-
-from zoo.core.commands import quiet_tensorflow, run_with_flags
+from zoo.core.commands import Parser, quiet_tensorflow, run
 
 IMAGES = 5000
 
 
-def _define_flags() -> None:
-    flags.DEFINE_string("run", None, "Workdir of the run.", required=True)
-    flags.DEFINE_string("to", None, "Folder of presets [zoo/pretrained].")
-    flags.DEFINE_string("licence", "Apache-2.0", "Of the weights; share-alike data ask for theirs.")
+def _parser() -> Parser:
+    parser = Parser("python -m trainers.maintainers.publish", __doc__)
+    parser.add_argument("--run", metavar="WORKDIR", required=True, help="the workdir of the run")
+    parser.add_argument("--to", metavar="DIR", help="folder of presets (default: zoo/pretrained)")
+    parser.add_argument(
+        "--licence",
+        default="Apache-2.0",
+        help="of the weights; share-alike data ask for their own licence",
+    )
+    return parser
 
 
-def _publish() -> None:
+def _publish(args: argparse.Namespace) -> None:
+    source = pathlib.Path(args.run) / "preset"
+    if not source.is_dir():
+        raise ValueError(
+            f"--run must be a workdir in which a run has left preset/. Received: {args.run}."
+        )
     quiet_tensorflow()
     import zoo
     from trainers.metrics import comparison, translations
     from trainers.metrics.fakes import from_preset
     from zoo.core.presets import PRETRAINED
 
-    gan = zoo.load(str(pathlib.Path(flags.FLAGS.run) / "preset"))
-    folder = pathlib.Path(flags.FLAGS.to or PRETRAINED) / gan.card["name"]
+    gan = zoo.load(str(source))
+    folder = pathlib.Path(args.to or PRETRAINED) / gan.card["name"]
     card = {
         "description": zoo.get_preset(gan.card["name"]).description,
-        "licence": flags.FLAGS.licence,
+        "licence": args.licence,
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
     gan = zoo.load(str(folder))  # as everybody will
@@ -89,9 +100,10 @@ def _metrics(gan: Any) -> tuple[str, ...]:
     )
 
 
-def main() -> None:
-    """Console entry point."""
-    run_with_flags(_define_flags, _publish)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Console entry point; `argv` is the command line's by default."""
+    args = _parser().parse_args(argv)
+    run(lambda: _publish(args))
 
 
 if __name__ == "__main__":

@@ -364,8 +364,9 @@ def evaluate(
         if not dataset:
             raise ValueError("Nothing says which data set to compare with: give --dataset.")
         height, _, channels = fakes.image_shape
-        size = {"resolution": height, "channels": channels, "data_dir": data_dir}
-        real = data.load(dataset, split=split, **size)
+        how = {"resolution": height, "channels": channels, "data_dir": data_dir}
+        how["labels"] = bool(fakes.gan and fakes.gan.num_classes)
+        real = data.load(dataset, split=split, **how)
         check_unseen(fakes.trained_on, real)
         needing = catalogue.needed(metrics, "training")
         if needing:
@@ -376,7 +377,7 @@ def evaluate(
                     f"are apart from those compared with. Received: '{dataset}', split "
                     f"'{real.split}', training split '{seen}'."
                 )
-            training = data.load(dataset, split=seen, **size)
+            training = data.load(dataset, split=seen, **how)
     check_fakes(metrics, features, fakes, real)
     evaluator = Evaluator(
         real,

@@ -93,12 +93,11 @@ def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
     return from_gan(gan, num_images, seed, source=source, trained_on=card.get("dataset"))
 
 
-def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
-    """Images of the preset that a training run left at its last checkpoint.
+def preset_of(workdir: str) -> pathlib.Path:
+    """The preset that a run has left.
 
     Raises:
-        ValueError: The run has left none yet.
-        PresetError: Its files fail their checks.
+        ValueError: It has left none yet.
     """
     preset = pathlib.Path(workdir) / "preset"
     if not preset.is_dir():
@@ -106,7 +105,17 @@ def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
             "A run must have a folder 'preset', which its first checkpoint writes. "
             f"Received: --run={workdir}, without one."
         )
-    fakes = from_preset(str(preset), num_images, seed)
+    return preset
+
+
+def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
+    """Images of the preset that a training run left at its last checkpoint.
+
+    Raises:
+        ValueError: The run has left none yet.
+        PresetError: Its files fail their checks.
+    """
+    fakes = from_preset(str(preset_of(workdir)), num_images, seed)
     return dataclasses.replace(fakes, source={"run": workdir, **fakes.source})
 
 

@@ -90,7 +90,7 @@ class Source:
     class_name: str | None = None
 
 
-def _package_of(family: str) -> tuple[str, str]:
+def package_of(family: str) -> tuple[str, str]:
     """The package of a family and the name of its class there."""
     package, _, class_name = FAMILIES[family].rpartition(":")
     return package or f"zoo.{family}", class_name
@@ -102,12 +102,8 @@ def family_class(family: str) -> Any:
     Raises:
         PresetError: The family is not one of `list_families()`.
     """
-    if family not in FAMILIES:
-        raise PresetError(
-            f"A family must be one of {list_families()}. Received: {family!r}."
-            + near_misses(family, list_families())
-        )
-    package, class_name = _package_of(family)
+    check_family(family)
+    package, class_name = package_of(family)
     return getattr(importlib.import_module(package), class_name)
 
 
@@ -115,7 +111,7 @@ def family_class(family: str) -> Any:
 def _registry() -> dict[str, Preset]:
     registry: dict[str, Preset] = {}
     for family in FAMILIES:
-        for preset in importlib.import_module(f"{_package_of(family)[0]}.presets").PRESETS:
+        for preset in importlib.import_module(f"{package_of(family)[0]}.presets").PRESETS:
             if preset.name in registry or preset.family != family:
                 raise PresetError(
                     "A preset's name must be unique and its family the folder it stands in. "
@@ -136,12 +132,18 @@ def list_presets(family: str | None = None) -> list[str]:
     Raises:
         PresetError: `family` is not one of `list_families()`.
     """
-    if family is not None and family not in FAMILIES:
+    if family is not None:
+        check_family(family)
+    return sorted(p.name for p in _registry().values() if family in (None, p.family))
+
+
+def check_family(family: str) -> None:
+    """Raises PresetError for a name that is not one of `list_families()`."""
+    if family not in FAMILIES:
         raise PresetError(
             f"A family must be one of {list_families()}. Received: {family!r}."
             + near_misses(family, list_families())
         )
-    return sorted(p.name for p in _registry().values() if family in (None, p.family))
 
 
 def get_preset(name: str) -> Preset:
@@ -161,6 +163,26 @@ def _unknown(name: str) -> PresetError:
         f"{CONFIG_FILE}, hf://user/repo or gs://bucket/path. Received: {name!r}."
         + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
     )
+
+
+def check_name(name: str) -> None:
+    """Raises PresetError for what can be no preset: neither a known name, a folder nor an address.
+
+    Reads no file of it and imports no TensorFlow, so that a command can ask first.
+    """
+    if "://" not in name and not pathlib.Path(name).is_dir():
+        get_preset(name)
+
+
+def family_of(name: str) -> str:
+    """The family of a named preset, or of one in a folder, which is not read further.
+
+    Raises:
+        PresetError: An unknown name, or a folder that holds no preset.
+    """
+    if not pathlib.Path(name).is_dir() or name in _registry():
+        return get_preset(name).family
+    return _read_config(pathlib.Path(name))[0]
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:
@@ -200,13 +222,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
 
 
 def _read_folder(folder: pathlib.Path, name: str) -> Source:
-    config = _read_json(folder / CONFIG_FILE)
-    family, arguments = config.get("family"), config.get("config")
-    if family not in list_families() or not isinstance(arguments, dict):
-        raise PresetError(
-            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
-            f"Received family: {family!r}."
-        )
+    family, arguments, class_name = _read_config(folder)
     card = _read_json(card_path(folder))
     hashes = card.get("sha256")
     if not isinstance(hashes, dict) or WEIGHTS_FILE not in hashes:
@@ -220,7 +236,19 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
                 f"The sha256 of {folder / file} must be {expected}, as {CARD_FILE} says. "
                 f"Received: {received}. The file is damaged or was exchanged: fetch it again."
             )
-    return Source(name, family, arguments, folder / WEIGHTS_FILE, card, config.get("class"))
+    return Source(name, family, arguments, folder / WEIGHTS_FILE, card, class_name)
+
+
+def _read_config(folder: pathlib.Path) -> tuple[str, dict[str, Any], str | None]:
+    """(family, constructor arguments, Keras's name of a class derived from the family's)."""
+    config = _read_json(folder / CONFIG_FILE)
+    family, arguments = config.get("family"), config.get("config")
+    if family not in list_families() or not isinstance(arguments, dict):
+        raise PresetError(
+            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
+            f"Received family: {family!r}."
+        )
+    return family, arguments, config.get("class")
 
 
 def card_path(folder: pathlib.Path) -> pathlib.Path:

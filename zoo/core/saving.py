@@ -97,7 +97,9 @@ class Saving(keras.Model):
         return {**self._config, "ema_decay": self.ema_decay}
 
     @classmethod
-    def from_preset(cls, name: str | os.PathLike[str], *, load_weights: bool = True) -> Self:
+    def from_preset(
+        cls, name: str | os.PathLike[str], *, load_weights: bool = True, **arguments: Any
+    ) -> Self:
         """Loads a preset; see `zoo.load`. A family's class insists on that family.
 
         Raises:
@@ -107,13 +109,18 @@ class Saving(keras.Model):
         name = source.name
         family_class = cls._class_for(source)
         class_name = family_class.__name__
+        if load_weights and arguments:
+            raise presets.PresetError(
+                "The weights of a preset fit its own arguments: give load_weights=False as well. "
+                f"Received: {', '.join(arguments)} for {name!r}."
+            )
         if load_weights and source.weights is None:
             raise presets.PresetError(
                 f"{name!r} has no pretrained weights. "
                 f"zoo.load({name!r}, load_weights=False) builds the untrained architecture."
             )
         try:
-            gan = family_class(**source.config)
+            gan = family_class(**{**source.config, **arguments})
         except (TypeError, ValueError) as error:
             raise presets.PresetError(
                 f"The config of preset {name!r} must be arguments of {class_name}: {error}"

@@ -1,0 +1,35 @@
+"""What names a data set: a bundled sample, a name of TFDS, or a folder. No TensorFlow is needed."""
+
+import os
+import pathlib
+
+from trainers.data import bundled, image_folder, tfds_sets
+
+
+def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
+    """Raises DataError for what can be no data set, so that a command can ask first.
+
+    An existing folder, a bundled sample or a known name passes; nothing is read.
+    """
+    if spec.startswith("sample:"):
+        bundled.check(spec.removeprefix("sample:"))
+    elif not pathlib.Path(spec).expanduser().is_dir():
+        if is_folder(spec):
+            image_folder.find(spec)  # raises: it does not exist
+        tfds_sets.check(spec, data_dir)
+
+
+def is_folder(spec: str) -> bool:
+    """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
+    if not spec or tfds_sets.is_known(spec):
+        return False
+    if pathlib.Path(spec).expanduser().is_dir():
+        return True
+    # "name/config" of TFDS has a separator too: there the config must be wrong, not the folder.
+    looks_like_path = os.sep in spec or spec.startswith(("~", "."))
+    return looks_like_path and not tfds_sets.is_known(spec.split("/")[0])
+
+
+def folder_source(spec: str) -> str:
+    """The absolute path of a folder, as the source of a set."""
+    return str(pathlib.Path(spec).expanduser().resolve())

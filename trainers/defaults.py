@@ -1,0 +1,97 @@
+"""What a run leaves open, decided here: by the machine, the pictures, or how the run began."""
+
+import dataclasses
+import json
+import math
+import pathlib
+from typing import Any
+
+import zoo
+from trainers import precision
+from trainers.data import DataError
+from trainers.data.loading import no_classes
+from trainers.data.specs import is_folder
+from trainers.data.survey import Survey, survey
+from trainers.run import Run
+from trainers.workdir import CONFIG
+from zoo.core.arguments import arguments_of
+from zoo.core.presets import family_class
+
+# A side that most networks and one GPU train well; larger ones are asked for by --resolution.
+LARGEST = 128
+
+
+def fill_in(run: Run) -> tuple[Run, Survey | None]:
+    """The run with its precision and, of a family, its sizes; and what its pictures are.
+
+    What a run in its workdir began with stays.
+
+    Raises:
+        ValueError: A data set that cannot be found, or one without what the family needs.
+    """
+    before = _earlier(run)
+    run = dataclasses.replace(run, mixed_precision=_precision(run.mixed_precision, before))
+    if not run.family:
+        folder = is_folder(run.dataset)
+        return run, survey(run.dataset, run.data_dir) if folder else None
+    pictures = survey(run.dataset, run.data_dir)
+    config = dict(run.config or {})
+    if before and before.get("family") == run.family:
+        config = {**_sizes(before.get("config") or {}), **config}
+    config = {**_from_pictures(run, config, pictures), **config}
+    return dataclasses.replace(run, config=config), pictures
+
+
+def build(run: Run) -> zoo.GAN:
+    """The model of a run, with new weights."""
+    if run.family:
+        return family_class(run.family)(**(run.config or {}))
+    return zoo.load(run.preset, load_weights=False, **(run.config or {}))
+
+
+def _earlier(run: Run) -> dict[str, Any] | None:
+    """What is written of the run in the workdir, if there is one that can be read."""
+    try:
+        return json.loads((pathlib.Path(run.workdir) / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _precision(asked: str | None, before: dict[str, Any] | None) -> str | None:
+    if asked != "auto":
+        return None if asked == "none" else asked
+    if before:
+        mixed, reason = before.get("mixed_precision"), "as this run began"
+    else:
+        mixed, reason = precision.choose()
+    print(f"--mixed_precision=auto: {mixed or 'float32'}, {reason}")
+    return mixed
+
+
+def _sizes(config: dict[str, Any]) -> dict[str, Any]:
+    names = ("resolution", "channels", "source_channels", "num_classes")
+    return {name: config[name] for name in names if name in config}
+
+
+def _from_pictures(run: Run, config: dict[str, Any], pictures: Survey) -> dict[str, Any]:
+    """Values of the arguments that pictures decide, where `config` lacks them."""
+    arguments = arguments_of(run.family)
+    takes = family_class(run.family).takes
+    found: dict[str, Any] = {}
+    if takes != "low_high":  # those cut pieces of a size of their own out of the pictures
+        if "resolution" not in config and pictures.typical is None:
+            raise DataError(
+                "The pictures of this set have many sizes: give --resolution. "
+                f"Received: {run.dataset!r}."
+            )
+        if pictures.typical is not None:
+            found["resolution"] = min(2 ** round(math.log2(pictures.typical)), LARGEST)
+    found["channels"] = pictures.channels
+    if "source_channels" in arguments and not run.task:
+        found["source_channels"] = config.get("channels", pictures.channels)
+    conditional = "num_classes" in arguments and arguments["num_classes"].default
+    if conditional and "num_classes" not in config:
+        if not pictures.num_classes:
+            raise no_classes(run.dataset)
+        found["num_classes"] = pictures.num_classes
+    return found
