@@ -41,7 +41,8 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         found: Warnings, the gravest first.
         workdir: Shown as the run's place.
     """
-    name = str(left.config.get("preset") or "A training run")
+    # A run of an earlier version has no name, but a preset.
+    name = str(left.about.get("name") or left.config.get("preset") or "A training run")
     main = "".join(
         [
             _header(left, name, workdir),
@@ -394,7 +395,7 @@ def _facts(left: Left, pictures: Pictures) -> str:
     about = left.about
     data = about.get("data") if isinstance(about.get("data"), dict) else {}
     versions = about.get("versions") if isinstance(about.get("versions"), dict) else {}
-    machine = {k: v for k, v in about.items() if k not in ("data", "versions")}
+    machine = {k: v for k, v in about.items() if k not in ("name", "data", "versions")}
     unreadable = (
         f'<p class="note">Not readable as images: {escape(", ".join(pictures.unreadable))}.</p>'
         if pictures.unreadable
