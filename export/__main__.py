@@ -29,11 +29,7 @@ def _export(args: argparse.Namespace) -> None:
         raise ValueError(
             "Give --to=DIR and one of --preset=NAME and --run=WORKDIR. See python -m export --help."
         )
-    if args.run and not (pathlib.Path(args.run) / "preset").is_dir():
-        raise ValueError(
-            f"--run must be a workdir in which a run has left preset/. Received: {args.run}."
-        )
-    source = args.preset or str(pathlib.Path(args.run) / "preset")
+    source = args.preset or str(presets.of_run(args.run))
     presets.check_name(source)
     quiet_tensorflow()
     import zoo

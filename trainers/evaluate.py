@@ -133,9 +133,7 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
     if args.preset:
         presets.check_name(args.preset)
     if args.run:
-        from trainers.metrics.fakes import preset_of
-
-        preset_of(args.run)
+        presets.of_run(args.run)
     if args.dataset:
         from trainers.data import specs
 

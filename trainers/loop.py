@@ -157,7 +157,7 @@ def _train(
             print(f"Done: {workdir} is at step {start}, and --steps={run.steps}. Nothing to do.")
             return
         if chief:
-            about = _about(gan, images, strategy)
+            about = {"name": run.name, **_about(gan, images, strategy)}
             if start:
                 changes += check_same_data(workdir, about, accept_changes=accept_changes)
             if changes:

@@ -1,15 +1,14 @@
-"""python -m trainers.evaluate, as a user runs it."""
+"""python -m trainers.evaluate."""
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commands import end_of
+from trainers.evaluate import main
 from trainers.metrics.catalogue import METRICS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -21,32 +20,23 @@ def _own_home(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
 
 
-def run(*flags):
-    return subprocess.run(
-        [sys.executable, "-m", "trainers.evaluate", *flags],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        env=os.environ,
-    )
-
-
-def test_a_folder_ends_in_one_record_on_stdout_and_in_the_file(tmp_path):
+def test_a_folder_ends_in_one_record_on_stdout_and_in_the_file(tmp_path, capsys):
     # Without a card nothing says what made the images, so the bundled training sample is allowed.
     with np.load(ROOT / "trainers/data/samples/fashion_mnist.npz") as sample:
         for i, image in enumerate(sample["images"][:20].reshape(20, 28, 28)):
             Image.fromarray(image).save(tmp_path / f"{i:02d}.png")
     out = tmp_path / "score.json"
-    done = run(
+    code, output, error = end_of(
+        capsys,
+        main,
         f"--images={tmp_path}",
         "--dataset=sample:fashion_mnist",
         "--split=train",
         "--num_images=20",
         f"--out={out}",
     )
-    assert done.returncode == 0, done.stderr
-    record = json.loads(done.stdout.splitlines()[-1])
+    assert code == 0, error
+    record = json.loads(output.splitlines()[-1])
     assert json.loads(out.read_text()) == record
     assert (record["num_real"], record["num_fake"]) == (20, 20)
     # The same 20 images on both sides: unbiased, it falls below 0.
@@ -57,14 +47,14 @@ def test_a_folder_ends_in_one_record_on_stdout_and_in_the_file(tmp_path):
         "nearest_k": 5,
     }
     assert list(record["metrics"]) == ["kid", "recall", "coverage"]
-    assert done.stdout.splitlines()[0].startswith("KID (MobileNetV2): -")
-    assert done.stdout.splitlines()[1:3] == [
+    assert output.splitlines()[0].startswith("KID (MobileNetV2): -")
+    assert output.splitlines()[1:3] == [
         "Recall (MobileNetV2): 1",
         "Coverage (MobileNetV2): 1",
     ]
 
 
-def test_errors_are_one_line_and_exit_1(tmp_path):
+def test_errors_are_one_line_and_exit_1(tmp_path, capsys):
     for flags, message in (
         ((), "error: Give exactly one of --preset, --run and --images. Received: none."),
         (
@@ -88,24 +78,26 @@ def test_errors_are_one_line_and_exit_1(tmp_path):
             "Received: 'coverag'. Did you mean 'coverage'?",
         ),
     ):
-        done = run(*flags)
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", message + "\n")
+        assert end_of(capsys, main, *flags) == (1, "", message + "\n")
 
 
-def test_an_unknown_preset_is_one_line(tmp_path):
+def test_an_unknown_preset_is_one_line(tmp_path, capsys):
     out = tmp_path / "score.json"
-    done = run("--preset=dcgan_fashion", f"--out={out}")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert done.stderr.count("\n") == 1
-    assert "Received: 'dcgan_fashion'" in done.stderr
+    code, _, error = end_of(capsys, main, "--preset=dcgan_fashion", f"--out={out}")
+    assert code == 1
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert "Received: 'dcgan_fashion'" in error
     assert not out.exists()
 
 
-def test_help_names_every_flag():
-    done = run("--help")
+def test_help_names_every_flag(capsys):
+    code, output, _ = end_of(capsys, main, "--help")
+    assert code == 0
     names = "preset run images metrics network dataset split num_images seed out nearest_out"
     for flag in names.split():
-        assert f"--{flag}" in done.stdout or f"--[no]{flag}" in done.stdout
+        assert f"--{flag} " in output
     for metric in METRICS:
-        assert f"    {metric} " in done.stdout
+        assert f"    {metric} " in output
+    for default in ("(default: 5000)", "(default: kid,recall,coverage)", "(default: test)"):
+        assert default in output

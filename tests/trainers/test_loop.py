@@ -8,8 +8,6 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -17,7 +15,9 @@ import pytest
 from PIL import Image
 
 import zoo
+from tests.commands import end_of
 from trainers import callbacks, data, loop
+from trainers.__main__ import main
 from trainers.checkpoint import CheckpointError
 from trainers.dry_run import dry_run
 from trainers.journal import read_lines, readable
@@ -231,26 +231,25 @@ def test_what_does_not_fit_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "trainers", *arguments], capture_output=True, text=True
-        )
-
-    done = command(
+def test_the_command_reads_recipes_and_flags(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, output, error = end_of(
+        capsys,
+        main,
         "--recipe=dcgan_fashion_mnist",
         f"--dataset={SAMPLE}",
         "--steps=2",
         "--batch_size=4",
         "--evaluate_every=0",
+        "--strategy=one",
         f"--workdir={tmp_path / 'W'}",
     )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    assert (
-        f"Wrote {tmp_path / 'W'}: report.html, preset/, checkpoints/, samples/, logs/"
-        in done.stdout
+    assert code == 0, error
+    assert error == (
+        "Compiling training step 1 (usually 10 to 60 s; later steps of its kind are fast) ...\n"
     )
+    assert f"Wrote {tmp_path / 'W'}: report.html, preset/, checkpoints/, samples/, logs/" in output
     config = json.loads((tmp_path / "W" / "config.json").read_text())
     assert config == dataclasses.asdict(
         Run(
@@ -259,19 +258,11 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
             workdir=str(tmp_path / "W"),
             steps=2,
             batch_size=4,
+            strategy="one",
             recipe="dcgan_fashion_mnist",
             evaluate_every=0,
         )
     )
-    for arguments, message in [
-        (["--recipe=dcgan_fasion"], "'dcgan_fasion'. Did you mean 'dcgan_fashion_mnist"),
-        (["--preset=dcgan_fashion_mnist", "--steps=2"], "Give --dataset and --workdir"),
-        (["--stepz=3"], "Unknown command line flag 'stepz'. Did you mean: steps"),
-    ]:
-        failed = command(*arguments)
-        assert failed.returncode == 1
-        assert message in failed.stderr
-        assert "Traceback" not in failed.stderr
 
 
 def test_changes_are_accepted_when_told(

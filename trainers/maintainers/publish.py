@@ -14,6 +14,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
+from zoo.core import presets
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 IMAGES = 5000
@@ -32,19 +33,14 @@ def _parser() -> Parser:
 
 
 def _publish(args: argparse.Namespace) -> None:
-    source = pathlib.Path(args.run) / "preset"
-    if not source.is_dir():
-        raise ValueError(
-            f"--run must be a workdir in which a run has left preset/. Received: {args.run}."
-        )
+    source = presets.of_run(args.run)
     quiet_tensorflow()
     import zoo
     from trainers.metrics import comparison, translations
     from trainers.metrics.fakes import from_preset
-    from zoo.core.presets import PRETRAINED
 
     gan = zoo.load(str(source))
-    folder = pathlib.Path(args.to or PRETRAINED) / gan.card["name"]
+    folder = pathlib.Path(args.to or presets.PRETRAINED) / gan.card["name"]
     card = {
         "description": zoo.get_preset(gan.card["name"]).description,
         "licence": args.licence,

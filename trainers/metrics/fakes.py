@@ -11,6 +11,7 @@ import numpy as np
 
 import zoo
 from trainers.data import image_folder
+from zoo.core import presets
 
 BATCH = 128
 
@@ -93,29 +94,13 @@ def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
     return from_gan(gan, num_images, seed, source=source, trained_on=card.get("dataset"))
 
 
-def preset_of(workdir: str) -> pathlib.Path:
-    """The preset that a run has left.
-
-    Raises:
-        ValueError: It has left none yet.
-    """
-    preset = pathlib.Path(workdir) / "preset"
-    if not preset.is_dir():
-        raise ValueError(
-            "A run must have a folder 'preset', which its first checkpoint writes. "
-            f"Received: --run={workdir}, without one."
-        )
-    return preset
-
-
 def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
     """Images of the preset that a training run left at its last checkpoint.
 
     Raises:
-        ValueError: The run has left none yet.
-        PresetError: Its files fail their checks.
+        PresetError: The run has left none yet, or its files fail their checks.
     """
-    fakes = from_preset(str(preset_of(workdir)), num_images, seed)
+    fakes = from_preset(str(presets.of_run(workdir)), num_images, seed)
     return dataclasses.replace(fakes, source={"run": workdir, **fakes.source})
 
 

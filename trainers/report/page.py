@@ -58,7 +58,8 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
     about = left.about
     data, versions = (about[k] if isinstance(about.get(k), dict) else {} for k in RECORDS)
     return TEMPLATES.get_template("page.html").render(
-        name=str(left.config.get("preset") or "A training run"),
+        # A run of an earlier version has no name, but a preset.
+        name=str(left.about.get("name") or left.config.get("preset") or "A training run"),
         left=left,
         pictures=pictures,
         enlarged=SMALL,
@@ -69,7 +70,7 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         tiles=_tiles(left),
         data=data,
         versions=versions,
-        machine={k: v for k, v in about.items() if k not in RECORDS},
+        machine={k: v for k, v in about.items() if k not in ("name", *RECORDS)},
         last_events=LAST_EVENTS,
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         style=Markup(style),

@@ -174,6 +174,21 @@ def check_name(name: str) -> None:
         get_preset(name)
 
 
+def of_run(workdir: str) -> pathlib.Path:
+    """The preset that a training run has left in its workdir.
+
+    Raises:
+        PresetError: It has left none.
+    """
+    preset = pathlib.Path(workdir) / "preset"
+    if not preset.is_dir():
+        raise PresetError(
+            "--run must be a workdir in which a run has left preset/, as each checkpoint does. "
+            f"Received: {workdir}."
+        )
+    return preset
+
+
 def family_of(name: str) -> str:
     """The family of a named preset, or of one in a folder, which is not read further.
 

@@ -5,8 +5,6 @@ import hashlib
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import pytest
 import tensorflow_datasets as tfds
@@ -50,19 +48,6 @@ def debian_files(folder: pathlib.Path) -> dict[str, str]:
             + data_[10:]
         ).hexdigest()
     return sha256
-
-
-def test_help_needs_no_tensorflow():
-    """Which would take seconds, and print its start-up notes."""
-    script = (
-        "import sys; from trainers.data.__main__ import main\n"
-        "try: main(['--help'])\n"
-        "finally: print('tensorflow' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "prepare" in done.stdout
-    assert done.stdout.endswith("False\n")
 
 
 def test_the_restored_header_gives_the_sha256_that_tfds_expects():

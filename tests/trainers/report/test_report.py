@@ -9,15 +9,15 @@ import json
 import os
 import pathlib
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commands import end_of
 from tests.trainers.report.conftest import records, write_lines
 from trainers.report import reading, write_report
+from trainers.report.__main__ import main
 from trainers.report.charts import Chart, Series, figure, short, ticks
 from trainers.report.grids import choose
 
@@ -340,18 +340,17 @@ def test_a_report_is_replaced_whole_or_not_at_all(
     assert sorted(os.listdir(workdir)) == names
 
 
-def test_the_command_names_what_it_wrote(workdir: pathlib.Path) -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess:
-        line = [sys.executable, "-m", "trainers.report", *arguments]
-        return subprocess.run(line, capture_output=True, text=True, timeout=60)
-
-    done = command(f"--run={workdir}")
-    assert done.stdout == f"Wrote {workdir / 'report.html'}: open it in a browser\n", done.stderr
+def test_the_command_names_what_it_wrote(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    code, output, _ = end_of(capsys, main, f"--run={workdir}")
+    assert code == 0
+    assert output == f"Wrote {workdir / 'report.html'}: open it in a browser\n"
     assert (workdir / "report.html").stat().st_size > 10_000
-    wrong = command(f"--run={workdir / 'samples'}")
-    assert wrong.returncode == 1
-    assert wrong.stderr.startswith("error: A run's folder holds config.json")
-    assert command().stderr.startswith("error: Give --run=WORKDIR.")
+    code, _, error = end_of(capsys, main, f"--run={workdir / 'samples'}")
+    assert code == 1
+    assert error.startswith("error: A run's folder holds config.json")
+    assert end_of(capsys, main)[2].startswith("error: Give --run=WORKDIR.")
 
 
 # ---- charts and pictures
