@@ -331,7 +331,7 @@ REFUSALS = {
     ),
     "images out of range": (
         lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), 255.0)),
-        r"floats in \[-1, 1\]; x / 127.5 - 1 makes .* Received: from 255.0 to 255.0",
+        r"floats in \[-1, 1\]; x / 127.5 - 1 converts 0 to 255.* Received: from 255.0 to 255.0",
     ),
     "images that are no numbers": (
         lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), np.nan)),
