@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from trainers.checkpoint import Checkpoints
-from trainers.journal import HISTORY, SAMPLES, Journal
+from trainers.journal import HISTORY, SAMPLES, Journal, readable
 from trainers.parts import Part, part_at
 from trainers.report.diagnosis import variety
 from zoo.pictures import images as image_io
@@ -277,11 +277,3 @@ class Progress(StepCallback):
         """Ends the line."""
         if self.terminal and self._shown:
             print()
-
-
-def readable(seconds: float) -> str:
-    """A duration for a person: "42 s", "12 min", "3 h 05 min"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"

@@ -9,8 +9,8 @@ import keras
 import tensorflow as tf
 
 from trainers import data
-from trainers.callbacks import readable
 from trainers.checkpoint import state_of
+from trainers.journal import readable
 from trainers.loop import labels_of, prepare
 from trainers.parts import Part
 from trainers.run import Run

@@ -62,7 +62,7 @@ def mirrored(devices: Sequence[tf.config.LogicalDevice]) -> tf.distribute.Mirror
 def _multi_worker(timeout_s: float) -> tf.distribute.MultiWorkerMirroredStrategy:
     if timeout_s <= 0:
         raise ValueError(f"worker_timeout must be above 0 seconds. Received: {timeout_s:g}.")
-    members = cluster.find_cluster(timeout_s)
+    members = cluster.find_cluster()
     cluster.meet(members, timeout_s)
     gpus = len(tf.config.list_physical_devices("GPU"))
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(

@@ -18,10 +18,9 @@ from PIL import Image
 
 import zoo
 from trainers import callbacks, data, loop
-from trainers.callbacks import readable
 from trainers.checkpoint import CheckpointError
 from trainers.dry_run import dry_run
-from trainers.journal import read_lines
+from trainers.journal import read_lines, readable
 from trainers.loop import train
 from trainers.metrics import comparison
 from trainers.metrics.fakes import from_preset

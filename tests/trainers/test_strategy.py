@@ -14,7 +14,7 @@ from trainers.strategy import agree, distribute, is_chief, lost_worker, make_str
 
 @pytest.fixture(autouse=True)
 def no_cluster(monkeypatch):
-    for name in ("TF_CONFIG", "SLURM_PROCID", "GAN_ZOO_PODS"):
+    for name in ("TF_CONFIG", "SLURM_PROCID"):
         monkeypatch.delenv(name, raising=False)
 
 

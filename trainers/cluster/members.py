@@ -1,19 +1,12 @@
-"""Who the workers are: from TF_CONFIG, Slurm or Kubernetes, by TensorFlow's resolvers."""
+"""Who the workers are: from TF_CONFIG or Slurm, by TensorFlow's resolvers."""
 
 import dataclasses
 import json
 import os
-import time
-from typing import Any
 
 import tensorflow as tf
 
-KUBERNETES_PORT = 2222
-
-HOW_TO = (
-    "set TF_CONFIG on every worker, start it with Slurm's srun, or in Kubernetes set "
-    "GAN_ZOO_PODS, GAN_ZOO_WORKERS, POD_IP and POD_NAMESPACE (trainers/cluster/README.md)"
-)
+HOW_TO = "set TF_CONFIG on every worker, or start it with Slurm's srun (trainers/cluster/README.md)"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,22 +26,16 @@ class Cluster:
         return f"worker {index} at {self.addresses[index]}"
 
 
-def find_cluster(timeout_s: float) -> Cluster:
-    """Reads the cluster from the environment: TF_CONFIG, else Slurm, else Kubernetes.
-
-    Args:
-        timeout_s: How long to wait for the pods of Kubernetes to be running.
+def find_cluster() -> Cluster:
+    """Reads the cluster from the environment: TF_CONFIG, else Slurm.
 
     Raises:
-        ValueError: None of the three describes a cluster, or one does it badly.
-        TimeoutError: Some pods are not running.
+        ValueError: Neither describes a cluster, or one does it badly.
     """
     if os.environ.get("TF_CONFIG"):
         return _from_tf_config()
     if "SLURM_PROCID" in os.environ:
         return _from_slurm()
-    if "GAN_ZOO_PODS" in os.environ:
-        return _from_kubernetes(_PodsOfOurNamespace(_environment("POD_NAMESPACE")), timeout_s)
     raise ValueError(f"strategy 'multi_worker' must be told of its workers: {HOW_TO}.")
 
 
@@ -120,66 +107,6 @@ def _from_slurm() -> Cluster:
             f"This task must be one of Slurm's step, {', '.join(addresses)}. Received: {own}."
         )
     return Cluster(tuple(addresses), addresses.index(own))
-
-
-class _PodsOfOurNamespace:
-    """What TensorFlow's resolver asks of a Kubernetes client, in a form that works inside a pod.
-
-    The resolver asks for the pods of all namespaces, which needs rights over the whole cluster,
-    and takes the address of a pod's host, which only pods on the host's network answer at.
-    """
-
-    def __init__(self, namespace: str, api: Any = None) -> None:
-        if api is None:
-            try:
-                from kubernetes import client, config
-            except ImportError:
-                raise ValueError(
-                    "Finding workers by their pods needs Kubernetes' client: pip install kubernetes"
-                ) from None
-            try:
-                config.load_incluster_config()
-            except config.ConfigException as error:
-                raise ValueError(
-                    f"GAN_ZOO_PODS is for processes in a pod that has a service account: {error}"
-                ) from None
-            api = client.CoreV1Api()
-        self._api = api
-        self._namespace = namespace
-
-    def list_pod_for_all_namespaces(self, label_selector: str) -> Any:
-        pods = self._api.list_namespaced_pod(
-            self._namespace, label_selector=label_selector, field_selector="status.phase=Running"
-        )
-        pods.items = [pod for pod in pods.items if pod.metadata.deletion_timestamp is None]
-        for pod in pods.items:
-            pod.status.host_ip = pod.status.pod_ip
-        return pods
-
-
-def _from_kubernetes(client: _PodsOfOurNamespace, timeout_s: float) -> Cluster:
-    selector, count = _environment("GAN_ZOO_PODS"), int(_environment("GAN_ZOO_WORKERS"))
-    own = f"{_environment('POD_IP')}:{KUBERNETES_PORT}"
-    resolver = tf.distribute.cluster_resolver.KubernetesClusterResolver(
-        {"worker": [selector]}, tf_server_port=KUBERNETES_PORT, override_client=client
-    )
-    deadline = time.monotonic() + timeout_s
-    while True:
-        addresses = resolver.cluster_spec().as_dict().get("worker", [])
-        if len(addresses) == count and own in addresses:
-            return Cluster(tuple(addresses), addresses.index(own))
-        if time.monotonic() > deadline:
-            raise TimeoutError(
-                f"{count} pods '{selector}', this one among them, must be running within "
-                f"{timeout_s:g} s. Received: {', '.join(addresses) or 'none'}; this is {own}."
-            )
-        time.sleep(min(1.0, timeout_s / 10))
-
-
-def _environment(name: str) -> str:
-    if not os.environ.get(name):
-        raise ValueError(f"{name} must be set in the environment of a worker. Received: nothing.")
-    return os.environ[name]
 
 
 def _checked(cluster: Cluster, source: str) -> Cluster:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from trainers.data import DataError, pixels
-from trainers.data.progress import with_progress
+from zoo.core.progress import with_progress
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
 from trainers.data.image_set import ImageSet, in_order, make_reader
-from trainers.data.progress import with_progress
+from zoo.core.progress import with_progress
 
 
 def load(

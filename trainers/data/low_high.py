@@ -14,8 +14,8 @@ from trainers.data.image_set import in_order, to_float
 from trainers.data.jitter import CROP, flip_and_turn, uniform
 from trainers.data.loading import check_sizes, folder_source, is_folder, read_sample
 from trainers.data.order import draw, is_training
-from trainers.data.progress import with_progress
 from trainers.data.ragged import Photos
+from zoo.core.progress import with_progress
 
 SCALES = (2, 4)
 

@@ -13,7 +13,7 @@ from trainers.data.image_set import make_reader
 from trainers.data.loading import check_sizes, folder_source, is_folder, load, read_sample
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.pair_set import PairSet
-from trainers.data.progress import with_progress
+from zoo.core.progress import with_progress
 
 SIDES = ("source", "target")
 

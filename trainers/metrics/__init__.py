@@ -4,6 +4,6 @@
 (`Evaluator`). Images come from `fakes`, their features from a network of `extractor`
 (`inception_v3`, `mobilenet_v2`). `scores` computes, with a file a metric: `kid`, `frechet` (FID),
 `inception_score`, `precision_recall` (with density and coverage), `ppl`, `classifier` (class
-accuracy and balance), `nearest_images`. Features lie in files (`feature_file`), those of real
-images in a `cache`; `rows` and `neighbours` read them a block at a time.
+accuracy and balance), `nearest_images`. Features are arrays mapped from files, those of
+real images in a `cache`; `rows` and `neighbours` read them a block at a time.
 """

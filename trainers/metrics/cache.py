@@ -20,8 +20,7 @@ import numpy as np
 from trainers.metrics import classifier
 from trainers.metrics.classifier import Classifier
 from trainers.metrics.extractor import Features
-from trainers.metrics.feature_file import FeatureFile, FeatureWriter, is_intact
-from trainers.metrics.progress import with_progress
+from zoo.core.progress import with_progress
 
 
 def default_folder() -> pathlib.Path:
@@ -36,7 +35,7 @@ def cached(
     *,
     count: int,
     what: str,
-) -> FeatureFile:
+) -> np.ndarray:
     """The features of images, read from the cache or computed and written to it.
 
     Args:
@@ -47,20 +46,38 @@ def cached(
         what: what they are, likewise.
 
     Returns:
-        Their features, on disk.
+        Their features, float32 [N, d], mapped from the disk.
 
     Raises:
         ValueError: the folder cannot be written to.
     """
     path = pathlib.Path(folder or default_folder()) / f"{key(batches(), features)}.npy"
     if path.exists():
-        if is_intact(path):
-            return FeatureFile(path)
-        print(f"{path} is damaged: computing it anew.", file=sys.stderr)
-    with _unfinished(path) as unfinished, FeatureWriter(unfinished, features.dimension) as writer:
-        for seen in features.stream(with_progress(batches(), count, what)):
-            writer.append(seen.features)
-    return FeatureFile(path)
+        try:
+            return np.load(path, mmap_mode="r")
+        except (OSError, ValueError):
+            print(f"{path} is damaged: computing it again.", file=sys.stderr)
+    seen = features.stream(with_progress(batches(), count, what, len))
+    with _unfinished(path) as unfinished:
+        store(unfinished, (one.features for one in seen), count, features.dimension)
+    return np.load(path, mmap_mode="r")
+
+
+def store(
+    path: pathlib.Path, blocks: Iterable[np.ndarray], count: int, dimension: int
+) -> np.ndarray:
+    """Writes features, float [n, d] at a time and at most `count` of them, to a .npy file.
+
+    Returns:
+        Those that came, float32 [N, d], mapped from the disk.
+    """
+    features = np.lib.format.open_memmap(path, "w+", np.float32, (count, dimension))
+    end = 0
+    for block in blocks:
+        start, end = end, end + len(block)
+        features[start:end] = block
+    features.flush()
+    return features[:end]
 
 
 def cached_classifier(
@@ -88,7 +105,7 @@ def cached_classifier(
         try:
             return Classifier(batches(), labels, num_classes, weights=path)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            print(f"{path} is damaged: fitting it anew.", file=sys.stderr)
+            print(f"{path} is damaged: fitting it again.", file=sys.stderr)
     print(f"fitting a classifier to {count:,} training images", file=sys.stderr)
     with _unfinished(path) as unfinished:
         fitted = Classifier(batches(), labels, num_classes)

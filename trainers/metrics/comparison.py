@@ -1,6 +1,5 @@
 """Compares images with real ones: `evaluate` once, an `Evaluator` again and again."""
 
-import contextlib
 import datetime
 import os
 import pathlib
@@ -16,17 +15,16 @@ import tensorflow as tf
 from trainers import data
 from trainers.data import ImageSet
 from trainers.metrics import catalogue
-from trainers.metrics.cache import cached, cached_classifier
+from trainers.metrics.cache import cached, cached_classifier, store
 from trainers.metrics.catalogue import METRICS, needed
 from trainers.metrics.extractor import Features
 from trainers.metrics.fakes import BATCH, Batches, Fakes
-from trainers.metrics.feature_file import FeatureFile, FeatureWriter
 from trainers.metrics.frechet import Moments
 from trainers.metrics.inception_score import InceptionScore
-from trainers.metrics.progress import with_progress
 from trainers.metrics.rows import blocks
 from trainers.metrics.scores import Measured, score
 from trainers.workdir import own_version
+from zoo.core.progress import with_progress
 
 CLASSIFIER_IMAGES = 60_000  # training images that the classifier is fitted to, at most
 
@@ -161,33 +159,34 @@ class Evaluator:
             return {"count": fakes.count}  # the others make images of their own
 
         def batches() -> Iterator[np.ndarray]:
-            for images in with_progress(fakes.batches, fakes.count, "fake images"):
+            for images in with_progress(fakes.batches, fakes.count, "fake images", len):
                 if classes is not None:
                     classes.append(self._parts["classifier"].predict([images]))
                 yield images
 
-        count = 0
-        with contextlib.ExitStack() as stack:
-            writer = (
-                stack.enter_context(FeatureWriter(path, self.features.dimension)) if keep else None
-            )
+        def features() -> Iterator[np.ndarray]:
             for seen in self.features.stream(batches()):
-                count += len(seen.features)
                 if moments:
                     moments.update(seen.features)
                 if inception:
                     inception.update(seen.probabilities)
-                if writer:
-                    writer.append(seen.features)
+                yield seen.features
+
+        fake = None
+        if keep:
+            fake = store(path, features(), fakes.count, self.features.dimension)
+            count = len(fake)
+        else:
+            count = sum(map(len, features()))
         return {
             "count": count,
-            "fake": FeatureFile(path) if keep else None,
+            "fake": fake,
             "fake_moments": moments,
             "fake_classes": None if classes is None else np.concatenate(classes),
             "inception": inception,
         }
 
-    def _features_of(self, images: ImageSet, count: int, folder) -> FeatureFile:
+    def _features_of(self, images: ImageSet, count: int, folder) -> np.ndarray:
         batches = image_batches(images, count)
         return cached(
             lambda: batches, self.features, folder, count=count, what=f"{images.split} images"
@@ -316,7 +315,7 @@ def versions() -> dict[str, str | None]:
     }
 
 
-def _moments(features: FeatureFile) -> Moments:
+def _moments(features: np.ndarray) -> Moments:
     moments = Moments(features.shape[1])
     for _, block in blocks(features):
         moments.update(block)

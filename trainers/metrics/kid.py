@@ -27,7 +27,7 @@ def kid(real: Any, fake: Any, *, chunk: int = rows.BLOCK) -> float:
     """The unbiased MMD^2 over all the given features, in float64.
 
     Args:
-        real: features [m, d], m >= 2: an array, or a file that is read in blocks.
+        real: features [m, d], m >= 2.
         fake: features [n, d], n >= 2.
         chunk: rows and columns of the kernel matrix held at a time; changes memory, not the result.
 

@@ -31,7 +31,7 @@ def precision_recall(
     """All four at once: they share their distances.
 
     Args:
-        real: features [m, d], m > k: an array, or a file that is read in blocks.
+        real: features [m, d], m > k.
         fake: features [n, d], n > k.
         k: the neighbour that sets the radius of a ball.
         chunk: rows and columns of the distance matrix held at a time.

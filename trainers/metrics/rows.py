@@ -1,8 +1,8 @@
-"""Features as rows, whether an array or a file: checked, and read a block at a time.
+"""Features as rows, checked and read a block at a time.
 
-The metrics that compare every pair of images take anything that has `shape` and whose slices turn
-into arrays: a numpy array, or a `feature_file.FeatureFile` that stays on disk. They hold a block of
-rows, a block of pairs and a few numbers a row, so their memory does not grow with d times N.
+The metrics that compare every pair of images take arrays, which may be mapped from a file. They
+hold a block of rows, a block of pairs and a few numbers a row, so their memory does not grow with
+d times N.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def check(features: Any, name: str, at_least: int = 2) -> None:
     """Refuses features that are not finite numbers [N, d] with enough rows.
 
     Args:
-        features: array or file of features.
+        features: array.
         name: "real", "fake": whose they are, for the message.
         at_least: fewest rows that the metric can do with.
 

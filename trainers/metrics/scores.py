@@ -13,7 +13,6 @@ from trainers.metrics import neighbours, ppl
 from trainers.metrics.classifier import DESCRIPTION, Classifier, accuracy, class_balance
 from trainers.metrics.extractor import Features
 from trainers.metrics.fakes import BATCH, Batches, Fakes, pick
-from trainers.metrics.feature_file import FeatureFile
 from trainers.metrics.frechet import Moments, frechet_distance
 from trainers.metrics.inception_score import SPLITS, InceptionScore
 from trainers.metrics.kid import kid, kid_standard_error
@@ -52,15 +51,15 @@ class Measured:
     features: Features
     fakes: Fakes
     count: int
-    fake: FeatureFile | None = None
+    fake: np.ndarray | None = None
     fake_moments: Moments | None = None
     fake_classes: np.ndarray | None = None
     inception: InceptionScore | None = None
-    real: FeatureFile | None = None
+    real: np.ndarray | None = None
     real_moments: Moments | None = None
     real_labels: np.ndarray | None = None
     real_classes: np.ndarray | None = None
-    training: FeatureFile | None = None
+    training: np.ndarray | None = None
     training_images: Batches | None = None
     classifier: Classifier | None = None
     num_classes: int | None = None
@@ -167,9 +166,8 @@ def _nearest(m: Measured) -> dict[str, Any]:
 
 def _picture(m: Measured, closest: np.ndarray) -> np.ndarray:
     """A row for each of these fakes: it on the left, its nearest training images on the right."""
-    rows = np.concatenate([np.asarray(m.fake[int(i) : int(i) + 1]) for i in closest])
     columns = min(PICTURE_COLUMNS, len(m.training))
-    _, indices = neighbours.nearest(rows, m.training, columns)
+    _, indices = neighbours.nearest(m.fake[closest], m.training, columns)
     left = image_io.grid(pick(m.fakes.batches, closest), columns=1)
     right = image_io.grid(pick(m.training_images, indices.ravel()), columns=columns)
     gap = np.full([len(left), left.shape[1] // 4, left.shape[2]], 255, np.uint8)

@@ -12,8 +12,8 @@ from trainers.metrics import likeness
 from trainers.metrics.comparison import check_unseen, versions
 from trainers.metrics.extractor import Features
 from trainers.metrics.kid import kid
-from trainers.metrics.progress import with_progress
 from zoo.core.image_to_image import ImageToImage
+from zoo.core.progress import with_progress
 from zoo.pictures.images import like
 
 BATCH = 16
@@ -110,7 +110,9 @@ def measure(
     made: dict[str, list[np.ndarray]] = {name: [] for name in makers}
     features = Features()
     seen_targets = []
-    for sources, targets in with_progress(_pairs(held_out, count), count, "held-out pairs"):
+    for sources, targets in with_progress(
+        _pairs(held_out, count), count, "held-out pairs", lambda pair: len(pair[0])
+    ):
         seen_targets.append(features([targets]))
         for name, make in makers.items():
             images = make(sources)
@@ -166,7 +168,7 @@ def measure_unpaired(
     ):
         chunks = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
         made, returned = [], []
-        for chunk in with_progress(chunks, len(images), direction):
+        for chunk in with_progress(chunks, len(images), direction, len):
             made.append(gan.translate(chunk, direction))
             returned.append(gan.translate(made[-1], opposite))
         real = features([wanted])

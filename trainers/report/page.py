@@ -1,18 +1,20 @@
-"""The report as one HTML page. Whatever comes from a file is escaped."""
+"""The report as one HTML page: what `page.html` is given to show."""
 
 import base64
 import datetime
 import hashlib
 import json
+import pathlib
 import statistics
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
-from trainers.report.charts import Chart, Series, figure, short
+from markupsafe import Markup
+
+from trainers.journal import readable
+from trainers.report.charts import TEMPLATES, Chart, Series, figure, short
 from trainers.report.diagnosis import ALIKE, Warning, better
-from trainers.report.grids import Pictures, Still
-from trainers.report.look import SCRIPT, STYLE
+from trainers.report.grids import Pictures
 from trainers.report.reading import Left, Record, number
 
 # Those that are known, in the order in which they are drawn.
@@ -28,6 +30,15 @@ FAMILIAR = {
     "resolution": "Resolution while growing",
 }
 NOT_DRAWN = {"step", "kimg", "time", "images_per_second"}
+STATES = {
+    "finished": "finished",
+    "interrupted": "interrupted",
+    "diverged": "stopped: it diverged",
+    "data_failed": "stopped: the data could not be read",
+    "worker_lost": "stopped: a worker was lost",
+    "checkpoint_failed": "stopped: a checkpoint could not be written",
+}
+RECORDS = ("data", "versions")  # of about.json, each with a table of its own
 SMALL = 400  # pixels of a grid that is shown enlarged, hard-edged
 LAST_EVENTS = 30
 
@@ -41,32 +52,31 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         found: Warnings, the gravest first.
         workdir: Shown as the run's place.
     """
-    name = str(left.config.get("preset") or "A training run")
-    main = "".join(
-        [
-            _header(left, name, workdir),
-            _verdict(left, found),
-            _tiles(left),
-            _samples(pictures),
-            _charts(left),
-            _facts(left, pictures),
-        ]
-    )
-    made = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(STYLE)}'; "
-        f"script-src '{_hash(SCRIPT)}'; base-uri 'none'; form-action 'none'"
-    )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<link rel="icon" href="data:,">\n'
-        f"<title>{escape(name)}: training report</title>\n<style>{STYLE}</style>\n</head>\n"
-        f"<body>\n<main>{main}</main>\n"
-        f"<footer><p>Written {made}. To write it anew: "
-        f"<code>python -m trainers.report --run={escape(workdir)}</code></p></footer>\n"
-        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    folder = pathlib.Path(__file__).parent
+    style, script = ((folder / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    alike = left.samples[-1].get("duplicates") if left.samples else None
+    about = left.about
+    data, versions = (about[k] if isinstance(about.get(k), dict) else {} for k in RECORDS)
+    return TEMPLATES.get_template("page.html").render(
+        name=str(left.config.get("preset") or "A training run"),
+        left=left,
+        pictures=pictures,
+        enlarged=SMALL,
+        found=found,
+        alike=alike is not None and alike >= ALIKE,
+        workdir=workdir,
+        state=STATES.get(str(left.events[-1].get("event")) if left.events else "", "not finished"),
+        tiles=_tiles(left),
+        data=data,
+        versions=versions,
+        machine={k: v for k, v in about.items() if k not in RECORDS},
+        last_events=LAST_EVENTS,
+        made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        style=Markup(style),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; "
+        f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
+        **_charts(left),
     )
 
 
@@ -82,59 +92,11 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-# ---- the top
+# ---- the run in figures
 
 
-def _header(left: Left, name: str, workdir: str) -> str:
-    dataset = left.config.get("dataset")
-    on = f" on {escape(str(dataset))}" if dataset else ""
-    state = {
-        "finished": "finished",
-        "interrupted": "interrupted",
-        "diverged": "stopped: it diverged",
-        "data_failed": "stopped: the data could not be read",
-        "worker_lost": "stopped: a worker was lost",
-        "checkpoint_failed": "stopped: a checkpoint could not be written",
-    }.get(str(left.events[-1].get("event")) if left.events else "", "not finished")
-    return (
-        f"<header><h1>{escape(name)}{on}</h1>"
-        f'<p class="soft">Training run in <code>{escape(workdir)}</code>, {state}. '
-        "G is its generator, D its discriminator.</p></header>"
-    )
-
-
-def _verdict(left: Left, found: Sequence[Warning]) -> str:
-    gaps = "".join(f'<p class="note">{escape(gap)}</p>' for gap in left.gaps)
-    if not found:
-        if not left.history:
-            tone, title, seen = "", "Too early to say", "There are no losses to judge by yet."
-        else:
-            tone, title = " good", "No known illness"
-            seen = (
-                "No sign of collapse, of D or G winning outright, of divergence, of nothing being "
-                f"learned, of ADA at its limit or of a score that got worse. {_young(left.samples)}"
-            )
-        return f'<section class="verdict{tone}"><h2>{title}</h2><p>{seen}</p>{gaps}</section>'
-    count = "One warning" if len(found) == 1 else f"{len(found)} warnings"
-    cards = "".join(
-        f'<section class="card warning"><h3>{escape(w.title)}</h3><dl><dt>What was seen</dt>'
-        f"<dd>{escape(w.evidence)}</dd><dt>What to try</dt><dd>{escape(w.try_this)}</dd></dl>"
-        "</section>"
-        for w in found
-    )
-    titles = escape("; ".join(w.title for w in found))
-    return f'<section class="verdict bad"><h2>{count}</h2><p>{titles}.</p>{gaps}</section>{cards}'
-
-
-def _young(samples: Sequence[Record]) -> str:
-    """What a newcomer may wonder at in the first grids."""
-    alike = samples[-1].get("duplicates") if samples else None
-    if alike is None or alike < ALIKE:
-        return ""
-    return "The samples still look alike, as every network's do in its first thousands of images."
-
-
-def _tiles(left: Left) -> str:
+def _tiles(left: Left) -> list[tuple[str, str]]:
+    """(value, label) of each."""
     tiles = []
     steps, total = last_step(left), number(left.config.get("steps"))
     tiles.append((f"{steps:,}", f"of {total:,.0f} steps" if total else "steps"))
@@ -146,7 +108,7 @@ def _tiles(left: Left) -> str:
         tiles.append((short(statistics.median(speeds)), "images/s, median"))
     seconds = _training_seconds(left.history)
     if seconds:
-        tiles.append((_duration(seconds), "of training"))
+        tiles.append((readable(seconds), "of training"))
     best = left.best or {}
     if number(best.get("value")) is not None:
         place = f" at step {best['step']:,}" if isinstance(best.get("step"), int) else ""
@@ -154,11 +116,7 @@ def _tiles(left: Left) -> str:
         if name == "kid":
             score, name = 1000 * score, "KID x 1000"
         tiles.append((f"{score:.4g}", f"best {name}{place}"))
-    cells = "".join(
-        f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
-        for value, label in tiles
-    )
-    return f'<section class="tiles" aria-label="The run in figures">{cells}</section>'
+    return tiles
 
 
 def _training_seconds(history: Sequence[Record]) -> float:
@@ -173,68 +131,10 @@ def _training_seconds(history: Sequence[Record]) -> float:
     return seconds
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-# ---- the samples
-
-
-def _samples(pictures: Pictures) -> str:
-    stills = pictures.stills
-    if not stills:
-        return '<h2>Samples</h2><p class="none">No sample grid yet.</p>'
-    last = stills[-1]
-    view = (
-        f'<figure class="card picture{_enlarged(last)}"><figcaption><h3>Step by step</h3>'
-        f'<span class="step">step <span id="view-step">{last.step:,}</span></span></figcaption>'
-        f'<img id="view" {_source(last)}>'
-        '<div class="slider" hidden><input type="range" min="0" '
-        f'max="{len(stills) - 1}" value="{len(stills) - 1}" aria-label="Which sample grid"></div>'
-        "</figure>"
-    )
-    film = ""
-    if pictures.animation:
-        film = (
-            f'<figure class="card picture{_enlarged(last)}"><figcaption><h3>As a film</h3>'
-            f'<span class="step">step {stills[0].step:,} to {last.step:,}</span></figcaption>'
-            '<picture><source media="(prefers-reduced-motion: reduce)" '
-            f'srcset="{last.uri}"><img src="{pictures.animation}" width="{last.width}" '
-            f'height="{last.height}" alt="Animation of {len(stills)} sample grids from step '
-            f'{stills[0].step:,} to step {last.step:,}"></picture></figure>'
-        )
-    strip = "".join(
-        f'<figure><img {_source(still)} data-step="{still.step:,}"><figcaption class="step">'
-        f"step {still.step:,}</figcaption></figure>"
-        for still in stills
-    )
-    of = f" ({len(stills)} of {pictures.total} grids)" if pictures.total > len(stills) else ""
-    return (
-        "<h2>Samples over time</h2>"
-        '<p class="soft">The same 64 latents at every step, drawn by the averaged generator'
-        f'{of}.</p><div class="two">{view}{film}</div>'
-        f'<div class="strip" tabindex="0" role="group" aria-label="All sample grids">{strip}</div>'
-    )
-
-
-def _source(still: Still) -> str:
-    return (
-        f'src="{still.uri}" width="{still.width}" height="{still.height}" '
-        f'alt="Grid of generated images at step {still.step:,}"'
-    )
-
-
-def _enlarged(still: Still) -> str:
-    return " small" if max(still.width, still.height) <= SMALL else ""
-
-
 # ---- the charts
 
 
-def _charts(left: Left) -> str:
+def _charts(left: Left) -> dict[str, Any]:
     end = last_step(left)
     marks = [
         (int(step), str(event["event"]).replace("_", " "))
@@ -243,24 +143,14 @@ def _charts(left: Left) -> str:
         and 0 <= step <= end
         and event.get("event") not in ("started", "finished", None)
     ]
-    figures = [figure(chart, end, marks) for chart in _history_charts(left.history)]
-    figures[3:3] = [figure(chart, end, marks) for chart in _sample_charts(left.samples)]
-    scores = [figure(chart, end, marks) for chart in _metric_charts(left.metrics)]
-    evaluated = ""
-    if scores:
-        evaluated = (
-            f'<h2>Metrics</h2><p class="soft">{escape(_conditions(left.metrics[-1]))}</p>'
-            f'<div class="charts">{"".join(scores)}</div>'
-        )
-    dashed = (
-        '<p class="soft">Dashed lines mark where the run stopped or was resumed.</p>'
-        if marks
-        else ""
-    )
-    return (
-        f'<h2>Training in figures</h2>{dashed}<div class="charts">{"".join(figures)}</div>'
-        f"{evaluated}"
-    )
+    charts = _history_charts(left.history)
+    charts[3:3] = _sample_charts(left.samples)
+    return {
+        "figures": [figure(chart, end, marks) for chart in charts],
+        "scores": [figure(chart, end, marks) for chart in _metric_charts(left.metrics)],
+        "conditions": _conditions(left.metrics[-1]) if left.metrics else "",
+        "marked": bool(marks),
+    }
 
 
 def _history_charts(history: Sequence[Record]) -> list[Chart]:
@@ -390,35 +280,6 @@ def _wide(history: Sequence[Record], names: Iterable[str]) -> bool:
 # ---- the record
 
 
-def _facts(left: Left, pictures: Pictures) -> str:
-    about = left.about
-    data = about.get("data") if isinstance(about.get("data"), dict) else {}
-    versions = about.get("versions") if isinstance(about.get("versions"), dict) else {}
-    machine = {k: v for k, v in about.items() if k not in ("data", "versions")}
-    unreadable = (
-        f'<p class="note">Not readable as images: {escape(", ".join(pictures.unreadable))}.</p>'
-        if pictures.unreadable
-        else ""
-    )
-    return (
-        '<h2>What it was made with</h2><div class="two"><div class="stack">'
-        f"{_table('Configuration', left.config)}</div>"
-        f'<div class="stack">{_table("Data", data)}{_table("Machine and networks", machine)}'
-        f"{_table('Versions', versions)}</div></div>{_events(left.events)}{unreadable}"
-    )
-
-
-def _table(title: str, values: Record) -> str:
-    rows = "".join(
-        f"<tr><th>{escape(str(key).replace('_', ' '))}</th><td>{escape(_plain(value))}</td></tr>"
-        for key, value in values.items()
-    )
-    body = f"<table>{rows}</table>" if rows else '<p class="none">Not recorded.</p>'
-    return (
-        f'<section class="card"><h3>{escape(title)}</h3><div class="table">{body}</div></section>'
-    )
-
-
 def _plain(value: Any) -> str:
     """A value of a file as a person writes it."""
     if value is None:
@@ -439,25 +300,12 @@ def _plain(value: Any) -> str:
     return json.dumps(value)
 
 
-def _events(events: Sequence[Record]) -> str:
-    if not events:
-        return ""
-    rows = "".join(
-        f"<tr><td>{escape(_plain(e.get('step')))}</td><td>{escape(_clock(e.get('time')))}</td>"
-        f"<td>{escape(str(e.get('event', '')).replace('_', ' '))}</td>"
-        f"<td>{escape(str(e.get('message') or ''))}</td></tr>"
-        for e in events[-LAST_EVENTS:]
-    )
-    more = f" (the last {LAST_EVENTS} of {len(events)})" if len(events) > LAST_EVENTS else ""
-    return (
-        f'<h2>What happened{more}</h2><section class="card table"><table><tr><th>Step</th>'
-        f"<th>Time</th><th>Event</th><th>Message</th></tr>{rows}</table></section>"
-    )
-
-
 def _clock(seconds: Any) -> str:
     try:
         moment = datetime.datetime.fromtimestamp(float(seconds), datetime.UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return ""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+TEMPLATES.filters |= {"plain": _plain, "clock": _clock}

@@ -1,5 +1,6 @@
 """The ready files: each by its own schema or parser."""
 
+import copy
 import json
 import os
 import pathlib
@@ -9,53 +10,17 @@ import shutil
 import subprocess
 import sys
 
-import kubeflow.training
-import kubernetes.client
+import kubernetes_validate
 import pytest
 import yaml
 from absl import flags
+from kubeflow_trainer_api.models import JobsetV1alpha2JobSet
 
 import trainers.cluster
 from trainers import __main__ as command
 from trainers import cluster
 
 FOLDER = pathlib.Path(trainers.cluster.__file__).parent
-PRIMITIVES = {"str": str, "int": int, "bool": bool, "float": float}
-
-
-def check(value: object, kind: str, where: str) -> None:
-    """Raises unless `value` is a `kind` of Kubernetes' or Kubeflow's own API models.
-
-    Their classes know the fields, the types and what must be there; what they do not know is an
-    error here, as it is to the server when it is strict.
-    """
-    if kind in PRIMITIVES:
-        assert type(value) is PRIMITIVES[kind], f"{where} must be {kind}: {value!r}"
-    elif match := re.fullmatch(r"list\[(.*)\]", kind):
-        assert isinstance(value, list), f"{where} must be a list"
-        for i, item in enumerate(value):
-            check(item, match[1], f"{where}[{i}]")
-    elif match := re.fullmatch(r"dict\(str, (.*)\)", kind):
-        assert isinstance(value, dict), f"{where} must be a mapping"
-        for key, item in value.items():
-            check(item, match[1], f"{where}.{key}")
-    elif kind != "object":
-        model = getattr(kubernetes.client, kind, None) or getattr(kubeflow.training, kind)
-        names = {field: name for name, field in model.attribute_map.items()}
-        unknown = set(value) - set(names)
-        assert not unknown, f"{where} ({kind}) has no {', '.join(sorted(unknown))}"
-        for field, item in value.items():
-            check(item, model.openapi_types[names[field]], f"{where}.{field}")
-        model(**{names[field]: item for field, item in value.items()})  # raises for what is missing
-
-
-MODELS = {
-    "TFJob": "KubeflowOrgV1TFJob",
-    "Job": "V1Job",
-    "ServiceAccount": "V1ServiceAccount",
-    "Role": "V1Role",
-    "RoleBinding": "V1RoleBinding",
-}
 
 
 def test_the_readme_names_every_file():
@@ -68,53 +33,97 @@ def documents(name: str) -> list[dict]:
     return list(yaml.safe_load_all((FOLDER / name).read_text()))
 
 
-@pytest.mark.parametrize("name", ["kubeflow_tfjob.yaml", "kubernetes_job.yaml"])
+MANIFESTS = ("kubernetes_job.yaml", "kubernetes_jobset.yaml")
+
+
+def check(document: dict) -> None:
+    """Raises unless Kubernetes' own schema allows it; a JobSet must fit its models, its jobs that.
+
+    The models ignore fields that they do not know, so they must give back what they were given.
+    """
+    if document["kind"] != "JobSet":
+        return kubernetes_validate.validate(document, "1.31", strict=True)
+    document = copy.deepcopy(document)
+    for job in document["spec"]["replicatedJobs"]:
+        template, job["template"] = job["template"], {}
+        metadata = {"name": job["name"]}
+        check({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, **template})
+    jobset = JobsetV1alpha2JobSet.model_validate(document)
+    assert jobset.model_dump(by_alias=True, exclude_none=True, mode="json") == document
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
 def test_manifests_fit_their_schemas(name):
     for document in documents(name):
-        check(document, MODELS[document["kind"]], document["kind"])
+        check(document)
 
 
+@pytest.mark.parametrize("name", MANIFESTS)
 @pytest.mark.parametrize(
-    ("change", "message"),
+    "change",
     [
-        (lambda job: job["spec"].update(paralelism=2), "no paralelism"),
-        (lambda job: job["spec"].update(completions="2"), "completions must be int"),
-        (lambda job: job["spec"].pop("template"), "template"),
+        lambda job: job.update(paralelism=2),
+        lambda job: job.update(completions="2"),
+        lambda job: job.pop("template"),
     ],
 )
-def test_the_schema_check_finds_mistakes(change, message):
-    job = documents("kubernetes_job.yaml")[-1]
-    change(job)
-    with pytest.raises((AssertionError, ValueError), match=message):
-        check(job, "V1Job", "Job")
+def test_the_schema_check_finds_mistakes(name, change):
+    *_, document = documents(name)
+    change(job_of(document))
+    with pytest.raises((AssertionError, ValueError, kubernetes_validate.ValidationError)):
+        check(document)
+
+
+def test_the_schema_check_finds_mistakes_of_a_jobset():
+    (document,) = documents("kubernetes_jobset.yaml")
+    document["spec"]["failurePolicy"]["maxRestart"] = 3
+    with pytest.raises(AssertionError):
+        check(document)
+
+
+def job_of(document: dict) -> dict:
+    """The spec of the job in a manifest."""
+    spec = document["spec"]
+    return spec["replicatedJobs"][0]["template"]["spec"] if "replicatedJobs" in spec else spec
 
 
 def container(name: str) -> tuple[dict, dict]:
     """(pod spec, its container) of a manifest's job."""
-    spec = documents(name)[-1]["spec"]
-    template = (
-        spec["template"] if "template" in spec else spec["tfReplicaSpecs"]["Worker"]["template"]
-    )
-    return template["spec"], template["spec"]["containers"][0]
+    pod = job_of(documents(name)[-1])["template"]["spec"]
+    return pod, pod["containers"][0]
 
 
-def test_the_tfjob_is_what_the_operator_looks_for():
-    pod, trainer = container("kubeflow_tfjob.yaml")
-    assert trainer["name"] == "tensorflow"
-    assert trainer["ports"] == [{"name": "tfjob-port", "containerPort": 2222}]
-    assert pod["terminationGracePeriodSeconds"] == 120
-
-
-def test_the_job_tells_what_the_workers_read():
-    pod, trainer = container("kubernetes_job.yaml")
-    *_, job = documents("kubernetes_job.yaml")
+@pytest.mark.parametrize("name", MANIFESTS)
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_workers_find_each_other_by_name(name, index, monkeypatch):
+    """TF_CONFIG names the pods as Kubernetes does, once it has put in the pod's index."""
+    *others, document = documents(name)
+    pod, trainer = container(name)
+    job = job_of(document)
     environment = {variable["name"]: variable for variable in trainer["env"]}
-    assert set(environment) == {"GAN_ZOO_PODS", "GAN_ZOO_WORKERS", "POD_IP", "POD_NAMESPACE"}
-    workers = int(environment["GAN_ZOO_WORKERS"]["value"])
-    assert job["spec"]["completions"] == job["spec"]["parallelism"] == workers
-    assert environment["GAN_ZOO_PODS"]["value"] == f"job-name={job['metadata']['name']}"
-    assert trainer["ports"][0]["containerPort"] == cluster.members.KUBERNETES_PORT
-    assert pod["serviceAccountName"] == documents("kubernetes_job.yaml")[0]["metadata"]["name"]
+    path = environment["WORKER"]["valueFrom"]["fieldRef"]["fieldPath"]
+    assert path == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
+    assert list(environment) == ["WORKER", "TF_CONFIG"]  # what comes first can be put in
+    monkeypatch.setenv(
+        "TF_CONFIG", environment["TF_CONFIG"]["value"].replace("$(WORKER)", f"{index}")
+    )
+    name_of_job, subdomain = document["metadata"]["name"], pod.get("subdomain")
+    if document["kind"] == "JobSet":  # <jobset>-<replicated job>-<its index>-<pod's index>
+        name_of_job += f"-{document['spec']['replicatedJobs'][0]['name']}-0"
+        subdomain = document["spec"]["network"]["subdomain"]
+    else:
+        (service,) = others
+        assert service["metadata"]["name"] == subdomain
+        assert service["spec"]["clusterIP"] == "None"
+        assert service["spec"]["selector"] == {"job-name": name_of_job}
+    found = cluster.find_cluster()
+    port = trainer["ports"][0]["containerPort"]
+    workers = job["completions"]
+    assert job["completionMode"] == "Indexed"
+    assert job["parallelism"] == workers
+    assert found.addresses == tuple(f"{name_of_job}-{i}.{subdomain}:{port}" for i in range(workers))
+    assert found.index == index
+    assert pod["terminationGracePeriodSeconds"] == 120
 
 
 @pytest.fixture
@@ -149,7 +158,7 @@ def test_plain_hosts(stubs, monkeypatch):
         ["sh", FOLDER / "tf_config.sh", "1", *addresses], capture_output=True, text=True, check=True
     )
     monkeypatch.setenv("TF_CONFIG", result.stdout.strip())
-    assert cluster.find_cluster(1) == cluster.Cluster(tuple(addresses), 1)
+    assert cluster.find_cluster() == cluster.Cluster(tuple(addresses), 1)
     check_command(stubs()[0])
 
 
@@ -217,7 +226,7 @@ def check_command(words: list[str]) -> None:
     assert values.strategy == "multi_worker"
 
 
-@pytest.mark.parametrize("name", ["kubeflow_tfjob.yaml", "kubernetes_job.yaml"])
+@pytest.mark.parametrize("name", MANIFESTS)
 def test_the_manifests_commands(name):
     _, trainer = container(name)
     check_command(trainer["command"])

@@ -1,12 +1,10 @@
-"""The cluster as the environment describes it: TF_CONFIG, Slurm, Kubernetes."""
+"""The cluster as the environment describes it: TF_CONFIG, Slurm."""
 
 import json
-import types
 
 import pytest
 
 from trainers import cluster
-from trainers.cluster import members
 
 VARIABLES = (
     "TF_CONFIG",
@@ -17,10 +15,6 @@ VARIABLES = (
     "SLURM_STEP_NUM_TASKS",
     "SLURM_STEP_NODELIST",
     "SLURM_STEP_TASKS_PER_NODE",
-    "GAN_ZOO_PODS",
-    "GAN_ZOO_WORKERS",
-    "POD_IP",
-    "POD_NAMESPACE",
     "CUDA_VISIBLE_DEVICES",
 )
 
@@ -48,12 +42,12 @@ TWO = {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}
 def test_nothing_is_described(environment):
     assert not cluster.describes_several()
     with pytest.raises(ValueError, match="must be told of its workers: set TF_CONFIG"):
-        cluster.find_cluster(1)
+        cluster.find_cluster()
 
 
 def test_tf_config(environment):
     environment(TF_CONFIG=tf_config(TWO, "worker", 1))
-    found = cluster.find_cluster(1)
+    found = cluster.find_cluster()
     assert found == cluster.Cluster(("10.0.0.1:2222", "10.0.0.2:2222"), 1)
     assert found.name(0) == "worker 0 at 10.0.0.1:2222"
     assert cluster.describes_several()
@@ -63,7 +57,7 @@ def test_tf_config(environment):
 def test_a_chief_is_the_first_worker(environment, task, expected):
     jobs = {"worker": ["w:1"], "chief": ["c:1"]}
     environment(TF_CONFIG=tf_config(jobs, task, 0))
-    assert cluster.find_cluster(1) == cluster.Cluster(("c:1", "w:1"), expected)
+    assert cluster.find_cluster() == cluster.Cluster(("c:1", "w:1"), expected)
 
 
 def test_one_worker_is_not_several(environment):
@@ -87,7 +81,7 @@ def test_one_worker_is_not_several(environment):
 def test_a_bad_tf_config(environment, value, message):
     environment(TF_CONFIG=value)
     with pytest.raises(ValueError, match=message):
-        cluster.find_cluster(1)
+        cluster.find_cluster()
 
 
 def slurm(host: str, local: int, rank: int, nodes: str, tasks: str, count: int) -> dict[str, str]:
@@ -106,12 +100,12 @@ def slurm(host: str, local: int, rank: int, nodes: str, tasks: str, count: int) 
 def test_slurm(environment):
     environment(**slurm("n2", 0, 1, "n[1-2]", "1(x2)", 2))
     assert cluster.describes_several()
-    assert cluster.find_cluster(1) == cluster.Cluster(("n1:23440", "n2:23440"), 1)
+    assert cluster.find_cluster() == cluster.Cluster(("n1:23440", "n2:23440"), 1)
 
 
 def test_slurm_with_two_tasks_on_each_host(environment):
     environment(**slurm("n2", 1, 3, "n[1-2]", "2(x2)", 4))
-    found = cluster.find_cluster(1)
+    found = cluster.find_cluster()
     assert found.addresses == ("n1:23440", "n1:23441", "n2:23440", "n2:23441")
     assert found.index == 3
 
@@ -120,7 +114,7 @@ def test_slurm_with_two_tasks_on_each_host(environment):
 def test_a_slurm_task_knows_its_own_host_whatever_its_rank(environment, host, rank):
     """Slurm counts n1, n2, n10; TensorFlow's resolver sorts them as n1, n10, n2."""
     environment(**slurm(host, 0, rank, "n[1-2,10]", "1(x3)", 3))
-    found = cluster.find_cluster(1)
+    found = cluster.find_cluster()
     assert found.addresses[found.index] == f"{host}:23440"
     assert sorted(found.addresses) == ["n10:23440", "n1:23440", "n2:23440"]
 
@@ -129,7 +123,7 @@ def test_slurm_leaves_the_gpus_as_they_are(environment, monkeypatch):
     import os
 
     environment(CUDA_VISIBLE_DEVICES="3", **slurm("n1", 0, 0, "n[1-2]", "1(x2)", 2))
-    cluster.find_cluster(1)
+    cluster.find_cluster()
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
 
 
@@ -138,59 +132,4 @@ def test_slurm_without_srun(environment):
     environment(SLURM_PROCID="0", SLURM_JOB_ID="1", SLURM_LOCALID="0", SLURMD_NODENAME="n1")
     assert not cluster.describes_several()
     with pytest.raises(ValueError, match="must be started with srun. Received: .*STEP_TASKS"):
-        cluster.find_cluster(1)
-
-
-class Api:
-    """Stands in for Kubernetes' CoreV1Api: pods appear one listing after the other."""
-
-    def __init__(self, listings: list[list[types.SimpleNamespace]]) -> None:
-        self.listings = listings
-        self.asked: list = []
-
-    def list_namespaced_pod(self, namespace, *, label_selector, field_selector):
-        self.asked.append((namespace, label_selector, field_selector))
-        pods = self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
-        return types.SimpleNamespace(items=list(pods))
-
-
-def pod(name: str, ip: str, deleted: bool = False) -> types.SimpleNamespace:
-    return types.SimpleNamespace(
-        metadata=types.SimpleNamespace(name=name, deletion_timestamp="now" if deleted else None),
-        status=types.SimpleNamespace(phase="Running", host_ip="192.168.0.1", pod_ip=ip),
-    )
-
-
-PODS = {
-    "GAN_ZOO_PODS": "job-name=gan-zoo",
-    "GAN_ZOO_WORKERS": "2",
-    "POD_IP": "10.1.0.7",
-    "POD_NAMESPACE": "art",
-}
-
-
-def test_kubernetes_waits_for_all_pods(environment, monkeypatch):
-    environment(**PODS)
-    both = [pod("gan-zoo-1-x", "10.1.0.7"), pod("gan-zoo-0-y", "10.1.0.9")]
-    leaving = pod("gan-zoo-0-a", "10.1.0.3", deleted=True)
-    api = Api([[both[0]], [both[0], leaving], [*both, leaving]])
-    client = members._PodsOfOurNamespace("art", api)
-    found = members._from_kubernetes(client, timeout_s=5)
-    assert found == cluster.Cluster(("10.1.0.9:2222", "10.1.0.7:2222"), 1)
-    assert set(api.asked) == {("art", "job-name=gan-zoo", "status.phase=Running")}
-
-
-def test_kubernetes_names_what_is_missing(environment):
-    environment(**PODS)
-    client = members._PodsOfOurNamespace("art", Api([[pod("gan-zoo-1-x", "10.1.0.7")]]))
-    with pytest.raises(
-        TimeoutError,
-        match="2 pods 'job-name=gan-zoo'.* within 0.3 s. Received: 10.1.0.7:2222; this is",
-    ):
-        members._from_kubernetes(client, timeout_s=0.3)
-
-
-def test_kubernetes_needs_its_variables(environment):
-    environment(GAN_ZOO_PODS="job-name=gan-zoo")
-    with pytest.raises(ValueError, match="POD_NAMESPACE must be set"):
-        cluster.find_cluster(1)
+        cluster.find_cluster()

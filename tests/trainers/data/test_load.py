@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from trainers import data
-from trainers.data import bundled, pixels, progress
+from trainers.data import bundled, pixels
 
 
 def test_the_sample_is_the_published_images(sample):
@@ -84,14 +84,6 @@ def test_room_for_an_enlarged_sample_is_asked_for_before_decoding(monkeypatch):
     with pytest.raises(data.DataError, match="full"):
         data.load("sample:fashion_mnist", resolution=1024, channels=3)
     assert taken == [10_000 * 1024**2 * 3]
-
-
-def test_long_decoding_tells_what_is_left(monkeypatch, capsys):
-    assert list(progress.with_progress("abc", 3)) == ["a", "b", "c"]
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "_EVERY_S", 0.0)
-    list(progress.with_progress("abc", 3))
-    assert "decoded 2 of 3 images, 0 s left" in capsys.readouterr().err
 
 
 def test_too_little_temporary_space():

@@ -13,7 +13,6 @@ from trainers import data
 from trainers.metrics import comparison
 from trainers.metrics.comparison import Evaluator
 from trainers.metrics.fakes import BATCH, from_folder, from_gan, from_preset, from_run, pick
-from trainers.metrics.progress import with_progress
 
 
 class FakeGAN:
@@ -118,16 +117,6 @@ def test_record_states_what_was_measured(features, capfd):
     assert len(record["network_sha256"]) == 64
     assert set(record["versions"]) == {"tensorflow", "keras", "numpy", "pillow", "gan-zoo"}
     assert capfd.readouterr().out == ""
-
-
-def test_what_takes_long_shows_progress(capfd):
-    batches = [np.zeros([20, 1, 1, 1], np.uint8)] * 2
-    assert len(list(with_progress(batches, 40, "fake images", every_s=0))) == 2
-    assert capfd.readouterr().err == (
-        "fake images: 20 of 40, 0 s left\nfake images: 40 of 40, 0 s left\n"
-    )
-    list(with_progress(batches, 40, "fake images"))
-    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("test_split")

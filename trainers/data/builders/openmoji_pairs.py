@@ -14,7 +14,7 @@ from trainers.data import DataError
 from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
 from trainers.data.builders.code_points import drawing
 from trainers.data.builders.packages import Package, npm_package, unpack_tar
-from trainers.data.progress import with_progress
+from zoo.core.progress import with_progress
 
 SIZE = 64
 _VERSION = "17.0.0"

@@ -14,7 +14,7 @@ from trainers.data import DataError
 from trainers.data.builders import cutting
 from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
 from trainers.data.builders.packages import Package, debian_package, unpack_deb
-from trainers.data.progress import with_progress
+from zoo.core.progress import with_progress
 
 SIZE = 96
 # Mean difference between neighbouring pixels in grey levels: sky has less.

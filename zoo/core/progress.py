@@ -1,0 +1,37 @@
+"""How long work is told: one bar on stderr, with an estimate of what is left."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from tqdm import tqdm
+
+T = TypeVar("T")
+
+DELAY_S = 5.0  # what takes less passes without a word
+LOG_EVERY_S = 10.0  # where stderr is a file or a pipe
+
+
+def with_progress(
+    items: Iterable[T], total: int, what: str = "images", size: Callable[[T], int] = lambda item: 1
+) -> Iterator[T]:
+    """Passes `items` on, and shows how many came.
+
+    Args:
+        items: What is worked on.
+        total: The sum of their sizes.
+        what: Their name, in the plural.
+        size: Of an item; each counts as one by default.
+    """
+    terminal = sys.stderr.isatty()
+    with tqdm(
+        total=total,
+        desc=what,
+        delay=DELAY_S,
+        mininterval=0.1 if terminal else LOG_EVERY_S,
+        leave=not terminal,
+        bar_format=None if terminal else "{desc}: {n_fmt} of {total_fmt}, {remaining} left",
+    ) as bar:
+        for item in items:
+            yield item
+            bar.update(size(item))
