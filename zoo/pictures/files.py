@@ -180,7 +180,7 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
             f"IN must be a picture, or a folder of pictures. Received: {source}, not there."
         )
     if source.resolve() == target.resolve():
-        raise ValueError(f"OUT must be another than IN. Received: {target}.")
+        raise ValueError(f"OUT must not be IN. Received: {target}.")
     if not source.is_dir():
         if target.suffix.lower() not in WRITTEN or target.is_dir():
             raise ValueError(
@@ -203,7 +203,7 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
         other = taken.setdefault(name.lower(), file)
         if other is not file:
             raise ValueError(
-                "The pictures of IN must be written under names of their own: rename one. "
+                "The pictures of IN must have different names in OUT: rename one. "
                 f"Received: {other.name} and {file.name}, both {name}."
             )
     return [(file, target / name) for file, name in zip(files, names, strict=True)]
@@ -281,7 +281,7 @@ def translate(
         print(f"Wrote {count} picture{'s' if count > 1 else ''} into {target.parent}")
     if failed:
         raise ValueError(
-            f"Nothing could be made of {failed} of {len(files)} pictures; they are named above."
+            f"{failed} of {len(files)} pictures could not be translated; they are named above."
         )
 
 
