@@ -1,15 +1,15 @@
 """Picture files in the graph: from the bytes of a PNG or JPEG to pixels, and back to a PNG.
 
-A file's size is looked up in its header and limited before anything is decoded. What is wrong is
-refused with INVALID_ARGUMENT and one line.
+A file's size is read from its header and checked before anything is decoded. Bad input is refused
+with INVALID_ARGUMENT and a one-line message.
 """
 
 import tensorflow as tf
 
 from zoo.pictures.images import luma
 
-# Of what a signature makes; 1920 x 1080 fits. Pix2Pix at the paper's widths takes 0.8 GiB for that
-# and 13 s on two CPU cores. Larger pictures go through `zoo.pictures.tiles`.
+# Limits of a signature's output. 1920 x 1080 fits: Pix2Pix at the paper's widths takes 0.8 GiB and
+# 13 s for it on two CPU cores. Larger pictures go through `zoo.pictures.tiles`.
 MAX_PIXELS = 2**21
 MAX_SIDE = 2**13
 
@@ -25,7 +25,7 @@ HEADER = 26
 
 
 def size_rule(scale: int) -> str:
-    """What the size of an image must be."""
+    """The rule for the size of an image."""
     made = f" once it is enlarged {scale} times" if scale > 1 else ""
     return (
         f"An image must have at most {MAX_PIXELS} pixels and {MAX_SIDE} a side{made}, "
@@ -45,22 +45,22 @@ def check_size(height: tf.Tensor, width: tf.Tensor, scale: int) -> tf.Operation:
 
 
 def check_rows(images: tf.Tensor) -> tf.Operation:
-    """An assertion that there is an image at all."""
+    """An assertion that there is at least one image."""
     n = tf.shape(images)[0]
     received = tf.strings.as_string(n)
     return _check(n >= 1, ["There must be at least one image. Received: ", received, "."])
 
 
 def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """One file, a string scalar -> its pixels, upright as a JPEG's EXIF orientation says.
+    """One file, a string scalar -> its pixels, turned upright by a JPEG's EXIF orientation.
 
-    Palettes, grey and CMYK become RGB; of 16 bits the upper 8 are taken, and of an animated PNG the
+    Palettes, grey and CMYK become RGB. 16-bit files keep their upper 8 bits, an animated PNG its
     first frame.
 
     Args:
         data: The bytes of a PNG or a JPEG.
         channels: 1, 3 or 4; 1 is grey, 4 has alpha.
-        scale: Of the model: the limit is on what comes out.
+        scale: The model's: the limits apply to its output.
 
     Returns:
         uint8 [H, W, channels]; alpha uint8 [H, W, 1]; bool scalar, whether the file has alpha.
@@ -109,9 +109,9 @@ def encode(image: tf.Tensor, alpha: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tenso
     """uint8 [H, W, C], C 1 or 3 -> a PNG, a string scalar.
 
     Args:
-        image: What was made.
+        image: The model's output.
         alpha: uint8 [h, w, 1], enlarged to the image's size by bicubic interpolation.
-        has_alpha: Whether the PNG has it.
+        has_alpha: Whether the PNG gets alpha.
     """
 
     def with_alpha() -> tf.Tensor:
@@ -130,10 +130,10 @@ def _resized(alpha: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
 def _true_alpha(
     alpha: tf.Tensor, is_png: tf.Tensor, kind: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Alpha with 255 for opaque, and whether the file has it, as a channel or for a colour.
+    """Alpha with 255 for opaque, and whether the file has alpha: a channel, or a clear colour.
 
-    TensorFlow fills that of a PNG without with the largest value of its bit depth, which is less
-    than 255 of 1, 2 and 4 bits.
+    For a PNG without alpha, TensorFlow fills in the largest value of its bit depth, which is less
+    than 255 for 1, 2 and 4 bits.
     """
     depth, colour_type = tf.unstack(tf.cast(tf.io.decode_raw(kind, tf.uint8), tf.int32), 2)
     fewer = is_png & (depth < 8)
@@ -148,13 +148,13 @@ def _with_alpha(image: tf.Tensor) -> tf.Tensor:
 
 
 def orientation(data: tf.Tensor) -> tf.Tensor:
-    """How a JPEG's EXIF says that it is to be turned: int32 scalar from 1, upright, to 8.
+    """A JPEG's EXIF orientation: int32 scalar from 1 (upright) to 8.
 
-    1 where it says nothing that can be read.
+    1 if there is none that can be read.
     """
     head = tf.strings.substr(data, 0, EXIF_WITHIN)
     data = tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32)
-    # EXIF's block begins with its name; behind it is a TIFF file.
+    # The EXIF block starts with its name; a TIFF file follows.
     count = tf.maximum(tf.size(data) - len(EXIF), 0)
     is_here = tf.fill([count], True)
     for i, byte in enumerate(EXIF):
@@ -176,7 +176,7 @@ def orientation(data: tf.Tensor) -> tf.Tensor:
             value += tf.bitwise.left_shift(byte, 8 * power)
         return value
 
-    # The first directory: a number of entries of 12 bytes, each a tag, a type, a count, a value.
+    # The first directory: the number of entries, and 12 bytes each: tag, type, count, value.
     directory = tf.clip_by_value(number(tf.constant(4), 4), 0, EXIF_WITHIN)
     entries = directory + 2 + 12 * tf.range(tf.minimum(number(directory, 2), EXIF_WITHIN // 12))
     values = number(entries + 8, 2)
@@ -186,7 +186,7 @@ def orientation(data: tf.Tensor) -> tf.Tensor:
 
 
 def _upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """The picture as it is to be seen: EXIF's orientations say how it lies in the file."""
+    """Turns a picture upright; EXIF's orientation says how it is stored."""
     swapped = orientation >= 5  # rows are columns
     image = tf.cond(swapped, lambda: tf.transpose(image, [1, 0, 2]), lambda: image)
     left_right = tf.reduce_any(orientation == [2, 3, 6, 7])

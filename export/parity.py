@@ -1,4 +1,4 @@
-"""An exported model against the live one."""
+"""Compares an exported model with the live one."""
 
 import pathlib
 from typing import Any
@@ -14,30 +14,30 @@ from zoo.core.noise_to_image import with_labels
 from zoo.pictures.images import encode_png, from_uint8
 
 TOLERANCE = 1e-5
-# From images to images: an eighth of a grey level. Statistics of an image, divided by, enlarge what
-# rounding does.
+# For images to images, an eighth of a grey level: dividing by an image's statistics amplifies
+# rounding.
 IMAGE_TOLERANCE = 1e-3
 SEEDS = 8
 
 
 class ParityError(ValueError):
-    """An export that does not compute what its model computes."""
+    """An export whose outputs differ from those of its model."""
 
 
 def check(gan: GAN, folder: pathlib.Path) -> float:
-    """Runs every signature of an export beside the live model.
+    """Runs every signature of an export and compares it with the live model.
 
     Args:
         gan: The live model.
         folder: A SavedModel with the signatures that `export.signatures` has for the model.
 
     Returns:
-        The largest difference of a float output, at most `TOLERANCE`, or `IMAGE_TOLERANCE` of a
-        model from image to image.
+        The largest difference of a float output, at most `TOLERANCE`, or `IMAGE_TOLERANCE` for an
+        image-to-image model.
 
     Raises:
-        ParityError: A larger difference, PNG bytes that differ, pictures made of pictures that
-            differ by more than a grey level, or a signature of which the live model knows nothing.
+        ParityError: A larger difference, PNG bytes that differ, translated pictures that differ by
+            more than a grey level, or a signature that the live model does not have.
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     is_image_to_image = isinstance(gan, ImageToImage)
@@ -73,11 +73,11 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
 
 
 def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
-    """Signature -> (inputs, what the live model makes of them)."""
+    """Signature -> (inputs, the live model's outputs)."""
     seeds = tf.range(SEEDS, dtype=tf.int64)
     latents = gan.latents_from_seeds(seeds)
     labels = tf.range(SEEDS) % gan.num_classes if gan.num_classes else None
-    # Every other row as given, the others left to the model.
+    # Every other row is given; the model chooses the others.
     some = tf.range(SEEDS) % 2 == 0
     some_labels = None if labels is None else tf.where(some, labels, ANY_LABEL)
     half = tf.fill([SEEDS], 0.5) if gan.truncates else None
@@ -130,7 +130,7 @@ def _check_pictures(name: str, files: list[bytes], live: list[np.ndarray]) -> No
 
 
 def _live_image_to_image(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], Any]]:
-    """As `_live`; two images of the training size, and pictures of two sizes."""
+    """Like `_live`, with two images of the training size, and pictures of two sizes."""
     height, width, _ = gan.source_shape
     live = {}
     for i, direction in enumerate(gan.directions or (None,)):

@@ -1,7 +1,7 @@
-"""Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads as it is.
+"""Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads unchanged.
 
-The version appears by a rename of a finished, checked folder, so a server that polls DIR/<model>
-never meets half of one.
+A finished, checked folder is renamed into place, so a server that polls DIR/<model> never sees half
+a version.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ WARMUP_BATCHES = (1, 8, 32)
 
 
 class ExportError(ValueError):
-    """An export that could not be written whole; nothing of it is left."""
+    """An export that could not be written completely; nothing of it remains."""
 
 
 def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> pathlib.Path:
@@ -41,8 +41,8 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
 
     Args:
         gan: The model; its EMA generator is what is exported.
-        to: Folder of models; made if need be.
-        name: Name of the model, by which clients ask for it.
+        to: Folder of models; created if needed.
+        name: The model's name for its clients.
         source: The preset or run that the model came from, for the manifest.
 
     Returns:
@@ -50,7 +50,7 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
 
     Raises:
         ExportError: The folder cannot be written, the disk is full, or the export does not equal
-            the model. Earlier versions stand as they were.
+            the model. Earlier versions are unchanged.
     """
     if not NAME.fullmatch(name) or name.isdigit():
         raise ExportError(
@@ -62,14 +62,14 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
     fresh = None
     try:
         model_folder.mkdir(parents=True, exist_ok=True)
-        # Not a number: no server takes it for a version.
+        # Its name is not a number, so no server takes it for a version.
         fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=model_folder))
         fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
         if isinstance(gan, ImageToImage):
-            # One row at a time is run: larger batches have nothing more to warm up.
+            # Rows run one at a time: larger batches have nothing more to warm up.
             batches: Sequence[int] = (1,)
             size, limits = gan.source_shape, _limits(gan.scale)
-            gan.translate(np.zeros([1, *size], np.uint8))  # settled, where it has to be
+            gan.translate(np.zeros([1, *size], np.uint8))  # settles it, if needed
             signatures = image_to_image(gan)
         else:
             batches = WARMUP_BATCHES
@@ -92,7 +92,7 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         if fresh is not None:
             shutil.rmtree(fresh, ignore_errors=True)
         if is_new:
-            with contextlib.suppress(OSError):  # it holds the version, or was never made
+            with contextlib.suppress(OSError):  # it holds the version, or was never created
                 model_folder.rmdir()
 
 
@@ -106,8 +106,8 @@ def _publish(fresh: pathlib.Path, model_folder: pathlib.Path) -> pathlib.Path:
         version = max(versions(model_folder), default=0) + 1
         target = model_folder / str(version)
         try:
-            # Onto a folder with files in it this fails: of two exports at once, the second one
-            # takes the next number.
+            # This fails if the target has files: the second of two simultaneous exports takes the
+            # next number.
             fresh.rename(target)
         except OSError:
             if not target.exists():
@@ -118,14 +118,14 @@ def _publish(fresh: pathlib.Path, model_folder: pathlib.Path) -> pathlib.Path:
 
 def _save(signatures: dict[str, Any], folder: pathlib.Path) -> None:
     module = tf.Module()
-    # What the signatures reach, and nothing else: no optimizers, no training graph.
+    # Only what the signatures reach: no optimizers, no training graph.
     reached = [v for s in signatures.values() for v in s.get_concrete_function().graph.variables]
     module.variables_reached = list({id(v): v for v in reached}.values())
     tf.saved_model.save(module, str(folder), signatures=signatures)
 
 
 def _limits(scale: int) -> dict[str, Any]:
-    """What the signatures refuse, for the manifest."""
+    """The limits of the signatures, for the manifest."""
     return {
         "limits": {
             "pixels_of_an_output": codecs.MAX_PIXELS,
@@ -142,14 +142,14 @@ def _write_warmup(
     batches: Sequence[int],
     size: tuple[int, int, int],
 ) -> None:
-    """One request a signature and batch size, as TF Serving logs them.
+    """One request for each signature and batch size, in the format of TF Serving's log.
 
     Args:
         signatures: By name.
         model: Name of the model.
         folder: The version's.
         batches: Rows of a request.
-        size: [H, W, C] of an image whose H and W a signature leaves open, and of a picture's bytes.
+        size: [H, W, C] of images whose H and W a signature leaves open, and of picture files.
     """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()

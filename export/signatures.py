@@ -1,7 +1,7 @@
 """What each kind of GAN offers to a client.
 
 Every input has a leading N, so that requests can be batched, and none is optional: the client
-fills in defaults. Values that no model can draw are refused in the graph, with one line.
+fills in defaults. Invalid values are refused in the graph, with a one-line message.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     generate_png:    seed i64 [N]       -> image_bytes string [N], each a PNG
     discriminate:    images             -> probability f32 [N] of being real; a critic's score
 
-    Of a conditional model each takes labels i32 [N] besides; where there is a seed, -1 has the
-    label drawn from it. Of one that truncates, those with a seed take truncation f32 [N], NaN for
-    none. `_styles` are added of a GAN with styles.
+    For a conditional model each also takes labels i32 [N]; with a seed, -1 draws the label from it.
+    For a model with truncation, those with a seed take truncation f32 [N], NaN for none. A GAN with
+    styles has those of `_styles` too.
     """
     latents = tf.TensorSpec([None, gan.latent_dim], tf.float32, name="latents")
     seed = tf.TensorSpec([None], tf.int64, name="seed")
@@ -68,19 +68,20 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
 
 
 def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
-    """Signatures of a GAN that makes an image of an image, of any size up to `pictures.MAX_PIXELS`.
+    """Signatures of an image-to-image GAN, for images of any size up to `codecs.MAX_PIXELS`.
 
     serving_default: images f32 [N, H, W, C] in [-1, 1] -> images f32 [N, scale H, scale W, C']
     translate_png:   image_bytes string [N], each a PNG or a JPEG of a size of its own
-                     -> image_bytes string [N], each a PNG; upscale_png of a GAN that enlarges
+                     -> image_bytes string [N], each a PNG; upscale_png if the GAN enlarges
 
-    Of a GAN with directions, those are the first one's; besides, each direction is a signature, as
-    `a_to_b` and `a_to_b_png`. Alpha goes through beside the colours, unless it is a channel of the
-    source. A GAN whose images are no pictures, of 1, 3 or 4 channels, has no `_png`.
+    For a GAN with directions, these are those of the first direction, and each direction also has
+    signatures of its own, such as `a_to_b` and `a_to_b_png`. Alpha is copied from the source to the
+    output, unless it is an input of the model. A GAN whose images do not have the channels of
+    pictures has no `_png`: see `has_pictures`.
 
-    Rows go through the generator one by one: they may differ in size, memory is that of one
-    picture, and a picture is the same to the bit, whatever stands beside it. One row that is
-    refused fails its whole request.
+    Rows go through the generator one at a time: they may differ in size, memory is that of one
+    picture, and a result is the same to the bit, whatever else is in the batch. One refused row
+    fails its whole request.
     """
     names = gan.directions or (None,)
     whole = {name: _translation(gan, name) for name in names}
@@ -94,13 +95,13 @@ def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
 
 
 def has_pictures(gan: ImageToImage) -> bool:
-    """Whether a GAN's images can be read from picture files, and be written to them."""
+    """Whether a GAN's images can be read from picture files and written to them."""
     channels = [gan.channels_of(direction) for direction in gan.directions or (None,)]
     return all(source in (1, 3, 4) and made in (1, 3) for source, made in channels)
 
 
 def task_png(gan: ImageToImage) -> str:
-    """Name of the signature from a file to a file."""
+    """Name of the signature that takes and returns files."""
     return "upscale_png" if gan.scale > 1 else "translate_png"
 
 
@@ -112,7 +113,7 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
         fits = codecs.check_size(size[1], size[2], gan.scale)
         with tf.control_dependencies([codecs.check_rows(images), fits]):
             images = tf.identity(images)
-        # Not ~(... <= ...): TensorFlow's optimizer makes > of that, which NaN passes.
+        # Not ~(... <= ...): TensorFlow's graph optimizer turns that into >, which lets NaN pass.
         outside = tf.math.is_nan(images) | (tf.abs(images) > checks.LARGEST)
         images = _refuse(tf.boolean_mask(images, outside), checks.RANGE_RULE, images)
         made = tf.map_fn(
@@ -132,7 +133,7 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
     def one(data: tf.Tensor) -> tf.Tensor:
         source, alpha, has_alpha = codecs.decode(data, channels, gan.scale)
         made = gan.made_from(image_io.from_uint8(source)[None], direction=direction)[0]
-        # Alpha that the model is given is not the picture's own.
+        # Alpha that is an input of the model is not copied.
         has_alpha &= channels != 4
         return codecs.encode(image_io.to_uint8(made), alpha, has_alpha)
 
@@ -154,7 +155,7 @@ def has_styles(gan: GAN) -> bool:
 
 
 def _styles(gan: GAN) -> dict[str, Signature]:
-    """Signatures of a GAN with styles, L of them in an image.
+    """Signatures of a GAN with styles, L for each image.
 
     map:        latents (+ labels) (+ truncation)             -> w f32 [N, L, w]
     synthesize: w                                             -> images
@@ -197,7 +198,7 @@ def _styles(gan: GAN) -> dict[str, Signature]:
 
 
 def _signature(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -> Signature:
-    """`function`, which is given the inputs by name."""
+    """A `tf.function` that passes its inputs to `function` by name."""
     names = [spec.name for spec in inputs]
 
     def by_name(*tensors: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -219,7 +220,7 @@ def _checked_labels(labels: tf.Tensor | None, gan: GAN, least: int = 0) -> tf.Te
         return None
     rule = checks.labels_rule(gan.num_classes)
     if least == checks.ANY_LABEL:
-        rule += f" {least} stands for one drawn from the seed."
+        rule += f" {least} draws one from the seed."
     return _in_range(labels, least, gan.num_classes - 1, rule)
 
 

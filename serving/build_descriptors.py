@@ -52,7 +52,7 @@ def build() -> bytes:
 
 
 def build_notice() -> str:
-    """Returns the licence notice that stands beside the file, with the versions it is made of."""
+    """Returns the licence notice next to the file, with the versions it was made from."""
     return _NOTICE.format(
         tensorflow=metadata.version("tensorflow"),
         serving_api=metadata.version("tensorflow-serving-api"),
@@ -60,7 +60,7 @@ def build_notice() -> str:
 
 
 def main() -> None:
-    """Writes the file and its notice and names them."""
+    """Writes the file and its notice, and prints their paths."""
     PATH.write_bytes(build())
     NOTICE_PATH.write_text(build_notice(), encoding="utf-8")
     print(f"Wrote {PATH} ({PATH.stat().st_size:,} bytes) and {NOTICE_PATH}")

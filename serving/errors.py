@@ -2,7 +2,7 @@
 
 
 class ServingError(Exception):
-    """Base of all errors of the client; raised itself for what has no class of its own."""
+    """Base of all errors of the client; raised directly for errors without a class of their own."""
 
 
 class InvalidRequest(ServingError, ValueError):
@@ -14,7 +14,7 @@ class ModelNotFound(ServingError, LookupError):
 
 
 class Unavailable(ServingError, ConnectionError):
-    """No server answers at the address, or it has too much to do. Trying again may help."""
+    """No server answers at the address, or it is overloaded. Retrying may help."""
 
 
 class DeadlineExceeded(ServingError, TimeoutError):

@@ -1,9 +1,9 @@
 """TF Serving's messages, and numpy arrays to and from `TensorProto`, without TensorFlow.
 
-The message classes come from `tf_serving_api.binpb` in a descriptor pool of their own, so that
-they live beside a later `import tensorflow`, which registers the same names in the default pool.
-`to_numpy` and `fill_tensor` go by field names and therefore serve TensorFlow's own `TensorProto`
-just as well: the server uses them too.
+The message classes come from `tf_serving_api.binpb`, in a descriptor pool of their own. They do not
+clash with a later `import tensorflow`, which registers the same names in the default pool.
+`to_numpy` and `fill_tensor` work by field name, so they accept TensorFlow's own `TensorProto` as
+well: the server uses them too.
 """
 
 import math
@@ -37,7 +37,7 @@ _TYPES: dict[int, tuple[np.dtype, str, int]] = {
     ]
 }
 _NUMBERS = {dtype: number for number, (dtype, _, _) in _TYPES.items()}
-# The fields whose packed bytes are the array's own bytes: they can be spliced in and cut out.
+# The fields whose packed bytes are the array's own bytes: they can be copied in and out.
 _RAW_FIELDS = {"float_val", "double_val", "scomplex_val", "dcomplex_val"}
 DT_STRING = 7
 MAX_MESSAGE_BYTES = 2**31 - 1
@@ -116,8 +116,7 @@ def to_tensor(array: Any) -> Message:
 def fill_tensor(proto: Message, array: Any) -> None:
     """Writes `array` into an empty `TensorProto` with the values in its typed `*_val` field.
 
-    Floats are spliced in as the packed bytes that they are, which is a hundred times faster than
-    element by element.
+    Floats are copied as packed bytes, which is a hundred times faster than element by element.
     """
     array, number = _normalize(array)
     _, field, field_number = _TYPES[number]
@@ -136,8 +135,8 @@ def fill_tensor(proto: Message, array: Any) -> None:
 def to_numpy(proto: Message) -> np.ndarray:
     """Returns the array of a `TensorProto`, from `tensor_content` or from its typed values.
 
-    Fewer typed values than elements: the last one is repeated, as TensorFlow does (none at all
-    means zeros); more: the rest is left out. Strings become an `object` array of `bytes`.
+    If there are fewer typed values than elements, the last one is repeated, as in TensorFlow (no
+    value means zeros). Surplus values are ignored. Strings become an `object` array of `bytes`.
 
     Raises:
         ValueError: the message does not hold a whole tensor.
@@ -147,7 +146,7 @@ def to_numpy(proto: Message) -> np.ndarray:
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise ValueError(f"A tensor's shape must be known. Received: {proto.tensor_shape}")
     size = math.prod(shape)
-    # A few bytes with a repeated last value may claim any size: keep to what a message can hold.
+    # A few bytes with a repeated last value may claim any size: allow what a message holds.
     if size * dtype.itemsize > MAX_MESSAGE_BYTES:
         raise ValueError(f"A tensor must have at most 2 GiB. Received: shape {list(shape)}")
     if proto.dtype == DT_STRING:
@@ -263,7 +262,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Returns the varint at `data[at]` and the position behind it."""
+    """Returns the varint at `data[at]` and the position after it."""
     value = shift = 0
     while True:
         if at >= len(data):

@@ -2,7 +2,7 @@
 
 core.py          what both clients share: requests, deadlines, retries, errors
 image_inputs.py  images to translate: arrays, bytes or files
-specs.py         what a model takes and gives; checks before anything is sent
+specs.py         what a model takes and returns; checks before anything is sent
 sync.py          Client
 aio.py           AsyncClient
 command_line.py  python -m serving.client

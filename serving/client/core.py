@@ -1,8 +1,8 @@
-"""What both clients share: all but the network.
+"""What both clients share: everything except the network.
 
-Each operation is a generator. It yields a `Call`, which the client carries to the server and
-answers with the response or the error, or a `Pause`; and it returns the result. So requests,
-checks, deadlines and retries stand here once, and `Client` and `AsyncClient` are thin.
+Each operation is a generator. It yields a `Call`, which the client sends to the server and
+answers with the response or the error, or a `Pause`, and it returns the result. Requests, checks,
+deadlines and retries are therefore written once, and `Client` and `AsyncClient` are thin.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ from serving.errors import (
 
 DEFAULT_ADDRESS = "localhost:8500"
 DEFAULT_TIMEOUT = 60.0
-# Rows of one request: what the server runs at once. Larger ones would gain nothing.
+# Rows of one request: what the server runs at once. Larger requests gain nothing.
 CHUNK_ROWS = 32
 _ATTEMPTS = 5
 _POLL_SECONDS = 0.2
@@ -51,7 +51,7 @@ _POLL_TIMEOUT = 2.0
 # "host:port", or one of gRPC's own address schemes.
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
 
-# Where in a graph an error arose; a caller does not know the graph.
+# The node of the graph in an error message: a caller does not know the graph.
 _NODE = re.compile(r"\[\[\{\{node .*?\}\}\]\]")
 
 _METHODS = {
@@ -72,7 +72,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True)
 class Pause:
-    """Nothing to do for `seconds`."""
+    """A wait of `seconds`."""
 
     seconds: float
 
@@ -85,12 +85,12 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     options = [
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
-        # Look again soon for a server that restarts; by default the second look is after 1 s.
+        # Reconnect soon to a server that restarts; by default the second attempt is after 1 s.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
     ]
     if address.startswith(("localhost:", "127.", "[::1]")):
-        # No proxy finds the way back to this machine.
+        # A proxy cannot reach the loopback address of this machine.
         options.append(("grpc.enable_http_proxy", 0))
     return options
 
@@ -184,7 +184,7 @@ class Core:
     ) -> Steps:
         if direction is not None and not isinstance(direction, str):
             raise InvalidRequest(
-                f"direction must be a text, such as 'a_to_b'. Received: {direction!r}"
+                f"direction must be a string, such as 'a_to_b'. Received: {direction!r}"
             )
         return self._images_to_images(model, image, direction, "translate", version, timeout)
 
@@ -200,7 +200,7 @@ class Core:
         version: int | None,
         timeout: float | None,
     ) -> Steps:
-        """Returns what was made of an image, in the form in which it was given."""
+        """Returns the output for an image, in the form in which the image was given."""
         given = image_inputs.read(image)
         # The signature that says what a model is for, whatever the form of the image.
         of_files = f"{direction or task}_png"
@@ -261,7 +261,7 @@ class Core:
             except (Unavailable, ModelNotFound) as error:
                 last = str(error)
             except DeadlineExceeded as error:
-                last = last or str(error)  # the last look may have had no time left
+                last = last or str(error)  # the last attempt may have had no time left
             yield Pause(min(_POLL_SECONDS, deadline.left()))
         raise DeadlineExceeded(
             f"{model!r} must be AVAILABLE at {self._address} within {deadline.seconds:g} s."
@@ -283,14 +283,14 @@ class Core:
     ) -> Steps:
         """Returns the joined `output` of all chunks, or the signature's only one.
 
-        `needs` is a signature that the model must have besides.
+        `needs` is another signature that the model must have.
         """
         pieces = []
         deadline = self._deadline(timeout)
         for inputs in chunks:
             fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
             answer = yield from self._predict(model, fitted, signature, version, [], deadline)
-            # All rows from one version, even if the server takes up a new one meanwhile.
+            # All rows from one version, even if the server loads a new one meanwhile.
             version = answer.model_spec.version.value
             arrays = read_outputs(answer)
             name = output or next(iter(arrays), None)
@@ -316,7 +316,7 @@ class Core:
         try:
             arrays = fitted(metadata)
         except InvalidRequest:
-            # The model may have been replaced since: look again before refusing.
+            # The model may have been replaced since: ask again before refusing.
             self._metadata.pop((model, version), None)
             metadata = yield from self._known_metadata(model, version, deadline)
             arrays = fitted(metadata)
@@ -354,7 +354,7 @@ class Core:
         ]
 
     def _call_model(self, method: str, request: Message, deadline: _Deadline) -> Steps:
-        """`_call`; where the model is not found, says what the server has of that name."""
+        """`_call`; if the model is not found, the error lists the versions that the server has."""
         try:
             return (yield from self._call(method, request, deadline))
         except ModelNotFound as error:
@@ -369,15 +369,15 @@ class Core:
             raise ModelNotFound(f"{error}. Status of {model!r}: {hint}") from None
 
     def _call(self, method: str, request: Message, deadline: _Deadline) -> Steps:
-        """Makes a call, again where the server is unavailable, and translates its errors."""
+        """Makes a call, retries while the server is unavailable, and translates errors."""
         attempt = 0
         while True:
             attempt += 1
             try:
                 return (yield Call(method, request, deadline.left()))
             except grpc.RpcError as error:
-                # Waits of 0.1, 0.2, 0.4 ... s, less some jitter that keeps callers apart. To
-                # repeat a call is safe: none of them changes anything.
+                # Waits of 0.1, 0.2, 0.4 ... s, reduced by jitter so that callers do not retry
+                # together. Repeating a call is safe: no call changes anything.
                 delay = 0.1 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
                 busy = error.code() == grpc.StatusCode.UNAVAILABLE
                 if not busy or attempt == _ATTEMPTS or delay >= deadline.left():
@@ -407,7 +407,7 @@ class Core:
 
 
 def seed_range(n: int, seed: int | None) -> tuple[int, int]:
-    """Returns how many images, and the seed of the first: of None, a fresh one.
+    """Returns the number of images and the first seed; a seed of None becomes a random one.
 
     Raises:
         InvalidRequest: not integers, or out of range.
@@ -439,7 +439,7 @@ def _drawing_chunks(
 
 
 def _chunks(n: int, **rows: Sequence | np.ndarray | None) -> Iterator[dict[str, np.ndarray]]:
-    """The inputs of each request: so many of n rows, of what is not None."""
+    """Yields the inputs of each request: some of the n rows of each value that is not None."""
     given = {name: values for name, values in rows.items() if values is not None}
     for at in range(0, n, CHUNK_ROWS):
         yield {name: np.asarray(values[at : at + CHUNK_ROWS]) for name, values in given.items()}
@@ -463,7 +463,7 @@ def _truncation(truncation: Any, n: int) -> np.ndarray | None:
         return None
     array = np.asarray(truncation)
     of_n = array.dtype.kind in "iuf" and array.shape in ((), (n,))
-    if not of_n or not np.all(array >= 0):  # false of NaN
+    if not of_n or not np.all(array >= 0):  # False for NaN
         raise InvalidRequest(
             "truncation must be a number of at least 0, or one for each image."
             f" Received: {_shown(truncation, array)} for {n} image(s)"
@@ -488,9 +488,9 @@ def _image_chunks(images: Any, labels: Any) -> Iterator[dict[str, np.ndarray]]:
     if images.dtype == np.uint8:
         images = to_float(images)
     images = images.astype(np.float32, copy=False)
-    if not np.all(np.abs(images) <= 1.001):  # false of NaN, and no matter of rounding
+    if not np.all(np.abs(images) <= 1.001):  # False for NaN; rounding is tolerated
         raise InvalidRequest(
-            "images must be uint8, or floats in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
+            "images must be uint8, or floats in [-1, 1]; x / 127.5 - 1 converts 0 to 255."
             f" Received: from {images.min()} to {images.max()}"
         )
     return _chunks(len(images), images=images, labels=_labels(labels, len(images)))

@@ -1,4 +1,4 @@
-"""What a served model takes and gives, and whether a request fits it."""
+"""What a served model takes and returns, and whether a request fits it."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ from serving.errors import InvalidRequest, InvalidResponse
 
 @dataclasses.dataclass(frozen=True)
 class TensorSpec:
-    """Type and shape of one tensor: `shape` has None for sizes left open, and is None if unknown.
+    """Type and shape of one tensor: `shape` has None for open sizes, and is None if unknown.
 
-    Strings have dtype `object`; a type that numpy lacks, e.g. bfloat16, has None.
+    Strings have dtype `object`; a type that numpy lacks, such as bfloat16, has None.
     """
 
     dtype: np.dtype | None
@@ -36,7 +36,7 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class Metadata:
-    """What a served model takes and gives, per signature."""
+    """What a served model takes and returns, for each signature."""
 
     model: str
     version: int
@@ -56,14 +56,14 @@ class VersionStatus:
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Returns uint8 images of float ones in [-1, 1]; uint8 ones as they are."""
+    """Converts float images in [-1, 1] to uint8; uint8 images are returned unchanged."""
     if images.dtype == np.uint8:
         return images
     return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def to_float(images: np.ndarray) -> np.ndarray:
-    """Returns float32 images in [-1, 1] of uint8 ones."""
+    """Converts uint8 images to float32 in [-1, 1]."""
     return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
@@ -108,16 +108,16 @@ def read_outputs(answer: Message) -> dict[str, np.ndarray]:
     return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
 
 
-# What a caller may leave out where a model takes it, and what then stands for "as you like".
+# Inputs that a caller may omit, and the values that then let the model choose.
 DEFAULTS = {"labels": -1, "truncation": np.nan}
 
 
 def fit_rows(
     metadata: Metadata, signature: str, inputs: Mapping[str, np.ndarray], needs: str | None = None
 ) -> dict[str, np.ndarray]:
-    """`fit` of rows to draw, judge or translate; beside seeds, `DEFAULTS` may be left out.
+    """`fit` for rows to generate, judge or translate. With seeds, `DEFAULTS` may be omitted.
 
-    `needs` is a signature that the model must have besides.
+    `needs` is another signature that the model must have.
     """
     if needs is not None:
         _check_signature(metadata, needs)
@@ -125,7 +125,7 @@ def fit_rows(
         taken = metadata.signatures[signature].inputs
         for name in DEFAULTS.keys() & inputs.keys() - taken.keys():
             raise InvalidRequest(
-                f"{name} must be left out for signature {signature!r} of {metadata.model!r} version"
+                f"{name} must be omitted for signature {signature!r} of {metadata.model!r} version"
                 f" {metadata.version}, which takes {sorted(taken)}. Received: {name}"
             )
         if "seed" in inputs:
@@ -186,7 +186,7 @@ def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
 
 
 def _cast(array: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
-    """Gives lists and numbers the model's type. An array's own type is meant, and must be right."""
+    """Converts lists and numbers to the model's type. An array keeps its type, which must fit."""
     kinds = array.dtype.kind + (dtype.kind if dtype else "")
     if kinds in ("ff", "if", "uf"):
         return array.astype(dtype)

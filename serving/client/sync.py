@@ -17,14 +17,14 @@ from serving.client.specs import Metadata, VersionStatus
 class Client:
     """Calls a server of TF Serving's gRPC API. Needs no TensorFlow.
 
-    The connection opens at the first call, and is opened anew in a forked child. A client may be
-    used from several threads. Calls that find the server unavailable are tried again a few times
-    within their deadline.
+    The connection opens at the first call, and again in a forked child. A client may be used from
+    several threads. If the server is unavailable, a call is retried a few times within its
+    deadline.
 
     Args:
         address: the server's "host:port".
-        timeout: seconds that a call may take, retries included, where the call itself names none.
-            A call that is sent as several requests has that long for each.
+        timeout: seconds that a call may take, including retries, unless the call sets its own. A
+            call that is sent as several requests has this time for each.
 
     Example:
 
@@ -74,11 +74,11 @@ class Client:
         Args:
             model: the model's name.
             n: how many.
-            seed: None draws a fresh one.
-            labels: of a conditional model: one class for all, or n of them; None has row i's drawn
-                from seed + i.
-            truncation: of a model that has it: how far to give up variety for likeness, at least 0;
-                one for all, or n of them; None for the untouched samples.
+            seed: None draws a random one.
+            labels: for a conditional model: one class for all images, or n of them. None draws row
+                i's class from seed + i.
+            truncation: for a model that has it: trades variety for fidelity, more so the closer it
+                is to 0. One number for all images, or n of them. None does not truncate.
             version: a version number; the latest by default.
             timeout: seconds.
         """
@@ -109,12 +109,12 @@ class Client:
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
-        """Returns float32 [N]: how likely each image is real, from 0 to 1; a critic's raw score.
+        """Returns float32 [N]: the probability that each image is real; a critic's raw score.
 
         Args:
             model: the model's name.
             images: [N, H, W, C], uint8, or float in [-1, 1].
-            labels: of a conditional model: one class for all, or N of them.
+            labels: for a conditional model: one class for all images, or N of them.
             version: a version number; the latest by default.
             timeout: seconds.
         """
@@ -155,10 +155,10 @@ class Client:
 
         Args:
             model: the model's name.
-            image: uint8 [H, W, C] or [N, H, W, C], for which uint8 images of that rank come back;
-                or a PNG or JPEG, as bytes or as the path of a file, for which a PNG comes back, as
-                bytes. Of a file, alpha is kept and a photo's orientation heeded.
-            direction: of a model that has several, such as "b_to_a"; the first one by default.
+            image: uint8 [H, W, C] or [N, H, W, C], which returns uint8 images of the same rank; or
+                a PNG or JPEG, as bytes or as the path of a file, which returns a PNG, as bytes. For
+                a file, alpha is kept and a photo's orientation is respected.
+            direction: for a model that has several, such as "b_to_a"; the first one by default.
             version: a version number; the latest by default.
             timeout: seconds.
         """
@@ -192,7 +192,7 @@ class Client:
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray | bytes:
-        """Returns an enlarged image, or a batch of them, from and in the forms of `translate`."""
+        """Returns an enlarged image, or a batch of them, in the forms of `translate`."""
         return self._drive(self._core.upscale(model, image, version, timeout))
 
     def predict(
@@ -222,11 +222,11 @@ class Client:
     def metadata(
         self, model: str, *, version: int | None = None, timeout: float | None = None
     ) -> Metadata:
-        """Returns types and shapes of the model's signatures. Asks once and remembers."""
+        """Returns types and shapes of the model's signatures. The answer is cached."""
         return self._drive(self._core.metadata(model, version, timeout))
 
     def status(self, model: str, *, timeout: float | None = None) -> list[VersionStatus]:
-        """Returns the state of every version that the server knows, as the server lists them."""
+        """Returns the state of every version that the server knows, in the server's order."""
         return self._drive(self._core.status(model, timeout))
 
     def wait_until_available(self, model: str, timeout: float | None = None) -> None:

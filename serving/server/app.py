@@ -19,17 +19,17 @@ GRACE_SECONDS = 30
 _OPTIONS = [
     ("grpc.max_receive_message_length", wire.MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", wire.MAX_MESSAGE_BYTES),
-    # A second server on the port must fail, not share it in silence.
+    # A second server on the port must fail, not share it silently.
     ("grpc.so_reuseport", 0),
 ]
 _HEALTH_NAMES = ["", "ModelService", "PredictionService"]
 
 
 def load(folders: Mapping[str, Path]) -> dict[str, Model]:
-    """Loads model name -> version folder, as `find_models` finds them; prints one line each.
+    """Loads model name -> version folder, as `find_models` finds them; prints one line for each.
 
     Raises:
-        StartError: one cannot be loaded.
+        StartError: a model cannot be loaded.
     """
     models = {}
     for name, path in folders.items():
@@ -42,12 +42,12 @@ def load(folders: Mapping[str, Path]) -> dict[str, Model]:
 async def serve(
     models: dict[str, Model], host: str, port: int, *, enable_batching: bool, max_batch_size: int
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then finishes what is in flight.
+    """Serves until SIGTERM or SIGINT, then finishes the requests in flight.
 
     Prints one line with the address when ready; port 0 takes a free one.
 
     Raises:
-        StartError: the port cannot be had.
+        StartError: the port is not free.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

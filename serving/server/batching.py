@@ -1,7 +1,7 @@
-"""Joins the requests that wait into the next batch, while one worker thread runs the last one.
+"""Joins waiting requests into the next batch while one worker thread runs the last batch.
 
-No timeout and nothing to tune: a lone request runs at once, and under load the batches grow by
-themselves, because more requests arrive while one runs. A batch holds rows of one signature and
+There is no timeout and nothing to tune. A single request runs at once. Under load the batches grow
+by themselves, because more requests arrive while one runs. A batch holds rows of one signature and
 one exact shape and type of row; every request was checked before it came here.
 """
 
@@ -19,7 +19,7 @@ from serving import wire
 from serving.server.models import Signature
 from serving.server.status import StatusError, invalid_argument
 
-# Requests that may wait. Beyond, a caller gets UNAVAILABLE at once, and may try again.
+# Requests that may wait. Beyond this number a caller gets UNAVAILABLE at once and may retry.
 QUEUE_LIMIT = 1024
 
 
@@ -36,8 +36,8 @@ class Batcher:
     """Runs checked inputs, batched with those of other callers. Lives in one event loop.
 
     Args:
-        enabled: False runs each request by itself, on as many threads as there are cores.
-        max_batch_size: rows of one run at most.
+        enabled: False runs each request separately, on as many threads as there are cores.
+        max_batch_size: the most rows of one run.
     """
 
     def __init__(self, *, enabled: bool, max_batch_size: int):
@@ -56,7 +56,7 @@ class Batcher:
     ) -> list[np.ndarray]:
         """Returns one array per output of the signature, in sorted alias order.
 
-        More rows than `max_batch_size` run piece by piece, between those of other callers.
+        More rows than `max_batch_size` run piece by piece, interleaved with those of other callers.
 
         Args:
             signature: what to run.
@@ -118,7 +118,7 @@ class Batcher:
                     task.done.set_result(answer)
 
     def _next_batch(self, now: float) -> list[_Task]:
-        """Takes the next tasks that run together; drops those that nobody waits for."""
+        """Takes the next tasks that run together; drops those whose callers are gone."""
         batch: list[_Task] = []
         rows = 0
         while self._queues and not batch:
@@ -139,7 +139,7 @@ class Batcher:
                 batch.append(task)
                 rows += task.rows
             del self._queues[key]
-            if queue:  # the others first
+            if queue:  # the other queues first
                 self._queues[key] = queue
         return batch
 
@@ -153,14 +153,14 @@ def _run_batch(batch: list[_Task], max_rows: int) -> Sequence[Sequence[np.ndarra
     except Exception as error:  # every caller must be answered
         if len(batch) == 1:
             return [error]
-        # One caller's value may have failed the run, e.g. bytes that are no PNG: each by itself.
+        # One caller's value may have failed the run, such as bytes that are no PNG: run each alone.
         return [_run_batch([task], max_rows)[0] for task in batch]
 
 
 def _run_rows(batch: list[_Task], max_rows: int) -> list[list[np.ndarray]]:
     rows = sum(task.rows for task in batch)
     padded = rows
-    if batch[0].signature.padded:  # to 1, 2, 4 ...: few shapes to plan for
+    if batch[0].signature.padded:  # to 1, 2, 4 ... rows: few shapes to plan for
         padded = min(1 << (rows - 1).bit_length(), max_rows)
     inputs = []
     for parts in zip(*(task.inputs for task in batch), strict=True):

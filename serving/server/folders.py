@@ -1,4 +1,4 @@
-"""Which model versions a folder holds. No TensorFlow here: a wrong folder is told at once."""
+"""Which model versions a folder holds. No TensorFlow here: a wrong folder is reported at once."""
 
 from pathlib import Path
 

@@ -20,7 +20,7 @@ from serving.server.status import StartError, StatusError, from_code_number, inv
 
 _WARMUP_FILE = "assets.extra/tf_serving_warmup_requests"
 _WARMUP_LIMIT = 1000
-# What TensorFlow's Python puts before an error of the runtime. TF Serving has no Python.
+# The prefix that TensorFlow's Python adds to an error of the runtime; TF Serving has no Python.
 _PYTHONS_WORDS = "Graph execution error:\n\n"
 
 
@@ -31,7 +31,7 @@ class Request:
     Attributes:
         signature: what to run.
         inputs: one array per input of the signature, in its order.
-        outputs: the aliases to return, all of the signature's when none was asked for.
+        outputs: the aliases to return; all of the signature's if the request names none.
     """
 
     signature: "Signature"
@@ -45,8 +45,8 @@ class Signature:
     Attributes:
         batchable: all inputs and outputs are declared with an unknown leading dimension, so that
             rows of several requests can run together.
-        padded: batches are filled up to 1, 2, 4 ... rows, so that the runtime plans for few shapes.
-            Not where a row's size is open, or is that of bytes: each is planned for anyway.
+        padded: batches are padded to 1, 2, 4 ... rows, so that the runtime plans for few shapes.
+            Not for rows of an open size or of bytes, which need a plan each anyway.
     """
 
     def __init__(self, key: str, definition, run: Callable[..., Sequence[np.ndarray]]):
@@ -70,7 +70,7 @@ class Signature:
         """Runs the graph: one array per input -> one array per output, in sorted alias order.
 
         Raises:
-            StatusError: what the runtime says.
+            StatusError: the runtime's own error.
         """
         try:
             return self._run(*inputs)
@@ -200,7 +200,7 @@ class Model:
             ) from error
 
     def close(self) -> None:
-        """Gives the model's memory back."""
+        """Releases the model's memory."""
         self._session.close()
 
     def _signature(self, key, definition):
@@ -230,7 +230,7 @@ class Model:
         """Returns a signature by name; the empty name means `serving_default`.
 
         Raises:
-            StatusError: FAILED_PRECONDITION, there is none of that name.
+            StatusError: FAILED_PRECONDITION, there is no signature of that name.
         """
         key = name or tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
         if key not in self.signatures:

@@ -1,4 +1,4 @@
-"""Whether a port can be had. No TensorFlow here: a wrong one is told before models are loaded."""
+"""Whether a port is free. No TensorFlow here: it is checked before models are loaded."""
 
 import socket
 
@@ -6,13 +6,13 @@ from serving.server.status import StartError
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises `StartError` if nobody can listen at `host`:`port` now; 0 stands for a free port."""
+    """Raises `StartError` if `host`:`port` is not free to listen on; port 0 takes a free one."""
     try:
         (family, kind, _, _, address), *_ = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         with socket.socket(family, kind) as probe:
-            # As gRPC does: connections that have just ended are not in the way.
+            # As in gRPC: connections that have just ended do not block the port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:

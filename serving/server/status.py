@@ -1,4 +1,4 @@
-"""What a caller is told when a request cannot be answered, and what stops a start."""
+"""The errors of the server: gRPC statuses for its callers, and what prevents a start."""
 
 import grpc
 
@@ -10,7 +10,7 @@ class StatusError(Exception):
 
     Args:
         code: the status code.
-        message: what the caller reads, cut at 1,024 characters as TF Serving does.
+        message: what the caller reads, cut at 1,024 characters as in TF Serving.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str):
@@ -34,7 +34,7 @@ def not_found(message: str) -> StatusError:
 
 
 def from_code_number(number: int, message: str) -> StatusError:
-    """Returns the error of a TensorFlow error code: they are gRPC's numbers."""
+    """Returns the error of a TensorFlow error code; the numbers are gRPC's."""
     code = _CODES.get(number, grpc.StatusCode.UNKNOWN)
     return StatusError(code, message)
 

@@ -264,16 +264,16 @@ REFUSALS = {
     ),
     "labels of a model without": (
         lambda c: c.generate("toy", labels=3),
-        r"labels must be left out for signature 'generate' of 'toy' version 3, which takes"
+        r"labels must be omitted for signature 'generate' of 'toy' version 3, which takes"
         r" \['seed'\]. Received: labels",
     ),
     "truncation of a model without": (
         lambda c: c.generate_png("toy", truncation=0.5),
-        r"truncation must be left out for signature 'generate_png' .* Received: truncation",
+        r"truncation must be omitted for signature 'generate_png' .* Received: truncation",
     ),
     "labels to judge, of a model without": (
         lambda c: c.discriminate("toy", np.zeros((1, 2, 3, 1), np.uint8), labels=0),
-        r"labels must be left out for signature 'discriminate' .* Received: labels",
+        r"labels must be omitted for signature 'discriminate' .* Received: labels",
     ),
     "no labels to judge": (
         lambda c: c.discriminate("labelled", np.zeros((1, 2, 3, 1), np.uint8)),
@@ -331,7 +331,7 @@ REFUSALS = {
     ),
     "images out of range": (
         lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), 255.0)),
-        r"floats in \[-1, 1\]; x / 127.5 - 1 makes .* Received: from 255.0 to 255.0",
+        r"floats in \[-1, 1\]; x / 127.5 - 1 converts 0 to 255.* Received: from 255.0 to 255.0",
     ),
     "images that are no numbers": (
         lambda c: c.discriminate("toy", np.full((1, 2, 3, 1), np.nan)),

@@ -98,7 +98,7 @@ def test_status_and_metadata(server, capsys):
         (["generate", "scale"], "Received: 'generate_png'"),
         (["generate", "toy", "--n=2", f"--seed={2**63 - 1}"], "must be 64-bit integers. Received"),
         (["generate", "toy", "--n=0"], "n must be at least 1. Received: n=0"),
-        (["generate", "toy", "--labels=1"], "labels must be left out for signature 'generate_png'"),
+        (["generate", "toy", "--labels=1"], "labels must be omitted for signature 'generate_png'"),
         (["generate", "labelled", "--labels=1,x"], "as 0,1,2. Received: '1,x'"),
         (["generate", "labelled", "--labels=1,2", "--n=3"], "Received: 2 for --n=3"),
         (["generate", "labelled", "--labels=-1"], "at least 0, or one for each image. Received"),

@@ -120,7 +120,7 @@ REFUSALS = {
     ),
     "no text": (
         lambda c: c.translate("two", GREY, direction=1),
-        "direction must be a text, such as 'a_to_b'. Received: 1",
+        "direction must be a string, such as 'a_to_b'. Received: 1",
     ),
     "a model that enlarges": (
         lambda c: c.translate("doubling", GREY),

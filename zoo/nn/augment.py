@@ -1,4 +1,4 @@
-"""Augmentations inside the game: D never sees an image without them, real or generated.
+"""Augmentations inside training: D never sees an image without them, real or generated.
 
 `ada` is the pipeline of Karras et al. 2020a, "Training Generative Adversarial Networks with Limited
 Data" (appendix B: pixel blitting, geometry, colour), whose strength p `AdaptiveStrength` controls;
@@ -22,7 +22,7 @@ LUMA = np.full([3], 1.0 / math.sqrt(3.0), np.float32)  # the grey axis of RGB
 
 
 class _Draws:
-    """Draws for `count` images, each from a stream of its own."""
+    """Draws for `count` images, each draw from its own stream."""
 
     def __init__(self, seed: tf.Tensor, count: tf.Tensor) -> None:
         self._seed = tf.cast(seed, tf.int64)
@@ -54,7 +54,7 @@ class _Draws:
 
 
 def ada(images: tf.Tensor, p: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
-    """Applies every transformation of the pipeline with probability p, to each image by itself.
+    """Applies every transformation of the pipeline with probability p, to each image separately.
 
     Args:
         images: float [N, H, W, C] in [-1, 1], C 1 or 3; H = W.
@@ -89,7 +89,7 @@ def geometry(count: tf.Tensor, size: int, p: tf.Tensor | float, seed: tf.Tensor)
 
     scale = tf.where(draw.choose(p), 2.0 ** draw.normal(0.2), 1.0)
     matrix @= _scaling(1.0 / scale, 1.0 / scale)
-    # Two rotations, so that one of them at least has probability p.
+    # Two rotations, so that at least one of them happens with probability p.
     p_each = 1.0 - tf.sqrt(tf.clip_by_value(1.0 - p, 0.0, 1.0))
     angle = tf.where(draw.choose(p_each), draw.uniform(-TURN / 2, TURN / 2), 0.0)
     matrix @= _rotation(angle)
@@ -123,14 +123,14 @@ def _rotation(angle: tf.Tensor) -> tf.Tensor:
 
 
 def _quarter_turns(turns: tf.Tensor) -> tf.Tensor:
-    """As `_rotation`, of sines without rounding; `turns` from 0 to 3."""
+    """Like `_rotation`, with exact sines; `turns` is from 0 to 3."""
     sin = tf.gather([0.0, 1.0, 0.0, -1.0], tf.cast(turns, tf.int32))
     cos = tf.gather([1.0, 0.0, -1.0, 0.0], tf.cast(turns, tf.int32))
     return _rows([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]], turns)
 
 
 def warp(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-    """Images seen through affine maps, bilinearly; beyond their edges they are mirrored.
+    """Images sampled bilinearly through affine maps; beyond their edges they are mirrored.
 
     Args:
         images: float [N, H, W, C], H and W at least 2.
@@ -153,7 +153,7 @@ def warp(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
 
 
 def _mirrored(place: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A coordinate, mirrored at the first and last pixel: between which two it is, and the rest."""
+    """A coordinate, mirrored at the edges: the pixels before and after it, and its fraction."""
     place = tf.math.floormod(place, 2.0 * (size - 1))
     place = tf.minimum(place, 2.0 * (size - 1) - place)
     before = tf.floor(place)
@@ -166,7 +166,7 @@ def _mix(a: tf.Tensor, b: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
 
 
 def _pixels(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Of each image the pixels at rows, columns [N, P]: [N, P, C]."""
+    """The pixels of each image at rows, columns [N, P]: [N, P, C]."""
     count, height, width, channels = tf.unstack(tf.shape(images))
     # One flat list: gathering from it is faster than in batches, and so is its gradient.
     start = tf.range(count)[:, None] * (height * width)
@@ -176,7 +176,7 @@ def _pixels(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor
 def colours(count: tf.Tensor, channels: int, p: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
     """Draws what `recolour` takes: f32 [count, 4, 4].
 
-    In the pipeline's order: brightness, contrast, luma flip and, of RGB, hue and saturation.
+    In the pipeline's order: brightness, contrast, luma flip and, for RGB, hue and saturation.
     """
     draw = _Draws(seed, count)
     shift = tf.where(draw.choose(p), draw.normal(0.2), 0.0)
@@ -213,7 +213,7 @@ def _around_grey(angle: tf.Tensor) -> tf.Tensor:
 def recolour(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """Applies affine maps [N, 4, 4] of (R, G, B, 1) to the pixels of images [N, H, W, C].
 
-    A grey image is R = G = B, and what becomes of it the mean of the three.
+    A grey image is treated as R = G = B, and the result is the mean of the three.
     """
     matrices = tf.cast(matrices, images.dtype)
     linear, shift = matrices[:, :3, :3], matrices[:, None, None, :3, 3]
@@ -230,13 +230,13 @@ def recolour(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
 class AdaptiveStrength(keras.layers.Layer):
     """ADA's controller: the strength p that holds r_t = E[sign D(real)] at a target.
 
-    p moves by images / speed towards more where r_t of the last `interval` steps was above the
-    target (D overfits), towards less otherwise, and stays in [0, 1] (section 3 of the paper).
+    p rises by images / speed if r_t of the last `interval` steps was above the target (D overfits),
+    and falls otherwise. It stays in [0, 1] (section 3 of the paper).
 
     Args:
-        target: Of r_t.
+        target: The target of r_t.
         interval: Steps from one adjustment to the next.
-        speed: Images in which p can go from 0 to 1.
+        speed: Images that p needs to go from 0 to 1.
     """
 
     def __init__(
@@ -269,7 +269,7 @@ class AdaptiveStrength(keras.layers.Layer):
         self.images.assign_add(tf.cast(tf.shape(real_logits)[0], tf.float32))
 
     def adjust(self, step: tf.Tensor) -> None:
-        """After step number `step`, from 1: moves p, if it is the last of an interval."""
+        """After step number `step`, from 1: adjusts p if this is the last step of an interval."""
         due = tf.equal(step % self.interval, 0)
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         excess = tf.sign(self.signs / tf.maximum(self.images, 1.0) - self.target)

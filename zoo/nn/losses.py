@@ -1,7 +1,7 @@
-"""Adversarial losses: pure functions of logits, the equation beside each.
+"""Adversarial losses: pure functions of logits, with the equation next to each.
 
 D(x) = sigmoid(logits). Every loss is the mean over the logits it is given; under replicas the base
-class makes that the mean over the global batch. They are taken in float32 at least, whatever the
+class makes that the mean over the global batch. They are computed in at least float32, whatever the
 networks compute in.
 """
 
@@ -147,7 +147,7 @@ def least_squares_generator(fake_logits: tf.Tensor) -> tf.Tensor:
 def relativistic_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """-E[log sigmoid(D(x) - D(G(z)))], row by row  (Jolicoeur-Martineau 2019, RpGAN).
 
-    D need only tell which of a pair is real, so no mode can be left alone; with R1 + R2 of
+    D only has to say which of a pair is real, so G cannot ignore a mode; with R1 + R2 of
     `zoo.nn.regularizers.r1_penalty` it is the loss of R3GAN (Huang et al. 2024, equations 2 and 4).
 
     Args:

@@ -10,7 +10,7 @@ from keras import layers
 
 # Side of a patch -> 4x4 convolutions of stride 2 before the last two of stride 1.
 STRIDED = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
-# 1: three convolutions of 1x1, that see a pixel each.
+# 1: three 1x1 convolutions, which see one pixel each.
 PATCHES = (1, *STRIDED)
 
 Convolution = Callable[..., layers.Layer]
@@ -26,7 +26,7 @@ def patch_layers(
         patch: Side of a patch, one of `PATCHES`.
         width: Features of the first layer; they double up to 8 times that.
         convolution: (features, kernel, stride, bias) -> a layer without padding.
-        normalise: Makes a normalisation.
+        normalise: Creates a normalisation layer.
         bias: Whether convolutions before a normalisation have one.
     """
     if patch == 1:
@@ -51,7 +51,7 @@ def patch_layers(
 
 
 def check_patch(patch: int, resolution: int) -> None:
-    """Raises ValueError for a side that is none of `PATCHES`, or too large for the images."""
+    """Raises ValueError for a side that is not in `PATCHES`, or too large for the images."""
     if patch not in PATCHES:
         raise ValueError(f"patch must be one of {', '.join(map(str, PATCHES))}. Received: {patch}.")
     if resolution < smallest_image(patch):
@@ -62,7 +62,7 @@ def check_patch(patch: int, resolution: int) -> None:
 
 
 def receptive_field(convolutions: Sequence[tuple[int, int]]) -> int:
-    """Side of what one output sees, in pixels, through convolutions of (kernel, stride)."""
+    """Side of one output's receptive field, in pixels, for convolutions of (kernel, stride)."""
     side = 1
     for kernel, stride in reversed(convolutions):
         side = (side - 1) * stride + kernel
@@ -70,8 +70,8 @@ def receptive_field(convolutions: Sequence[tuple[int, int]]) -> int:
 
 
 def smallest_image(patch: int) -> int:
-    """The side from which on an image gives a logit at all."""
+    """The smallest side of an image that gives a logit."""
     if patch == 1:
         return 1
-    # Each strided convolution halves; the last two take one pixel each of what is left.
+    # Each strided convolution halves the size; the last two reduce it by one pixel each.
     return 3 * 2 ** STRIDED[patch]

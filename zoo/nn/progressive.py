@@ -1,4 +1,4 @@
-"""Parts of networks that grow, shared by ProGAN and StyleGAN (Karras et al. 2018, table 2)."""
+"""Parts of growing networks, shared by ProGAN and StyleGAN (Karras et al. 2018, table 2)."""
 
 import keras
 import tensorflow as tf
@@ -24,7 +24,7 @@ def leaky(x: tf.Tensor) -> tf.Tensor:
 
 
 def ready(layer: keras.layers.Layer, *shape: int) -> keras.layers.Layer:
-    """The layer, built for inputs [N, *shape]: stages that come later are not called at first."""
+    """The layer, built for inputs [N, *shape]: later stages are not called at first."""
     layer.build((None, *shape))
     return layer
 

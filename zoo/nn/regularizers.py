@@ -1,8 +1,8 @@
-"""Penalties on gradients: pure functions of a network, the equation beside each.
+"""Penalties on gradients: pure functions of a network, with the equation next to each.
 
 Each takes the network as a function, calls it once and leaves weights and factors to the caller.
 The gradient with respect to the input is itself differentiable: call them inside the caller's tape.
-They are means over the images they are given, in float32 at least.
+They are means over the given images, in at least float32.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def gradient_penalty(
     Args:
         critic: images -> scores [N, 1].
         reals: float [N, H, W, C].
-        fakes: Of the same shape; the penalty is not passed on to what made them.
+        fakes: Of the same shape; no gradient flows to the generator that made them.
         seed: Integer [2], of e.
 
     Returns:
@@ -31,7 +31,7 @@ def gradient_penalty(
     shape = [tf.shape(reals)[0]] + [1] * (reals.shape.rank - 1)
     mix = tf.random.stateless_uniform(shape, seed, dtype=reals.dtype, alg="philox")
     _, gradient = _gradient_of_images(critic, mix * reals + (1.0 - mix) * fakes)
-    # Of a gradient that is exactly 0 the norm has no derivative.
+    # The norm has no derivative where the gradient is exactly 0.
     norm = tf.sqrt(_sum_of_squares(gradient) + 1e-12)
     return tf.reduce_mean(tf.square(norm - 1.0))
 
@@ -41,14 +41,14 @@ def r1_penalty(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """E[||grad D(x)||^2]  (Mescheder et al. 2018, equation 9, without its gamma / 2).
 
-    Of real images it is R1, of generated ones R2.
+    For real images it is R1, for generated ones R2.
 
     Args:
         discriminator: images -> logits [N, 1].
         images: float [N, H, W, C].
 
     Returns:
-        The f32 scalar, and the logits of `images`, so that D need not be run for them again.
+        The f32 scalar, and the logits of `images`, so that D need not run on them again.
     """
     logits, gradient = _gradient_of_images(discriminator, images)
     return tf.reduce_mean(_sum_of_squares(gradient)), logits
@@ -65,7 +65,7 @@ def path_length_penalty(
 
     y is an image of N(0, 1) divided by the square root of its pixels, and J_w^T y the gradient of
     y . g(w). For w [N, L, W] the norm is the root of the mean over the L layers of the squares.
-    a is the running mean of the norms, this batch's counted in.
+    a is the running mean of the norms, including this batch's.
 
     Args:
         synthesize: w -> images [N, H, W, C].
@@ -75,7 +75,7 @@ def path_length_penalty(
         decay: Weight of this batch in a.
 
     Returns:
-        The f32 scalar, and the new a, which the caller remembers.
+        The f32 scalar, and the new a, which the caller stores.
     """
     with tf.GradientTape() as tape:
         tape.watch(w)
@@ -92,7 +92,7 @@ def path_length_penalty(
 
 
 def orthogonal(kernel: tf.Tensor) -> tf.Tensor:
-    """||W^T W o (1 - I)||_F^2, o by element  (Brock et al. 2019, equation 3, without its beta).
+    """||W^T W o (1 - I)||_F^2, o elementwise  (Brock et al. 2019, equation 3, without its beta).
 
     W is the kernel as a matrix [everything else, outputs]: the penalty is on the cosines between
     filters, not on their lengths.

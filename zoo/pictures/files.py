@@ -14,26 +14,26 @@ from PIL import Image, ImageOps
 
 from zoo.pictures.tiles import translate_large
 
-if TYPE_CHECKING:  # so that wrong paths are told before TensorFlow is there
+if TYPE_CHECKING:  # so that wrong paths are reported before TensorFlow is imported
     from zoo.core.image_to_image import ImageToImage
 
-# Files of a folder that are taken for pictures.
+# Files of a folder that count as pictures.
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Files that are written.
 WRITTEN = (".png", ".jpg", ".jpeg")
-# Pixels of a file, looked up in its header before anything is decoded.
+# The most pixels of a file, read from its header before anything is decoded.
 MAX_PIXELS = 2**27
-# Pixels of what is made of it.
+# The most pixels of the output.
 MAX_MADE = 2**28
 MAX_JPEG_SIDE = 65_535
-# Channels of the source of a model that can be given pictures: grey, RGB, RGB and alpha.
+# Source channels of the models that take pictures: grey, RGB, RGB and alpha.
 CHANNELS = (1, 3, 4)
 JPEG_QUALITY = 95
 MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
 class PictureError(ValueError):
-    """A file that is no picture, or none that can be translated."""
+    """A file that is not a picture, or cannot be translated."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Picture:
 
     Attributes:
         colours: uint8 [H, W, C]; C is what the model takes.
-        alpha: uint8 [H, W], or None of a picture that is opaque, or whose alpha is in `colours`.
+        alpha: uint8 [H, W], or None for an opaque picture, or if alpha is in `colours`.
         profile: ICC profile of the colours, if there is one.
-        note: What a person should know of the file, or an empty text.
+        note: What a person should know about the file; may be empty.
     """
 
     colours: np.ndarray
@@ -54,19 +54,19 @@ class Picture:
 
 
 def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
-    """Decodes a picture, upright as its EXIF orientation says.
+    """Decodes a picture and turns it upright by its EXIF orientation.
 
-    Grey, palettes, CMYK, YCbCr and Lab become RGB; of 16 bits a channel the upper 8 are taken. Of
-    an animation the first frame is taken.
+    Grey, palettes, CMYK, YCbCr and Lab become RGB. Channels of 16 bits keep the upper 8. An
+    animation is read as its first frame.
 
     Args:
         path: A file of any format that Pillow reads.
-        channels: One of `CHANNELS`; to 1, colours are turned into grey.
-        scale: Of the model: the limit is on what comes out, too.
+        channels: One of `CHANNELS`; 1 converts colours to grey.
+        scale: The model's: there is a limit on the output, too.
 
     Raises:
-        PictureError: No picture, a damaged or truncated one, one of too many pixels, or of another
-            number of bits.
+        PictureError: Not a picture, a damaged or truncated one, too many pixels, or another number
+            of bits.
     """
     try:
         with warnings.catch_warnings():
@@ -95,7 +95,7 @@ def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
             raise PictureError(
                 f"A picture must be a whole file. Received: {reason.rstrip('.')}."
             ) from None
-        if frames > 1 and image.format != "MPO":  # a camera's, with previews
+        if frames > 1 and image.format != "MPO":  # a camera's file, with previews
             note = f"the first of {frames} frames is taken"
         return dataclasses.replace(_decoded(upright, channels, image.format), note=note)
 
@@ -129,15 +129,15 @@ def _decoded(image: Image.Image, channels: int, file_format: str | None) -> Pict
 
 
 def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
-    """Writes what was made of a picture, with its alpha; whole or not at all.
+    """Writes the output for a picture, with its alpha; completely or not at all.
 
-    Alpha is enlarged by bicubic interpolation where the image was. A JPEG has none: there the
-    picture lies on white.
+    If the image was enlarged, alpha is too, by bicubic interpolation. A JPEG has no alpha: there
+    the picture is put on white.
 
     Args:
         path: Ends in one of `WRITTEN`.
         made: uint8 [H, W, C], C 1 or 3.
-        picture: What it was made of.
+        picture: The source.
     """
     image = Image.fromarray(made[..., 0] if made.shape[-1] == 1 else made)
     jpeg = _is_jpeg(path)
@@ -169,18 +169,18 @@ def _is_jpeg(path: pathlib.Path) -> bool:
 def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Files to read, each with the file to write.
 
-    A folder's pictures, subfolders left aside, are written as PNG files of their names; where two
-    differ in their suffixes alone, these are kept, as in `photo.jpg.png`.
+    The pictures of a folder, without its subfolders, are written as PNG files of the same names. If
+    two differ only in their suffixes, these are kept, as in `photo.jpg.png`.
 
     Raises:
-        ValueError: Nothing to read, nowhere to write, or two pictures for one name.
+        ValueError: Nothing to read, nowhere to write, or two pictures with one name.
     """
     if not source.exists():
         raise ValueError(
             f"IN must be a picture, or a folder of pictures. Received: {source}, not there."
         )
     if source.resolve() == target.resolve():
-        raise ValueError(f"OUT must be another than IN. Received: {target}.")
+        raise ValueError(f"OUT must not be IN. Received: {target}.")
     if not source.is_dir():
         if target.suffix.lower() not in WRITTEN or target.is_dir():
             raise ValueError(
@@ -203,7 +203,7 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
         other = taken.setdefault(name.lower(), file)
         if other is not file:
             raise ValueError(
-                "The pictures of IN must be written under names of their own: rename one. "
+                "The pictures of IN must have different names in OUT: rename one. "
                 f"Received: {other.name} and {file.name}, both {name}."
             )
     return [(file, target / name) for file, name in zip(files, names, strict=True)]
@@ -217,9 +217,9 @@ def translate(
     direction: str | None = None,
     mask: pathlib.Path | None = None,
 ) -> None:
-    """Makes a picture of each picture, and tells how far it is.
+    """Translates each picture, and shows progress.
 
-    Of several files, one that cannot be read is named, and the others go on.
+    If one of several files cannot be read, it is named and the others are still translated.
 
     Args:
         gan: The model.
@@ -230,7 +230,7 @@ def translate(
 
     Raises:
         ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
-            that nothing could be made of.
+            that could not be translated.
     """
     direction = gan.check_direction(direction)
     channels, _ = gan.channels_of(direction)
@@ -281,12 +281,12 @@ def translate(
         print(f"Wrote {count} picture{'s' if count > 1 else ''} into {target.parent}")
     if failed:
         raise ValueError(
-            f"Nothing could be made of {failed} of {len(files)} pictures; they are named above."
+            f"{failed} of {len(files)} pictures could not be translated; they are named above."
         )
 
 
 def _missing(mask: pathlib.Path, channels: int) -> np.ndarray:
-    """The mask of a model that takes pictures of `channels`: uint8 [H, W], 255 where white."""
+    """The mask for a model that takes pictures of `channels`: uint8 [H, W], 255 where white."""
     if channels != 4:
         raise ValueError(
             "A mask is for a model that fills what is transparent, whose pictures have 4 channels. "
@@ -316,15 +316,15 @@ def _cut_out(picture: Picture, missing: np.ndarray) -> Picture:
 
 
 class _Progress:
-    """One line on stderr, written over: pictures and tiles that are done, and the time left."""
+    """One line on stderr, overwritten: pictures and tiles that are done, and the time left."""
 
     def __init__(self, pictures: int) -> None:
         self.pictures = pictures
         self.begun = time.monotonic()
-        self.open = False  # whether a line stands that is not ended
+        self.open = False  # whether a line is not ended yet
 
     def at(self, picture: int) -> Callable[[int, int], None]:
-        """What `translate_large` tells of one of the pictures, counted from 0."""
+        """The progress function of `translate_large` for one picture, counted from 0."""
 
         def progress(done: int, tiles: int) -> None:
             if self.pictures == 1 and tiles == 1:
@@ -343,7 +343,7 @@ class _Progress:
         return progress
 
     def say(self, text: str) -> None:
-        """A line of its own."""
+        """Prints a separate line."""
         self.end()
         print(text, file=sys.stderr)
 

@@ -21,10 +21,10 @@ def from_uint8(images: tf.Tensor) -> tf.Tensor:
 
 
 def like(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """uint8 [h, w, c] -> uint8 [H, W, C] to stand beside others on a sheet.
+    """uint8 [h, w, c] -> uint8 [H, W, C], to be shown next to others on a sheet.
 
-    A smaller image is enlarged without smoothing. Grey becomes colour, colour grey where C is 1,
-    and channels beyond the third are left out.
+    A smaller image is enlarged without smoothing. Grey becomes colour, colour becomes grey if C is
+    1, and channels beyond the third are omitted.
     """
     height, width, channels = shape
     image = image.repeat(height // image.shape[0], axis=0).repeat(width // image.shape[1], axis=1)
@@ -38,7 +38,7 @@ def like(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 def luma(images: Any) -> Any:
     """Luma of Rec. 601 in Pillow's integers: uint8 [..., 3] -> uint8 [..., 1], array or tensor.
 
-    TensorFlow's own, in floats cut off, is a level darker at a fifth of the pixels.
+    TensorFlow's own truncates floats, and is a level darker at a fifth of the pixels.
     """
     if isinstance(images, np.ndarray):
         return ((images @ LUMA + 0x8000) // 0x10000).astype(np.uint8)[..., None]
@@ -83,7 +83,7 @@ def encode_png(image: np.ndarray) -> bytes:
 
 
 def write_png(path: str | pathlib.Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, C] as a PNG, making its folder if need be."""
+    """Writes uint8 [H, W, C] as a PNG, creating its folder if needed."""
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(encode_png(image))

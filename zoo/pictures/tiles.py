@@ -1,9 +1,8 @@
-"""Images that are too large to go through a generator at once: in tiles that overlap.
+"""Images that are too large to go through a generator at once: in overlapping tiles.
 
-Where a pixel depends on its neighbourhood alone (`ImageToImage.context`), each tile is cut where
-its neighbour knows as much, and the whole is what it would have been in one piece. Where the
-statistics of the image have a part, tiles differ a little in tone, and what they have in common is
-blended from one into the other.
+If a pixel depends only on its neighbourhood (`ImageToImage.context`), tiles are cut in the middle
+of their overlap, and the result is what it would have been in one piece. If the network uses
+statistics of the image, tiles differ a little in tone, and their overlaps are blended.
 """
 
 from collections.abc import Callable
@@ -14,8 +13,8 @@ import numpy as np
 if TYPE_CHECKING:
     from zoo.core.image_to_image import ImageToImage
 
-# Pixels of an output, in height and in width, that are made at once. Features are what takes
-# memory: 64 of them at full size, as papers have, are 256 MiB.
+# Height and width of the output that is made at once. Features take the memory: 64 of them at full
+# size, as in the papers, are 256 MiB.
 TILE = 1024
 
 
@@ -29,21 +28,21 @@ def translate_large(
 ) -> np.ndarray:
     """`gan.translate` of one image of any size.
 
-    An image of which `TILE` x `TILE` pixels come goes through in one piece. Of a larger one, there
-    are besides the image and its translation only one tile and one row of tiles in memory.
+    If the output has at most `TILE` x `TILE` pixels, the image goes through in one piece. For a
+    larger one, memory holds the image, its translation, one tile and one row of tiles.
 
     Args:
         gan: The model.
         image: uint8 [H, W, C].
         seed: As in `translate`; every tile has the same noise.
         direction: As in `translate`.
-        progress: Is told after each tile how many are done, and how many there are.
+        progress: Called after each tile with how many are done, and how many there are.
 
     Returns:
         uint8 [scale H, scale W, C'].
 
     Raises:
-        ValueError: Anything else than such an image, or another direction.
+        ValueError: Not such an image, or an unknown direction.
     """
     direction = gan.check_direction(direction)
     image = gan.check_sources(np.asarray(image)[None], direction)[0]
@@ -74,7 +73,7 @@ def translate_large(
             at = slice(scale * left, scale * left + len(columns))
             strip[:, at] += made * rows[:, None, None] * columns[:, None]
             progress(i * len(lefts) + j + 1, len(tops) * len(lefts))
-        # What no later row of tiles reaches is done.
+        # Rows that no later tile reaches are done.
         done = scale * (tops[i + 1] - top) if i + 1 < len(tops) else len(strip)
         out[scale * top : scale * top + done] = np.rint(strip[:done])
         unfinished = strip[done:]
@@ -82,7 +81,7 @@ def translate_large(
 
 
 def starts(size: int, side: int, overlap: int) -> list[int]:
-    """Where tiles of `side` begin along `size` pixels: evenly, two sharing `overlap` at least."""
+    """Where tiles of `side` start along `size` pixels: evenly, sharing at least `overlap`."""
     if size <= side:
         return [0]
     steps = -(-(size - side) // (side - overlap))
@@ -92,11 +91,11 @@ def starts(size: int, side: int, overlap: int) -> list[int]:
 def weights(
     starts: list[int], side: int, size: int, scale: int, overlap: int, blended: bool
 ) -> np.ndarray:
-    """How much each tile has to say about each of its pixels: f32 [tiles, scale * side].
+    """The weight of each tile at each of its pixels: f32 [tiles, scale * side].
 
     Over all tiles they sum to 1 at each of the scale * size pixels. A tile's weight grows with the
     distance from its nearest edge that is not the image's: up to `overlap` pixels if it is
-    `blended`; otherwise the tile with the largest distance has all.
+    `blended`; otherwise the tile with the largest distance has all the weight.
     """
     at = np.arange(scale * size)
     distance = np.zeros([len(starts), len(at)], np.float32)  # 0: not of this tile

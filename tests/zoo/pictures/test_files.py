@@ -213,10 +213,10 @@ def test_a_folder_goes_on_after_a_bad_file(
     assert told[1] == f"{source / 'c.gif'}: the first of 2 frames is taken"
     assert told[2].startswith(f"{source / 'cut.gif'}: A picture must be a whole file. Received: ")
     assert told[3].startswith(f"{source / 'd.png'}: A picture must have at most 134,217,728 pixels")
-    assert told[4:] == ["error: Nothing could be made of 3 of 6 pictures; they are named above."]
+    assert told[4:] == ["error: 3 of 6 pictures could not be translated; they are named above."]
     (source / "a.png.gif").write_bytes(gif)
     assert (
-        "names of their own: rename one. Received: a.png and a.png.gif, both a.png.png."
+        "have different names in OUT: rename one. Received: a.png and a.png.gif, both a.png.png."
         in failure(capsys, "translate", "two", source, out)
     )
 
@@ -339,7 +339,7 @@ def test_errors_are_one_line(
     for name, given, out, message in [
         ("dcgan_fashion_mnist", tmp_path / "no", "x.png", "IN must be a picture, or a folder"),
         ("dcgan_fashion_mnist", source, "x.webp", "ends in .png, .jpg, .jpeg, as IN is a file. "),
-        ("dcgan_fashion_mnist", source, "in.png", "OUT must be another than IN. Received: "),
+        ("dcgan_fashion_mnist", source, "in.png", "OUT must not be IN. Received: "),
         ("dcgan_fashion_mnist", tmp_path / "empty", "x", "IN must hold pictures: files that end"),
         ("dcgan_fashion_mnist", tmp_path, "in.png", "OUT must be a folder, as IN is one"),
         ("dcgan_fashion_mnist", source, "x.png", "'dcgan', which draws from noise: use sample."),

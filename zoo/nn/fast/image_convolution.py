@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# Channels that it reads below which the detour costs more than it saves.
+# Input channels below which this costs more than it saves.
 LEAST_CHANNELS = 32
 
 
@@ -13,9 +13,9 @@ LEAST_CHANNELS = 32
 class ImageConv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` of stride 1, computed column by column of its kernel.
 
-    CPU kernels are slow where a wide convolution makes three channels of many: here each of its K
-    columns is a convolution of K x 1, all of them one to 3 K channels, and the sum of their shifted
-    images is the same as before. SRGAN's last layer, 9x9 at 256 px, takes a thirtieth of the time.
+    CPU kernels are slow for a wide convolution from many channels to three. Here each of its K
+    columns is a K x 1 convolution. All of them together are one convolution to 3 K channels, whose
+    shifted outputs are summed. SRGAN's last layer, 9x9 at 256 px, takes a thirtieth of the time.
     """
 
     def call(self, inputs: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Convolutions of features beside labels, which they see as constant planes.
+"""Convolutions of features joined with labels, which they see as constant planes.
 
-A label joined to an image [N, H, W, C] is K planes, one of ones and the others of zeros. What a
-convolution of 5x5 and stride 2 makes of those depends on the class alone, so it is computed once a
-class and not once an image: a quarter less time than with the planes.
+A label joined to an image [N, H, W, C] is K planes, one of ones and the others of zeros. What a 5x5
+convolution of stride 2 computes from them depends on the class alone. It is therefore computed once
+for each class, not for each image: a quarter less time than with the planes.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ class _Labelled(keras.layers.Layer):
 
     Args:
         filters: Features out.
-        kernel_initializer: Of the weights of features and labels alike.
+        kernel_initializer: For the weights of both features and labels.
         activation: Name of a function, or None.
     """
 
@@ -85,7 +85,7 @@ def _taps_inside(layer: _Labelled, size: int) -> np.ndarray:
     outputs = np.arange((size + 1) // 2 if halves else 2 * size)[:, None]
     taps = np.arange(5)[None, :]
     if halves:
-        before = (2 * len(outputs) + 3 - size) // 2  # "same": what is padded in front
+        before = (2 * len(outputs) + 3 - size) // 2  # "same": the padding in front
         met = 2 * outputs + taps - before
         return (met >= 0) & (met < size)
     twice = outputs + 1 - taps  # the input's index, doubled

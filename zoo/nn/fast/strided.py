@@ -1,9 +1,9 @@
-"""DCGAN's 5x5 convolutions of stride 2, computed at stride 1 where an image is on one side.
+"""DCGAN's 5x5 convolutions of stride 2, computed at stride 1 if one side is an image.
 
-CPU kernels are slow where a stride of 2 meets few channels, as in G's last layer and in the
-gradient of D's first. An image [H, W, C] is the same numbers as [H/2, W/2, 4C] (space to depth),
-and on those the convolution is one of 3x3 and stride 1, with the 5x5 kernel's taps sorted by the
-parity of the pixel that they meet. The same sums in another order, for 5 % less time a step.
+CPU kernels are slow for a stride of 2 with few channels, as in G's last layer and in the gradient
+of D's first layer. An image [H, W, C] holds the same numbers as [H/2, W/2, 4C] (space to depth). On
+those the convolution is 3x3 with stride 1, with the 5x5 kernel's taps sorted by the parity of their
+pixels: the same sums in another order, for 5 % less time in each step.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-# The most channels of an image for which the detour pays.
+# The most channels of an image for which this pays.
 IMAGE_CHANNELS = 4
 
 

@@ -11,11 +11,11 @@ import tensorflow as tf
 class BatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization`, faster in training on one device.
 
-    Keras composes the training pass of elementwise operations; TensorFlow's fused kernel computes
+    Keras builds the training pass from elementwise operations; TensorFlow's fused kernel computes
     the same in one (7 % of a DCGAN step on a CPU). Inference, synchronised statistics and mixed
     precision are Keras's own.
 
-    Input [N, ..., C]; statistics over all axes but the last (Ioffe & Szegedy 2015, algorithm 1).
+    Input [N, ..., C]; statistics over all axes except the last (Ioffe & Szegedy 2015, algorithm 1).
     """
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:

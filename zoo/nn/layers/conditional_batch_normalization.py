@@ -1,9 +1,9 @@
-"""Batch norm whose gain and bias come from a condition, and standing statistics of it.
+"""Batch norm with a gain and bias from a condition, and its standing statistics.
 
     y = gain(c) (x - mean) / sqrt(var + epsilon) + bias(c),  gain(c) = 1 + c A,  bias(c) = c B
 
-(de Vries et al. 2017; Dumoulin et al. 2017.) c is one-hot labels, or in BigGAN a class embedding
-beside a chunk of z.
+(de Vries et al. 2017; Dumoulin et al. 2017.) c is one-hot labels, or in BigGAN a class
+embedding joined with a chunk of z.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from zoo.nn.layers.spectral_norm import SpectralNormDense
 
 _current = threading.local()
 
-# A layer, and the mean and the variance of its batch, both f32 [C].
+# A layer, and the mean and variance of its batch, both f32 [C].
 Statistics = tuple[keras.layers.Layer, tf.Tensor, tf.Tensor]
 
 
 @contextlib.contextmanager
 def batch_statistics() -> Iterator[list[Statistics]]:
-    """Inside, with training=False, batch norm takes its batch's statistics and reports them.
+    """Inside, with training=False, batch norm uses its batch's statistics and reports them.
 
-    Running statistics stay as they are; every layer adds an entry to the list, in its order.
+    Running statistics do not change. Every layer adds an entry to the list, in call order.
     Averaged over many batches they are the standing statistics (Brock et al. 2019, appendix A).
     """
     _current.statistics = []
@@ -40,7 +40,7 @@ def batch_statistics() -> Iterator[list[Statistics]]:
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class StandingBatchNormalization(BatchNormalization):
-    """Batch norm of images [N, H, W, C], which `batch_statistics` asks."""
+    """Batch norm of images [N, H, W, C] that reports to `batch_statistics`."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         statistics = getattr(_current, "statistics", None)
@@ -64,8 +64,8 @@ class ConditionalBatchNormalization(keras.layers.Layer):
 
     Args:
         spectral_norm: Whether A and B [D, C] have spectral norm 1, as BigGAN's have for a shared
-            embedding; without, they are plain, as for one-hot labels.
-        momentum: Of the running statistics.
+            embedding; otherwise they are unconstrained, as for one-hot labels.
+        momentum: Momentum of the running statistics.
         epsilon: Added to the variance.
         synchronized: Whether the statistics are those of all replicas together.
     """

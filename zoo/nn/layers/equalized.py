@@ -3,7 +3,7 @@
     w_hat = w / c,  c = sqrt(fan_in) / gain      (He's constant, for gain sqrt 2)
 
 The weights are drawn from N(0, 1) and scaled when they are used, not when they are drawn. An
-optimizer that normalises the gradient then moves every layer by the same share of its range.
+optimizer that normalises the gradient then moves every layer by the same fraction of its range.
 """
 
 import math
@@ -32,7 +32,7 @@ class _Equalized(keras.layers.Layer):
             self.bias = self.add_weight(shape=kernel_shape[-1:], initializer="zeros", name="bias")
 
     def effective_kernel(self) -> tf.Tensor:
-        """The kernel as it is applied: kernel * gain / sqrt(fan_in) * lr_multiplier."""
+        """The kernel that is applied: kernel * gain / sqrt(fan_in) * lr_multiplier."""
         fan_in = math.prod(self.kernel.shape[:-1])
         return self.kernel * tf.cast(
             self.gain / math.sqrt(fan_in) * self.lr_multiplier, self.compute_dtype
@@ -61,10 +61,10 @@ class EqualizedDense(_Equalized):
 
     Args:
         units: Outputs.
-        gain: sqrt 2 before a rectifier, 1 before nothing.
-        lr_multiplier: The layer learns at this share of the learning rate (Karras et al. 2019,
-            appendix C: .01 in the mapping network); what it computes at first does not change.
-        use_bias: Whether there is one; it begins at 0.
+        gain: sqrt 2 before a rectifier, 1 otherwise.
+        lr_multiplier: The layer learns at this fraction of the learning rate (Karras et al. 2019,
+            appendix C: .01 in the mapping network); its initial output does not change.
+        use_bias: Whether there is a bias; it starts at 0.
     """
 
     def __init__(
@@ -94,15 +94,15 @@ class EqualizedConv2D(_Equalized):
 
     Zeros around the image, stride 1, no activation.
 
-    Resampling is done in the same step, as in the paper's code ("fused scale"): at stride 2 with
-    the 4x4 kernel that is the sum of the 3x3 one at four places. The same result as one after the
-    other, in half the time.
+    Resampling is part of the convolution, as in the paper's code ("fused scale"): one convolution
+    of stride 2 with a 4x4 kernel, the sum of four shifted copies of the 3x3 one. This gives the
+    same result as two steps, in half the time.
 
     Args:
         filters: Output features.
         kernel_size: Height and width, odd.
         gain, lr_multiplier, use_bias: As in `EqualizedDense`.
-        resample: "up" to double the size before (each pixel four times), "down" to halve it after
+        resample: "up" to double the size first (each pixel four times), "down" to halve it after
             (the mean of four pixels), or None.
     """
 

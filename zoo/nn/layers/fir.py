@@ -3,9 +3,9 @@
     upsample:    zeros between the pixels, filter, times 4
     downsample:  filter, every second pixel
 
-The filter is the outer product of its taps, which are symmetric, divided by its sum; outside the
-image there are zeros. Pads are the reference's: of an odd rest, the first side has one more. Each
-feature is filtered alone, by one depthwise convolution.
+The filter is the outer product of its symmetric taps, divided by its sum; outside the image there
+are zeros. Pads are the reference's: if they cannot be equal, the first side has one more. Each
+feature is filtered separately, by one depthwise convolution.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ def filter_padded(
 
     @tf.custom_gradient
     def depthwise(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        # The adjoint of a symmetric filter is that filter with what is left of the pads. Said so,
-        # it is three times faster on CPUs than the kernel that TensorFlow takes for it.
+        # The adjoint of a symmetric filter is that filter with the remaining pads. Written out, it
+        # is three times faster on CPUs than the kernel that TensorFlow uses for it.
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             around = len(taps) - 1
             return filter_padded(upstream, taps, around - first, around - last, gain)
@@ -54,7 +54,7 @@ def fir_downsample(x: tf.Tensor, taps: Sequence[float] = TAPS) -> tf.Tensor:
 
     @tf.custom_gradient
     def depthwise(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-        # As in `filter_padded`, said so because it is faster on CPUs.
+        # Written out as in `filter_padded`, because that is faster on CPUs.
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             return filter_padded(_spread(upstream), taps, len(taps) - 1 - first, first)
 
@@ -107,7 +107,7 @@ class FIRDownsampling2D(keras.layers.Layer):
 class DownsamplingConv2D(EqualizedConv2D):
     """Filter, then a convolution of stride 2: [N, H, W, in] -> [N, H / 2, W / 2, filters].
 
-    Arguments as of `EqualizedConv2D`.
+    Takes the arguments of `EqualizedConv2D`.
     """
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

@@ -13,7 +13,7 @@ class InstanceNormalization(keras.layers.Layer):
 
         y = (x - mean) / sqrt(var + epsilon),  mean and var over H and W
 
-    Without gain and bias, and alike in training and afterwards: no image depends on another.
+    It has no gain and bias, and is the same in training and inference: no image depends on another.
 
     Args:
         epsilon: Added to the variance.
@@ -32,8 +32,8 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 def _normalise(x: tf.Tensor, epsilon: float) -> tf.Tensor:
-    # Its gradient is written out: half the time of what TensorFlow derives on a CPU, for Keras's
-    # `GroupNormalization(groups=-1)` too.
+    # The gradient is written out: on a CPU it takes half the time of the one that TensorFlow
+    # derives here and for Keras's `GroupNormalization(groups=-1)`.
     @tf.custom_gradient
     def normalise(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
         centred = x - _mean(x)

@@ -15,7 +15,7 @@ class Maxout(keras.layers.Layer):
     Args:
         units: How many maxima.
         pieces: Linear maps in each.
-        kernel_initializer: Of W [D, units * pieces], a unit's pieces side by side; b begins at 0.
+        kernel_initializer: For W [D, units * pieces], a unit's pieces adjacent; b starts at 0.
 
     Reference: Goodfellow et al. 2013, "Maxout Networks", equation 1.
     """

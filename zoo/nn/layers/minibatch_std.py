@@ -10,21 +10,21 @@ import tensorflow as tf
 class MinibatchStd(keras.layers.Layer):
     """Shows D how varied its batch is: [N, H, W, C] -> [N, H, W, C + features].
 
-    Over each group of images: the standard deviation of every feature at every place, then the
-    mean of them all, one number that becomes a constant map for all images of the group.
+    For each group of images it takes the standard deviation of every feature at every place, and
+    then the mean of them all: one number, a constant map for all images of the group.
 
-    A group is `group` images that stand side by side in the batch, or the batch where that is
-    smaller. (In the paper's code image i of N is in group i mod (N / group): the same draw, but
-    side by side, replicas that hold whole groups compute what one device would.) Statistics are per
-    replica, never across.
+    A group is `group` neighbouring images of the batch, or the whole batch if that is smaller. (In
+    the paper's code image i of N is in group i mod (N / group). That is the same draw, but with
+    neighbours, replicas that hold whole groups compute what one device would.) Statistics are
+    taken on each replica, never across replicas.
 
-    When `training` is false each image gets the running mean of what training has seen, so that
-    no answer depends on which other images are asked about at the same time.
+    When `training` is false each image gets the running mean from training, so that no result
+    depends on the other images in the batch.
 
     Args:
         group: Images in a group; the batch must be a multiple of it, or smaller.
-        features: Into how many parts the features are divided, each with a map of its own.
-        momentum: Of the running mean.
+        features: Number of parts that the features are divided into, each with its own map.
+        momentum: Momentum of the running mean.
     """
 
     def __init__(

@@ -11,13 +11,13 @@ from zoo.nn.layers.fir import TAPS, filter_padded
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class ModulatedConv2D(keras.layers.Layer):
-    """A convolution whose weights are scaled by a style, each sample's by its own.
+    """A convolution with weights scaled by a style, separately for each sample.
 
         w'_ijk  = s_i w_ijk                                       (equation 1)
         w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + 1e-8)           (equation 3)
 
-    for input feature i, output feature j and tap k. The same sums are had from one convolution
-    with the weights w, its inputs scaled by s_i and its outputs by the demodulation coefficient.
+    for input feature i, output feature j and tap k. One convolution with the
+    weights w gives the same sums: its inputs are scaled by s_i, its outputs by the coefficient.
     Zeros around the image, stride 1, no bias; weights have an equalized learning rate.
 
     Inputs: x [N, H, W, C] and the style s [N, C] -> [N, H, W, filters], or twice that size.
@@ -62,7 +62,7 @@ class ModulatedConv2D(keras.layers.Layer):
         if not self.demodulate:
             kernel = kernel * self.gain
             if self.kernel_size == 1 and not self.upsample:
-                # w' itself, a matrix a sample: less work than to scale all of x for a few filters.
+                # w' itself, one matrix for each sample: less work than scaling x for a few filters.
                 return tf.einsum("nhwc,ncf->nhwf", x, style[:, :, None] * kernel[0, 0])
             return self._convolve(x * style[:, None, None, :], kernel)
         if style.dtype == tf.float16:

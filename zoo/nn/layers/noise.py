@@ -1,4 +1,4 @@
-"""Noise for the details that chance decides (Karras et al. 2019, section 2)."""
+"""Noise for stochastic details (Karras et al. 2019, section 2)."""
 
 import contextlib
 import threading
@@ -27,7 +27,7 @@ def without_noise() -> Iterator[None]:
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class Noise(keras.layers.Layer):
-    """x + gain * strength * n, one number n from N(0, 1) for each pixel, the same of all features.
+    """x + gain * strength * n, one number n from N(0, 1) for each pixel, the same for all features.
 
     In training n is drawn for every image, from `random_draws`; otherwise it is constant, so that
     an image depends on its latents alone.
@@ -36,9 +36,9 @@ class Noise(keras.layers.Layer):
 
     Args:
         per_feature: Whether there is a strength for each feature (Karras et al. 2019) or one for
-            all (Karras et al. 2020, section 2.1); it begins at 0.
+            all (Karras et al. 2020, section 2.1); it starts at 0.
         gain: Factor of the strength.
-        seed: Of the constant noise; layers of a network have different ones.
+        seed: Seed of the constant noise; the layers of a network have different ones.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Noise(keras.layers.Layer):
         self.strength = self.add_weight(
             shape=(features,) if self.per_feature else (), initializer="zeros", name="strength"
         )
-        # Of this generator numpy promises the same numbers for ever.
+        # numpy guarantees that the numbers of this generator never change.
         draws = np.random.RandomState(self.seed).standard_normal((height, width, 1))
         self.constant = draws.astype(np.float32)
 

@@ -10,8 +10,8 @@ import tensorflow as tf
 class Orthogonal(keras.initializers.Initializer):
     """A kernel [..., in, out] that is orthogonal as a matrix [everything else, out].
 
-    Its columns are orthonormal, or its rows where there are fewer of them; uniformly drawn, as the
-    Q of a Gaussian matrix whose R has a positive diagonal. Every call draws anew, from Keras's
+    Its columns are orthonormal, or its rows if there are fewer of them. It is drawn uniformly, as
+    the Q of a Gaussian matrix with an R of positive diagonal. Every call draws again, from Keras's
     global seed.
 
     `keras.initializers.Orthogonal` draws from the same distribution by Householder reflections:
@@ -26,7 +26,7 @@ class Orthogonal(keras.initializers.Initializer):
         tall, narrow = max(rows, columns), min(rows, columns)
         a = keras.random.normal((tall, narrow), dtype="float32")
         if tall < 4 * narrow:
-            # The nearer to a square, the worse its condition, which A^T A squares.
+            # The closer to square, the worse its condition number, which A^T A squares.
             q = _orthonormal(_orthonormal(tf.cast(a, tf.float64)))
         else:
             q = _orthonormal(a)

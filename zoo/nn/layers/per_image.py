@@ -1,4 +1,4 @@
-"""Batch norm as of batches of one: each image is normalised by its own statistics."""
+"""Batch norm as with batches of one: each image is normalised by its own statistics."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class PerImageBatchNormalization(keras.layers.Layer):
-    """Batch norm of every image alone, in training too.
+    """Batch norm of every image separately, in training too.
 
         y = gamma (x - mean) / sqrt(var + epsilon) + beta
 
     mean and var are over H and W. Pix2Pix trains on batches of one and normalises by the
-    statistics of the test batch, which is one image as well (Isola et al. 2017, section 3.3). So
-    larger batches train what is used afterwards, and no image depends on those beside it.
+    statistics of the test batch, which is one image as well (Isola et al. 2017, section 3.3). With
+    this layer, larger batches train what is used later, and no image depends on the others.
 
     Input [N, H, W, C] -> the same shape.
 

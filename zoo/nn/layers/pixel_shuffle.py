@@ -12,9 +12,9 @@ class PixelShuffle(keras.layers.Layer):
 
         y[n, r h + i, r w + j, c] = x[n, h, w, (r i + j) C + c]
 
-    This is TensorFlow's order of features (`tf.nn.depth_to_space`). PyTorch takes feature
-    r^2 c + r i + j, so kernels that come from there must be reordered; to a network that learns its
-    own, one order is as good as the other.
+    This is TensorFlow's order of features (`tf.nn.depth_to_space`). PyTorch takes feature r^2 c + r
+    i + j, so kernels from PyTorch must be reordered. For a network trained here, one order is as
+    good as the other.
 
     Args:
         factor: r.

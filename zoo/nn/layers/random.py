@@ -1,7 +1,7 @@
-"""Random draws inside networks: from the seed of the step, not from a generator's hidden state.
+"""Random draws inside networks: from the seed of the step, not from a generator's state.
 
-A Keras seed generator hands every replica the same numbers, and checkpoints forget it. Here the
-family's `train_step` gives the seed, which knows step, replica and part of the batch:
+A Keras seed generator gives every replica the same numbers, and checkpoints do not save it. Here
+the family's `train_step` passes the seed, which depends on step, replica and part of the batch:
 
     with random_draws(seed):
         logits = self.discriminator(images, training=True)
@@ -15,12 +15,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-_current = threading.local()  # MirroredStrategy traces every replica in a thread of its own
+_current = threading.local()  # MirroredStrategy traces every replica in its own thread
 
 
 @contextlib.contextmanager
 def random_draws(seed: tf.Tensor) -> Iterator[None]:
-    """Layers inside draw from `seed`, an integer [2]; each draw from a stream of its own."""
+    """Layers inside draw from `seed`, an integer [2]; each draw from its own stream."""
     before = getattr(_current, "draws", None)
     _current.draws = [seed, 0]
     try:
@@ -50,10 +50,11 @@ def next_seed() -> tf.Tensor:
 class Dropout(keras.layers.Layer):
     """Dropout (Srivastava et al. 2014) whose mask comes from `random_draws`.
 
-    In training x is kept with probability 1 - rate and then divided by it; otherwise it passes.
+    In training each x is kept with probability 1 - rate and divided by it; otherwise x is
+    unchanged.
 
     Args:
-        rate: Share that is set to 0, in [0, 1).
+        rate: Fraction that is set to 0, in [0, 1).
     """
 
     def __init__(self, rate: float, **kwargs: Any) -> None:
@@ -75,7 +76,7 @@ class Dropout(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class NoiseDropout(Dropout):
-    """Dropout that is a generator's noise: outside training too, where there is `random_draws`."""
+    """Dropout as a generator's noise: also outside training, inside `random_draws`."""
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         drawing = getattr(_current, "draws", None) is not None

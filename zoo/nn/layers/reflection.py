@@ -22,7 +22,7 @@ class ReflectionPadding2D(keras.layers.Layer):
         self.padding = padding
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        # TensorFlow's kernel: on CPUs as fast as slices put together, its gradient faster.
+        # TensorFlow's kernel: on CPUs as fast as joined slices, with a faster gradient.
         sides = [self.padding, self.padding]
         return tf.pad(inputs, [[0, 0], sides, sides, [0, 0]], "REFLECT")
 

@@ -1,4 +1,4 @@
-"""Images of one size as images of another, by whole factors, and the filter that goes with it."""
+"""Resizing images by whole factors, and the matching filter."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import tensorflow as tf
 
 
 def nearest(images: tf.Tensor, factor: int) -> tf.Tensor:
-    """Every pixel factor^2 times: [N, H, W, C] -> [N, factor H, factor W, C]."""
+    """Repeats every pixel factor^2 times: [N, H, W, C] -> [N, factor H, factor W, C]."""
     if factor == 1:
         return images
     return tf.repeat(tf.repeat(images, factor, axis=1), factor, axis=2)
@@ -24,7 +24,7 @@ def box(images: tf.Tensor, factor: int) -> tf.Tensor:
 def blur(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
     """Filters each feature with [1, 2, 1] x [1, 2, 1] / 16: [N, H, W, C] -> [N, H, W, C].
 
-    Its adjoint is itself, which on CPUs is faster than the kernel that TensorFlow takes for that.
+    Its adjoint is itself, which on CPUs is faster than the kernel that TensorFlow uses for it.
     Padding is "SAME": TensorFlow 2.21 crashes where it fuses a bias with explicit pads.
     """
     taps = np.outer([1, 2, 1], [1, 2, 1])[:, :, None, None] / 16

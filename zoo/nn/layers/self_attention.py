@@ -8,10 +8,11 @@ from zoo.nn.layers.spectral_norm import SpectralNormConv2D
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class SelfAttention(keras.layers.Layer):
-    """y = x + gamma o(softmax(theta(x) phi(x)^T) g(x)), gamma from 0: [N, H, W, C], C from 8.
+    """y = x + gamma o(softmax(theta(x) phi(x)^T) g(x)), gamma starts at 0: [N, H, W, C], C >= 8.
 
-    Every pixel looks at every 2x2 patch. theta, phi, g and o are 1x1 convolutions of spectral norm
-    1 without bias, to C / 8, C / 8, C / 2 and back to C; phi and g keep the largest of each patch.
+    Every pixel attends to every 2x2 patch. theta, phi, g and o are 1x1 convolutions of spectral
+    norm 1 without bias, to C / 8, C / 8, C / 2 and back to C; phi and g take the maximum of each
+    patch.
 
     Reference: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks", equations 1 to
     3; the bottlenecks and the pooling are those of its code and of BigGAN's.

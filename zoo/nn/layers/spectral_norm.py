@@ -3,10 +3,10 @@
     W_SN = W / sigma(W)                                           (equation 8)
     v <- W u / ||W u||,  u <- W^T v / ||W^T v||,  sigma(W) = v^T W u    (algorithm 1)
 
-W is the kernel as a matrix [everything else, outputs]. u is kept from step to step, so that one
-iteration a forward pass follows the largest singular value. In training u moves, with every
-pass; at inference one iteration is made and forgotten. Replicas begin with the same u and the same
-weights, so they agree. u and v are constants to the gradient.
+W is the kernel as a matrix [everything else, outputs]. u is kept from step to step, so one
+iteration in each forward pass is enough to follow the largest singular value. In training every
+pass updates u; at inference the result of the iteration is not stored. Replicas start with the same
+u and the same weights, so they agree. The gradient treats u and v as constants.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ import tensorflow as tf
 from zoo.nn.layers.orthogonal import Orthogonal
 
 EPSILON = 1e-6  # of the two norms; BigGAN's
-# Three taps, and the same three one place on, summed: [4, 3].
+# Three taps plus the same three taps shifted by one: [4, 3].
 SHIFTED = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
 
 
@@ -35,7 +35,7 @@ class _SpectralNorm(keras.layers.Layer):
         self.use_bias = use_bias
 
     def _add_weights(self, kernel_shape: tuple[int, ...]) -> None:
-        # Not cast to half precision: sigma would not be worth much.
+        # Not cast to half precision, in which sigma would be too inexact.
         self.kernel = self.add_weight(
             shape=kernel_shape, initializer=Orthogonal(), name="kernel", autocast=False
         )
@@ -50,7 +50,7 @@ class _SpectralNorm(keras.layers.Layer):
             self.bias = self.add_weight(shape=kernel_shape[-1:], initializer="zeros", name="bias")
 
     def normalized_kernel(self, training: bool) -> tf.Tensor:
-        """W / sigma(W) in the layer's compute type; in training u moves on."""
+        """W / sigma(W) in the layer's compute type; in training this updates u."""
         kernel = tf.convert_to_tensor(self.kernel.value)
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
         u = tf.convert_to_tensor(self.u.value)[None]  # rows: [1, outputs]
@@ -79,11 +79,11 @@ def _unit(x: tf.Tensor) -> tf.Tensor:
 class SpectralNormDense(_SpectralNorm):
     """Dense layer with a kernel of spectral norm 1: [N, in] -> [N, units].
 
-    Of one-hot labels it is an embedding.
+    On one-hot labels it is an embedding.
 
     Args:
         units: Outputs.
-        use_bias: Whether there is one; it begins at 0.
+        use_bias: Whether there is a bias; it starts at 0.
     """
 
     def __init__(self, units: int, use_bias: bool = True, **kwargs: Any) -> None:
@@ -104,15 +104,15 @@ class SpectralNormDense(_SpectralNorm):
 class SpectralNormConv2D(_SpectralNorm):
     """Convolution with a kernel of spectral norm 1: [N, H, W, in] -> [N, H', W', filters].
 
-    Zeros around the image, stride 1. `resample` doubles the image before (each pixel four times) or
-    halves it after (the mean of four). Either is one convolution of stride 2 with the 4x4 kernel
-    that sums four shifted copies of the 3x3 one: the same numbers for half the work.
+    Zeros around the image, stride 1. `resample` doubles the image first (each pixel four times) or
+    halves it afterwards (the mean of four). Either is one convolution of stride 2 with the 4x4
+    kernel that sums four shifted copies of the 3x3 one: the same numbers for half the work.
 
     Args:
         filters: Output features.
-        kernel_size: 3 or 1; 3 where there is a `resample`.
+        kernel_size: 3 or 1; 3 with `resample`.
         resample: "up", "down" or None.
-        use_bias: Whether there is one; it begins at 0.
+        use_bias: Whether there is a bias; it starts at 0.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class UpSampling2D(keras.layers.UpSampling2D):
-    """Keras's layer of that name, which takes images of a size known only when it runs, too.
+    """Keras's layer of this name, which also takes images of a size unknown until it runs.
 
     Keras 3.15 compares that size with 0 while it traces, unless `interpolation` is "nearest".
 
