@@ -1,5 +1,6 @@
 """When a run is saved: every N steps, every M minutes, at its end, and when it is told to stop."""
 
+import functools
 import signal
 import sys
 import time
@@ -9,86 +10,71 @@ import numpy as np
 
 import zoo
 from trainers.callbacks import StepCallback, TrainingDiverged
-from trainers.checkpoint import CheckpointError, Checkpoints
-from trainers.journal import Journal
-from trainers.signals import StopRequest
+from trainers.checkpoint import CheckpointError
+from trainers.session import Session
+from trainers.strategy import agree
 from zoo.core.commands import Stopped
+
+# Steps after which several workers ask each other whether to stop or to save.
+AGREE_EVERY = 10
 
 
 class SaveCheckpoints(StepCallback):
     """Writes checkpoints and WORKDIR/preset; ends the run when a signal asks for it.
 
     Args:
-        start, steps: Where this process begins and the run ends.
-        every: Steps between checkpoints.
-        and_every: Steps between evaluations, each with a checkpoint of its own; 0 for none.
-        minutes: Minutes between checkpoints, if that is sooner.
-        checkpoints: Where they go.
+        session: Of this process.
         preset: A second model of the same architecture, from which the writing thread saves
             WORKDIR/preset while training goes on; None on a worker that does not write.
         save_preset: Called with that model and the step.
         report: Called once a checkpoint stands.
-        stop: The request to stop.
-        journal: Told of failures and of the end.
-        agree: Of several workers: whether any of them says True, once all have been asked.
-        agree_every: Steps from question to question; 1 with one worker.
     """
 
     def __init__(
         self,
-        start: int,
-        steps: int,
+        session: Session,
         *,
-        every: int,
-        and_every: int = 0,
-        minutes: float,
-        checkpoints: Checkpoints,
         preset: zoo.GAN | None,
         save_preset: Callable[[zoo.GAN, int], None],
         report: Callable[[], object],
-        stop: StopRequest,
-        journal: Journal,
-        agree: Callable[[bool], bool] = bool,
-        agree_every: int = 1,
     ) -> None:
-        super().__init__(start, steps)
-        self.every = every
-        self.and_every = and_every or every
-        self.seconds = 60 * minutes
-        self.checkpoints = checkpoints
+        super().__init__(session)
+        self.checkpoints = session.checkpoints
         self.preset = preset
         self.save_preset = save_preset
         self.report = report
-        self.stop = stop
-        self.journal = journal
-        self.agree = agree
-        self.agree_every = agree_every
+        # Of several workers, only what all of them know of may end the run or save it.
+        self.agree = functools.partial(agree, session.strategy)
+        self.agree_every = 1 if session.alone else AGREE_EVERY
         self._saved_at = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         self.checkpoints.restore_metrics()
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
+        run, stop = self.session.run, self.session.stop
         stopping = overdue = False
         if step % self.agree_every == 0:
-            stopping = self.agree(self.stop.signum is not None)
-            overdue = self.agree(time.monotonic() - self._saved_at > self.seconds)
-        due = self.is_due(step, self.every) or self.is_due(step, self.and_every)
+            stopping = self.agree(stop.signum is not None)
+            overdue = self.agree(time.monotonic() - self._saved_at > 60 * run.checkpoint_minutes)
+        # Each evaluation has a checkpoint of its own.
+        every = (run.checkpoint_every, run.evaluate_every or run.checkpoint_every)
+        due = any(self.is_due(step, steps) for steps in every)
         if not (stopping or overdue or due):
             return
         try:
             self.checkpoints.wait()
         except CheckpointError as error:  # of the one before, told by its thread
             print(f"\nwarning: {error}", file=sys.stderr)
-            self.journal.event(step, "checkpoint_failed", str(error))
+            self.session.journal.event(step, "checkpoint_failed", str(error))
         self.save(step)
-        if stopping or step == self.steps:
+        if stopping or step == run.steps:
             self.checkpoints.wait()
             self.agree(False)  # nobody leaves before the chief has written
-        if stopping and step < self.steps:
+        if stopping and step < run.steps:
             raise Stopped(
-                self.stop.signum or signal.SIGTERM,  # or another worker's
-                f"Interrupted at step {step} of {self.steps}. The same command goes on from there.",
+                stop.signum or signal.SIGTERM,  # or another worker's
+                f"Interrupted at step {step} of {run.steps}. The same command goes on from there.",
             )
 
     def save(self, step: int) -> None:

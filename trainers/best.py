@@ -8,11 +8,11 @@ import tensorflow as tf
 
 from trainers import data
 from trainers.callbacks import StepCallback
-from trainers.journal import METRICS, Journal, read_lines
+from trainers.journal import METRICS, read_lines
 from trainers.metrics import comparison, translations
 from trainers.metrics.comparison import Evaluator
 from trainers.metrics.fakes import from_gan
-from trainers.signals import StopRequest
+from trainers.session import Session
 from zoo import GAN
 
 # What is measured of a model at a step: a record with "metrics".
@@ -82,42 +82,27 @@ def measure_of(
 
 
 class Evaluate(StepCallback):
-    """Measures the model every `every` steps: metrics.jsonl and TensorBoard.
+    """Measures the model every `evaluate_every` steps: metrics.jsonl and TensorBoard.
+
+    A run that is told to stop does not measure first.
 
     Args:
-        start, steps: Where this process begins and the run ends.
-        every: In steps.
+        session: Of this process.
         measure: Measures it.
-        stop: A run that is told to stop does not measure first.
-        journal: Of the run.
-        writer: TensorBoard's.
     """
 
     telling = True
 
-    def __init__(
-        self,
-        start: int,
-        steps: int,
-        *,
-        every: int,
-        measure: Measure,
-        stop: StopRequest,
-        journal: Journal,
-        writer: tf.summary.SummaryWriter,
-    ) -> None:
-        super().__init__(start, steps)
-        self.every = every
+    def __init__(self, session: Session, measure: Measure) -> None:
+        super().__init__(session)
         self.measure = measure
-        self.stop = stop
-        self.journal = journal
-        self.writer = writer
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
-        if not self.is_due(step, self.every) or self.stop.signum is not None:
+        session = self.session
+        if not self.is_due(step, session.run.evaluate_every) or session.stop.signum is not None:
             return
         record = self.measure(self.model, step)
-        self.journal.write(METRICS, step, **record)
-        with self.writer.as_default(step=step):
+        session.journal.write(METRICS, step, **record)
+        with session.writer.as_default(step=step):
             for name, metric in record["metrics"].items():
                 tf.summary.scalar(f"metrics/{name}", metric["value"])

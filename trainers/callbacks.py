@@ -5,7 +5,6 @@ All of them count steps (generator updates) from the start of the run, resumed o
 
 import contextlib
 import math
-import pathlib
 import sys
 import time
 from collections.abc import Hashable
@@ -15,10 +14,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.checkpoint import Checkpoints
-from trainers.journal import HISTORY, SAMPLES, Journal, readable
-from trainers.parts import Part, part_at
+from trainers.journal import HISTORY, SAMPLES, readable
+from trainers.parts import part_at
 from trainers.report.diagnosis import variety
+from trainers.session import Session
 from zoo.pictures import images as image_io
 
 
@@ -30,6 +29,7 @@ class StepCallback(keras.callbacks.Callback):
     """A callback that is told the step of the run, whose parts are a `fit` each.
 
     Attributes:
+        session: Of this process.
         step: The last one so far.
         compiled: Whether TensorFlow compiled during that step: no measure of what one takes.
         telling: Whether it only tells of the run: when it fails, a full disk say, the run goes on
@@ -38,11 +38,10 @@ class StepCallback(keras.callbacks.Callback):
 
     telling = False
 
-    def __init__(self, start: int, steps: int) -> None:
+    def __init__(self, session: Session) -> None:
         super().__init__()
-        self.start = start
-        self.steps = steps
-        self.step = start
+        self.session = session
+        self.step = session.start
         self.compiled = False
         self._phases: set[Hashable] = set()
 
@@ -66,24 +65,21 @@ class StepCallback(keras.callbacks.Callback):
 
     def is_due(self, step: int, every: int) -> bool:
         """Whether `step` is one of every `every`, or the run's last."""
-        return step % every == 0 or step == self.steps
+        return step % every == 0 or step == self.session.run.steps
 
 
 class StopOnNaN(StepCallback):
     """Ends the run at the first loss that is not finite."""
-
-    def __init__(self, start: int, steps: int, checkpoints: Checkpoints) -> None:
-        super().__init__(start, steps)
-        self.checkpoints = checkpoints
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         for name, value in logs.items():
             # The norm of a gradient may overflow in float16: its step is left out, no harm done.
             if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
-                    f"{name} is {value} at step {step}. {self.checkpoints.describe_last_good()} "
-                    "If it happens again, go on with --seed=OTHER --accept_changes, or train with "
-                    "gentler optimizers (gan.compile)."
+                    f"{name} is {value} at step {step}. "
+                    f"{self.session.checkpoints.describe_last_good()} If it happens again, go on "
+                    "with --seed=OTHER --accept_changes, or train with gentler optimizers "
+                    "(gan.compile)."
                 )
 
 
@@ -112,29 +108,15 @@ class SampleGrids(StepCallback):
     """Draws WORKDIR/samples/<step>.png from fixed latents, and notes how varied they are.
 
     Args:
-        start, steps: Where this process begins and the run ends.
-        every: In steps.
+        session: Of this process.
         real: uint8 [N, H, W, C], real images to compare the variety with; None for no comparison.
-        journal: Of the run.
-        writer: TensorBoard's.
     """
 
     telling = True
 
-    def __init__(
-        self,
-        start: int,
-        steps: int,
-        every: int,
-        real: np.ndarray | None,
-        journal: Journal,
-        writer: tf.summary.SummaryWriter,
-    ) -> None:
-        super().__init__(start, steps)
-        self.every = every
+    def __init__(self, session: Session, real: np.ndarray | None) -> None:
+        super().__init__(session)
         self.real = real
-        self.journal = journal
-        self.writer = writer
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.step == 0:
@@ -142,17 +124,17 @@ class SampleGrids(StepCallback):
                 self.draw(0)
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
-        if self.is_due(step, self.every):
+        if self.is_due(step, self.session.run.sample_every):
             self.draw(step)
 
     def draw(self, step: int) -> None:
         """Draws the grid of one step."""
         samples, columns = self.model.sample_sheet()
         sheet = image_io.grid(samples, columns)
-        image_io.write_png(self.journal.workdir / "samples" / f"{step:08d}.png", sheet)
+        image_io.write_png(self.session.workdir / "samples" / f"{step:08d}.png", sheet)
         varied = {} if self.real is None else variety(samples, self.real)
-        self.journal.write(SAMPLES, step, **varied)
-        with self.writer.as_default(step=step):
+        self.session.journal.write(SAMPLES, step, **varied)
+        with self.session.writer.as_default(step=step):
             tf.summary.image("samples", sheet[None])
             for name, value in varied.items():
                 if value is not None:
@@ -168,20 +150,8 @@ class Log(StepCallback):
 
     telling = True
 
-    def __init__(
-        self,
-        start: int,
-        steps: int,
-        every: int,
-        parts: list[Part],
-        journal: Journal,
-        writer: tf.summary.SummaryWriter,
-    ) -> None:
-        super().__init__(start, steps)
-        self.every = every
-        self.parts = parts
-        self.journal = journal
-        self.writer = writer
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self._begun = 0.0
         self._seconds: list[float] = []
 
@@ -191,8 +161,8 @@ class Log(StepCallback):
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         if not self.compiled:
             self._seconds.append(time.perf_counter() - self._begun)
-        part = part_at(self.parts, step)
-        if not self.is_due(step, self.every) and step != part.end:
+        part = part_at(self.session.parts, step)
+        if not self.is_due(step, self.session.run.log_every) and step != part.end:
             return
         scalars = {**logs, "kimg": int(self.model.images_seen.numpy()) / 1000}
         if self._seconds:
@@ -200,8 +170,8 @@ class Log(StepCallback):
             scalars["images_per_second"] = speed
         self._seconds = []
         self.model.reset_metrics()
-        self.journal.write(HISTORY, step, time=time.time(), **scalars)
-        with self.writer.as_default(step=step):
+        self.session.journal.write(HISTORY, step, time=time.time(), **scalars)
+        with self.session.writer.as_default(step=step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
 
@@ -210,21 +180,20 @@ class Profile(StepCallback):
     """TensorFlow's profiler over a few steps, for TensorBoard's Profile tab.
 
     Args:
-        start, steps: Where this process begins and the run ends.
+        session: Of this process.
         count: Steps to profile; they begin after the tenth of this process.
-        folder: TensorBoard's.
     """
 
-    def __init__(self, start: int, steps: int, count: int, folder: pathlib.Path) -> None:
-        super().__init__(start, steps)
+    def __init__(self, session: Session, count: int) -> None:
+        super().__init__(session)
+        start, steps = session.start, session.run.steps
         self.first = min(start + 10, max(start + 1, steps - count))
         self.last = min(self.first + count, steps)
-        self.folder = folder
         self._on = False
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         if step == self.first:
-            tf.profiler.experimental.start(str(self.folder))
+            tf.profiler.experimental.start(str(self.session.workdir / "logs"))
             self._on = True
         elif self._on and step == self.last:
             self.close()
@@ -240,11 +209,7 @@ class Stages(StepCallback):
     """Notes in the journal where a GAN that grows has come to another stage."""
 
     telling = True
-
-    def __init__(self, start: int, steps: int, journal: Journal) -> None:
-        super().__init__(start, steps)
-        self.journal = journal
-        self._stage: Hashable = None
+    _stage: Hashable = None
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._stage = self.model.structure()
@@ -253,15 +218,14 @@ class Stages(StepCallback):
         stage = self.model.structure()
         if stage != self._stage:
             self._stage = stage
-            self.journal.event(step, "stage", self.model.stage())
+            self.session.journal.event(step, "stage", self.model.stage())
 
 
 class Progress(StepCallback):
     """One line on a terminal, rewritten; on a file or a pipe a line now and then."""
 
-    def __init__(self, start: int, steps: int, parts: list[Part]) -> None:
-        super().__init__(start, steps)
-        self.parts = parts
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
         self.terminal = sys.stdout.isatty()
         self.pause = 0.5 if self.terminal else 15.0
         self._begun = 0.0
@@ -270,29 +234,26 @@ class Progress(StepCallback):
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
-        part = part_at(self.parts, step)
+        part, steps = part_at(self.session.parts, step), self.session.run.steps
         if self.compiled:  # no measure of what is left
             self._begun, self._counted = now, 0
             return
         self._counted += 1
-        if now - self._shown < self.pause and step != self.steps:
+        if now - self._shown < self.pause and step != steps:
             return
         self._shown = now
         seconds = (now - self._begun) / self._counted
-        values = [f"{name} {logs[name]:.3f}" for name in self._names(logs)]
+        names = (name for name in logs if not name.endswith("gradient_norm"))
+        values = [f"{name} {logs[name]:.3f}" for name in names]
         left = f"{readable(seconds * (part.end - step))} left"
         if part.resolution is not None:
             values.insert(0, self.model.stage())
-        if part.end < self.steps:  # the other parts take another time
+        if part.end < steps:  # the other parts take another time
             left += f" at {part.resolution} px"
         speed = f"{part.batch_size / seconds:.0f} images/s"
-        line = "  ".join([f"step {step}/{self.steps}", *values, speed, left])
+        line = "  ".join([f"step {step}/{steps}", *values, speed, left])
         print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
         sys.stdout.flush()
-
-    @staticmethod
-    def _names(logs: dict[str, float]) -> list[str]:
-        return [name for name in logs if not name.endswith("gradient_norm")]
 
     def close(self) -> None:
         """Ends the line."""

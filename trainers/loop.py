@@ -25,7 +25,7 @@ from trainers.journal import Journal
 from trainers.parts import Part, parts_of
 from trainers.report import write_report
 from trainers.run import JIT, Run, defaults_of
-from trainers.signals import StopRequest
+from trainers.session import Session
 from trainers.strategy import (
     agree,
     distribute,
@@ -51,9 +51,6 @@ from zoo.core.weights import trainable_parameters
 # Real images that sample grids are compared with.
 COMPARED = 256
 
-
-# Steps after which several workers ask each other whether to stop or to save.
-AGREE_EVERY = 10
 
 # A resumed run must agree on these: they decide what it computes.
 IDENTITY = (
@@ -179,7 +176,21 @@ def _train(
             step = max(part.start, start)
             return distribute(strategy, lambda share: batches_of(part, step, share))
 
-        _fit(run, gan, images, measure, batches, strategy, checkpoints, parts, start, profile)
+        writer = str(workdir / "logs")
+        session = Session(
+            run=run,
+            gan=gan,
+            images=images,
+            strategy=strategy,
+            parts=parts,
+            checkpoints=checkpoints,
+            start=start,
+            journal=Journal(workdir, start, writes=chief),
+            writer=tf.summary.create_file_writer(writer)
+            if chief
+            else tf.summary.create_noop_writer(),
+        )
+        _fit(session, batches, measure, profile)
 
 
 def _as_json(batch_sizes: Mapping[int, int]) -> dict[str, int]:
@@ -294,80 +305,26 @@ def _dtype_policy(mixed: str | None):
 
 
 def _fit(
-    run: Run,
-    gan: zoo.GAN,
-    images: data.ImageSet,
-    measure: Measure | None,
+    session: Session,
     batches: Callable[[Part], tf.data.Dataset | tf.distribute.DistributedDataset],
-    strategy: tf.distribute.Strategy,
-    checkpoints: Checkpoints,
-    parts: list[Part],
-    start: int,
+    measure: Measure | None,
     profile: int,
 ) -> None:
-    """Trains from `start` to the end. Every worker is here; only the chief writes."""
-    workdir = pathlib.Path(run.workdir)
-    chief = is_chief(strategy)
-    several = worker(strategy)[1] > 1
-    journal = Journal(workdir, start, writes=chief)
+    """Trains to the end. Every worker is here; only the chief writes."""
+    run, gan, journal, start = session.run, session.gan, session.journal, session.start
     journal.event(start, "resumed" if start else "started", f"step {start} to {run.steps}")
-    stop = StopRequest()
-
-    def save_preset(preset: zoo.GAN, step: int) -> None:
-        card = _card(run, images, step)
-        preset.save_to_preset(workdir / "preset", card=card)
-        best = best_of(workdir, [*checkpoints.steps(), step])
-        if best and best["step"] == step:
-            preset.save_to_preset(workdir / "best", card=card)
-
-    beside = build(run) if chief else None
-    if chief and gan.takes != "images":
-        beside.examples = gan.examples
-    saver = SaveCheckpoints(
-        start,
-        run.steps,
-        every=run.checkpoint_every,
-        and_every=run.evaluate_every,
-        minutes=run.checkpoint_minutes,
-        checkpoints=checkpoints,
-        preset=beside,
-        save_preset=save_preset,
-        report=functools.partial(write_report, workdir),
-        stop=stop,
-        journal=journal,
-        agree=functools.partial(agree, strategy),
-        agree_every=AGREE_EVERY if several else 1,
-    )
     with contextlib.ExitStack() as closing:
-        logs = str(workdir / "logs")
-        writer = tf.summary.create_file_writer(logs) if chief else tf.summary.create_noop_writer()
-        closing.callback(_close, writer)
-        first = [
-            callbacks.StopOnNaN(start, run.steps, checkpoints),
-            callbacks.Log(start, run.steps, run.log_every, parts, journal, writer),
-        ]
-        if parts[0].resolution is not None:
-            first.append(callbacks.Stages(start, run.steps, journal))
-        chiefs = (
-            _chiefs_callbacks(run, gan, images, journal, writer, parts, start, profile, closing)
-            if chief
-            else []
-        )
+        closing.callback(_close, session.writer)
+        first = [callbacks.StopOnNaN(session), callbacks.Log(session)]
+        if session.parts[0].resolution is not None:
+            first.append(callbacks.Stages(session))
+        chiefs = _chiefs_callbacks(session, profile, closing) if session.chief else []
         if measure:
-            chiefs.append(
-                Evaluate(
-                    start,
-                    run.steps,
-                    every=run.evaluate_every,
-                    measure=measure,
-                    stop=stop,
-                    journal=journal,
-                    writer=writer,
-                )
-            )
+            chiefs.append(Evaluate(session, measure))
+        saver = _saver(session)
         try:
-            with stop:
-                for part in parts:
+            with session.stop:
+                for part in session.parts:
                     if part.end > start:
                         gan.fit(
                             batches(part),
@@ -381,65 +338,66 @@ def _fit(
             journal.event(
                 int(gan.steps.numpy()), "diverged" if diverged else "interrupted", str(end)
             )
-            _write_last_report(checkpoints, workdir, chief)
+            _write_last_report(session)
             raise
         except tf.errors.OpError as error:
-            event, message = _explain(error, gan, strategy, checkpoints)
+            event, message = _explain(error, session)
             if not event:
                 raise
             journal.event(int(gan.steps.numpy()), event, message)
-            _write_last_report(checkpoints, workdir, chief)
+            _write_last_report(session)
             raise (
                 data.DataError(message) if event == "data_failed" else ValueError(message)
             ) from error
     journal.event(run.steps, "finished", f"step {run.steps}")
-    _write_last_report(checkpoints, workdir, chief)
-    if chief:
-        print(f"Wrote {workdir}: report.html, preset/, checkpoints/, samples/, logs/")
-    agree(strategy, False)  # TensorFlow ends the others if one leaves early
+    _write_last_report(session)
+    if session.chief:
+        print(f"Wrote {session.workdir}: report.html, preset/, checkpoints/, samples/, logs/")
+    agree(session.strategy, False)  # TensorFlow ends the others if one leaves early
+
+
+def _saver(session: Session) -> SaveCheckpoints:
+    workdir = session.workdir
+
+    def save_preset(preset: zoo.GAN, step: int) -> None:
+        card = _card(session.run, session.images, step)
+        preset.save_to_preset(workdir / "preset", card=card)
+        best = best_of(workdir, [*session.checkpoints.steps(), step])
+        if best and best["step"] == step:
+            preset.save_to_preset(workdir / "best", card=card)
+
+    beside = build(session.run) if session.chief else None
+    if session.chief and session.gan.takes != "images":
+        beside.examples = session.gan.examples
+    report = functools.partial(write_report, workdir)
+    return SaveCheckpoints(session, preset=beside, save_preset=save_preset, report=report)
 
 
 def _chiefs_callbacks(
-    run: Run,
-    gan: zoo.GAN,
-    images: data.ImageSet,
-    journal: Journal,
-    writer: tf.summary.SummaryWriter,
-    parts: list[Part],
-    start: int,
-    profile: int,
-    closing: contextlib.ExitStack,
+    session: Session, profile: int, closing: contextlib.ExitStack
 ) -> list[keras.callbacks.Callback]:
     """What one process alone does: what a person sees."""
-    with writer.as_default(step=start):
+    with session.writer.as_default(step=session.start):
         for name in (CONFIG, ABOUT):
-            content = (journal.workdir / name).read_text(encoding="utf-8")
+            content = (session.workdir / name).read_text(encoding="utf-8")
             tf.summary.text(name, f"```\n{content}\n```")
-    progress = callbacks.Progress(start, run.steps, parts)
+    progress = callbacks.Progress(session)
     closing.callback(progress.close)
     real = None
-    if gan.takes == "images":
-        real = np.stack([image for image, _ in images.images.take(COMPARED).as_numpy_iterator()])
-    chiefs = [
-        callbacks.Compiling(),
-        progress,
-        callbacks.SampleGrids(start, run.steps, run.sample_every, real, journal, writer),
-    ]
+    if session.gan.takes == "images":
+        first = session.images.images.take(COMPARED).as_numpy_iterator()
+        real = np.stack([image for image, _ in first])
+    chiefs = [callbacks.Compiling(), progress, callbacks.SampleGrids(session, real)]
     if profile:
-        profiler = callbacks.Profile(start, run.steps, profile, journal.workdir / "logs")
+        profiler = callbacks.Profile(session, profile)
         closing.callback(profiler.close)
         chiefs.append(profiler)
     return chiefs
 
 
-def _explain(
-    error: tf.errors.OpError,
-    gan: zoo.GAN,
-    strategy: tf.distribute.Strategy,
-    checkpoints: Checkpoints,
-) -> tuple[str, str]:
+def _explain(error: tf.errors.OpError, session: Session) -> tuple[str, str]:
     """(event, what to tell a person) of an error out of `fit`; empty where it is a defect."""
-    lost = lost_worker(strategy, error)
+    lost = lost_worker(session.strategy, error)
     if lost:
         return "worker_lost", lost
     of_device = isinstance(error, (tf.errors.ResourceExhaustedError, tf.errors.InternalError))
@@ -451,17 +409,17 @@ def _explain(
     reasons = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)]
     reason = (reasons or [line for line in lines if line])[0]
     return "data_failed", (
-        f"The data could not be read at step {int(gan.steps.numpy()) + 1}: {reason}. "
-        f"{checkpoints.describe_last_good()}"
+        f"The data could not be read at step {int(session.gan.steps.numpy()) + 1}: {reason}. "
+        f"{session.checkpoints.describe_last_good()}"
     )
 
 
-def _write_last_report(checkpoints: Checkpoints, workdir: pathlib.Path, chief: bool) -> None:
+def _write_last_report(session: Session) -> None:
     """The end belongs in the report, and nothing that fails here may hide it."""
     try:
-        checkpoints.wait()
-        if chief:
-            write_report(workdir)
+        session.checkpoints.wait()
+        if session.chief:
+            write_report(session.workdir)
     except (ValueError, OSError) as error:
         print(f"warning: {error}", file=sys.stderr)
 

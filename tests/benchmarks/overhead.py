@@ -33,10 +33,11 @@ from trainers.autosave import SaveCheckpoints  # noqa: E402
 from trainers.best import Evaluate, measure_of  # noqa: E402
 from trainers.checkpoint import Checkpoints  # noqa: E402
 from trainers.journal import Journal  # noqa: E402
+from trainers.parts import parts_of  # noqa: E402
 from trainers.recipes import get_recipe  # noqa: E402
 from trainers.report import write_report  # noqa: E402
 from trainers.run import Run  # noqa: E402
-from trainers.signals import StopRequest  # noqa: E402
+from trainers.session import Session  # noqa: E402
 
 WARM_UP = 3
 
@@ -80,37 +81,37 @@ def measure(args: argparse.Namespace, workdir: pathlib.Path) -> None:
     journal, checkpoints = Journal(workdir, 0), Checkpoints(workdir / "checkpoints", gan)
     writer = tf.summary.create_file_writer(str(workdir / "logs"))
     real = np.stack([image for image, _ in images.images.take(256).as_numpy_iterator()])
-    grids = callbacks.SampleGrids(0, run.steps, run.sample_every, real, journal, writer)
+    session = Session(
+        run=run,
+        gan=gan,
+        images=images,
+        strategy=tf.distribute.get_strategy(),
+        parts=parts_of(run.steps, run.batch_size),
+        checkpoints=checkpoints,
+        start=0,
+        journal=journal,
+        writer=writer,
+    )
+    grids = callbacks.SampleGrids(session, real)
     evaluate = Evaluate(
-        0,
-        run.steps,
-        every=run.evaluate_every,
-        measure=measure_of(
+        session,
+        measure_of(
             gan,
             run.dataset,
             num_images=run.evaluate_images,
             trained_on={"name": images.source, "split": images.split},
             workdir=workdir,
         ),
-        stop=StopRequest(),
-        journal=journal,
-        writer=writer,
     )
 
     def save_preset(preset: zoo.GAN, step: int) -> None:
         preset.save_to_preset(workdir / "preset")
 
     saver = SaveCheckpoints(
-        0,
-        run.steps,
-        every=run.checkpoint_every,
-        minutes=run.checkpoint_minutes,
-        checkpoints=checkpoints,
+        session,
         preset=zoo.load(run.preset, load_weights=False),
         save_preset=save_preset,
         report=lambda: write_report(workdir),
-        stop=StopRequest(),
-        journal=journal,
     )
     for callback in (grids, evaluate, saver):
         callback.set_model(gan)

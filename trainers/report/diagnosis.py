@@ -338,9 +338,7 @@ def _past_its_best(metrics: Sequence[Record], best: Record | None) -> Warning | 
     scores = [
         (r["step"], r["metrics"][name])
         for r in metrics
-        if isinstance(r.get("metrics"), dict)
-        and isinstance(r["metrics"].get(name), dict)
-        and _finite(r["metrics"][name].get("value"))
+        if name in r.get("metrics", {}) and _finite(r["metrics"][name].get("value"))
     ]
     if len(scores) < 3:
         return None
@@ -408,13 +406,7 @@ def _judged_by_logits(window: Sequence[Record]) -> bool:
 
 def _watched(metrics: Sequence[Record], best: Record | None) -> str | None:
     """Key of the metric that `best` names, else of the first whose direction is known."""
-    entries = {
-        key: entry
-        for r in metrics
-        if isinstance(r.get("metrics"), dict)
-        for key, entry in r["metrics"].items()
-        if isinstance(entry, dict)
-    }
+    entries = {key: entry for r in metrics for key, entry in r.get("metrics", {}).items()}
     wanted = (best or {}).get("metric")
     named = [k for k, e in entries.items() if wanted is not None and wanted in (k, e.get("name"))]
     return next((key for key in [*named, *entries] if better(key)), None)

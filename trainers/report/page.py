@@ -215,8 +215,8 @@ def _sample_charts(samples: Sequence[Record]) -> list[Chart]:
 def _metric_charts(metrics: Sequence[Record]) -> list[Chart]:
     """A chart for each metric that any evaluation holds, with its best point marked."""
     charts = []
-    for key in dict.fromkeys(k for r in metrics for k in _measured(r)):
-        entries = [(r["step"], _measured(r).get(key) or {}) for r in metrics]
+    for key in dict.fromkeys(k for r in metrics for k in r["metrics"]):
+        entries = [(r["step"], r["metrics"].get(key) or {}) for r in metrics]
         scaled = any(number(e.get("value_x1000")) is not None for _, e in entries)
         field = "value_x1000" if scaled else "value"
         values = [number(e.get(field)) for _, e in entries]
@@ -240,13 +240,6 @@ def _metric_charts(metrics: Sequence[Record]) -> list[Chart]:
             )
         )
     return charts
-
-
-def _measured(record: Record) -> dict[str, Record]:
-    metrics = record.get("metrics")
-    if not isinstance(metrics, dict):
-        return {}
-    return {str(k): v for k, v in metrics.items() if isinstance(v, dict)}
 
 
 def _conditions(record: Record) -> str:

@@ -18,7 +18,7 @@ class Left:
         config: The fields of the run.
         about: Versions, devices, data, parameters.
         history, samples: Records of numbers or None, with an integer "step" each, ascending.
-        metrics: Records with "metrics", likewise.
+        metrics: Records with "metrics", {name: {"value", ...}}, likewise.
         events: Records with "event" and "message", in the order they happened.
         best: {"step", "metric", "value"} of the best evaluation, or None.
         grids: (step, file) of each sample grid, ascending.
@@ -49,7 +49,11 @@ def read(workdir: pathlib.Path) -> Left:
     about = _object(workdir / "about.json", gaps, "versions and data")
     history = _numbers(_lines(workdir / "history.jsonl", gaps, "losses, accuracies and speed"))
     samples = _numbers(_lines(workdir / "samples.jsonl", gaps, "the variety of the samples"))
-    metrics = _by_step(_lines(workdir / "metrics.jsonl", gaps, "metrics"))
+    metrics = [
+        {**r, "metrics": {k: v for k, v in r["metrics"].items() if isinstance(v, dict)}}
+        for r in _by_step(_lines(workdir / "metrics.jsonl", gaps, "metrics"))
+        if isinstance(r.get("metrics"), dict)
+    ]
     events = _lines(workdir / "events.jsonl", gaps, "starts, stops and failures")
     grids = sorted(
         (int(path.stem), path)

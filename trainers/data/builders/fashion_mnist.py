@@ -77,15 +77,13 @@ def has_files(folder: str | os.PathLike) -> bool:
 def unpack_package(folder: str | os.PathLike) -> pathlib.Path:
     """Downloads Debian's package through apt into `folder` and unpacks it; installs nothing.
 
-    Needs no root where apt has its package lists; as root it fetches missing lists.
-
     Returns:
         The folder with the four files.
 
     Raises:
         DataError: if apt is missing or has no such package.
     """
-    file = packages.apt_download(PACKAGE, folder)
+    file = packages.debian_package(PACKAGE, folder).file
     root = packages.unpack_deb(file, folder)
     for path in root.rglob(next(iter(FILES))):
         if has_files(path.parent):

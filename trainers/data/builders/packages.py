@@ -44,7 +44,9 @@ def npm_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
     if not shutil.which("npm"):
         raise DataError(f"{full_name} needs npm, which comes with Node.js: install it first")
     _announce(full_name)
-    _fetch(["npm", "pack", "--loglevel=error", f"{name}@{version}"], full_name, folder)
+    done = _run(["npm", "pack", "--loglevel=error", f"{name}@{version}"], folder)
+    if done.returncode:
+        raise DataError(f"npm could not fetch {full_name}{_reason(done)}")
     # "@scope/name" is packed as "scope-name-1.0.0.tgz".
     file = pathlib.Path(folder, f"{name.lstrip('@').replace('/', '-')}-{version}.tgz")
     return _checked(full_name, file, sha256)
@@ -58,23 +60,37 @@ def pip_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
     """
     full_name = f"PyPI {name} {version}"
     _announce(full_name)
-    pip_download(f"{name}=={version}", folder)
-    (file,) = pathlib.Path(folder).glob(f"{name.replace('-', '_')}-{version}-*.whl")
-    return _checked(full_name, file, sha256)
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", f"--dest={folder}", f"{name}=={version}"]
+    done = _run(command, folder)
+    files = list(pathlib.Path(folder).glob(f"{name.replace('-', '_')}-{version}-*.whl"))
+    if done.returncode or not files:
+        raise DataError(f"pip could not download {name}=={version}{_reason(done)}")
+    return _checked(full_name, files[0], sha256)
 
 
 def debian_package(name: str, folder: str | os.PathLike) -> Package:
     """Fetches a package of Debian into `folder`, in the version that this system's lists name.
 
+    Needs no root where apt has its package lists; as root it fetches missing lists.
+
     Raises:
-        DataError: if apt is missing or cannot fetch it.
+        DataError: if apt is missing or has no such package.
     """
     _announce(f"Debian {name}")
-    file = apt_download(name, folder)
-    asked = subprocess.run(
-        ["dpkg-deb", "--field", str(file), "Version"], capture_output=True, text=True
-    )
-    return Package(f"Debian {name} {asked.stdout.strip()}", file, _sha256(file))
+    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
+        raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
+    command = ["apt-get", "-qq", "download", name]
+    done = _run(command, folder)
+    if done.returncode and os.geteuid() == 0:
+        _run(["apt-get", "-qq", "update"], folder)
+        done = _run(command, folder)
+    files = sorted(pathlib.Path(folder).glob(f"{name}_*.deb"))
+    if not files:
+        hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
+        raise DataError(f"apt could not download the package {name}{hint}{_reason(done)}")
+    asked = _run(["dpkg-deb", "--field", str(files[0]), "Version"], folder)
+    return Package(f"Debian {name} {asked.stdout.decode().strip()}", files[0], _sha256(files[0]))
 
 
 def unpack_tar(package: Package, folder: str | os.PathLike) -> pathlib.Path:
@@ -98,49 +114,8 @@ def unpack_deb(file: pathlib.Path, folder: str | os.PathLike) -> pathlib.Path:
     return target
 
 
-def pip_download(requirement: str, folder: str | os.PathLike) -> None:
-    """Downloads the wheel of "name==version" through pip into `folder`, without what it needs.
-
-    Raises:
-        DataError: if pip is missing or cannot download it.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary=:all:", f"--dest={folder}", requirement]
-    done = _run(command, folder)
-    if done.returncode or not list(pathlib.Path(folder).glob("*.whl")):
-        raise DataError(f"pip could not download {requirement}{_reason(done)}")
-
-
-def apt_download(name: str, folder: str | os.PathLike) -> pathlib.Path:
-    """Downloads a package through apt into `folder`.
-
-    Needs no root where apt has its package lists; as root it fetches missing lists.
-
-    Raises:
-        DataError: if apt is missing or has no such package.
-    """
-    if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
-        raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
-    command = ["apt-get", "-qq", "download", name]
-    done = _run(command, folder)
-    if done.returncode and os.geteuid() == 0:
-        _run(["apt-get", "-qq", "update"], folder)
-        done = _run(command, folder)
-    files = sorted(pathlib.Path(folder).glob(f"{name}_*.deb"))
-    if not files:
-        hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
-        raise DataError(f"apt could not download the package {name}{hint}{_reason(done)}")
-    return files[0]
-
-
 def _announce(full_name: str) -> None:
     print(f"Fetching the package {full_name} ...", file=sys.stderr, flush=True)
-
-
-def _fetch(command: list[str], full_name: str, folder: str | os.PathLike) -> None:
-    done = _run(command, folder)
-    if done.returncode:
-        raise DataError(f"{command[0]} could not fetch {full_name}{_reason(done)}")
 
 
 def _checked(full_name: str, file: pathlib.Path, sha256: str) -> Package:
