@@ -68,7 +68,7 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         if isinstance(gan, ImageToImage):
             # One row at a time is run: larger batches have nothing more to warm up.
             batches, size, limits = (1,), gan.source_shape, _limits(gan.scale)
-            gan.translate(np.zeros([1, *size], np.uint8))  # settled, where it has to be
+            gan.translated(np.zeros([1, *size], np.uint8))  # settled, where it has to be
             signatures = image_to_image(gan)
         else:
             batches, size, limits = WARMUP_BATCHES, gan.image_shape, {}
@@ -138,7 +138,7 @@ def _write_warmup(
     model: str,
     folder: pathlib.Path,
     batches: Sequence[int],
-    size: tuple[int, int, int],
+    size: tuple[int, ...],
 ) -> None:
     """One request a signature and batch size, as TF Serving logs them.
 
@@ -147,7 +147,8 @@ def _write_warmup(
         model: Name of the model.
         folder: The version's.
         batches: Rows of a request.
-        size: [H, W, C] of an image whose H and W a signature leaves open, and of a picture's bytes.
+        size: [H, W, C] of an image, or [H, W] of a map, whose H and W a signature leaves open; and
+            of a picture's bytes.
     """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()
@@ -159,11 +160,13 @@ def _write_warmup(
                 )
                 for spec in signature.input_signature:
                     if spec.dtype == tf.string:
-                        values = [encode_png(np.zeros(size, np.uint8))] * batch
+                        picture = np.zeros((*size, 1)[:3], np.uint8)  # a map has a channel there
+                        values = [encode_png(picture)] * batch
                     else:
-                        shape = spec.shape[1:]
-                        if shape.rank == 3:
-                            shape = (*size[:2], shape[2])
+                        shape = [
+                            size[axis] if side is None else side
+                            for axis, side in enumerate(spec.shape[1:])
+                        ]
                         values = np.zeros([batch, *shape], spec.dtype.as_numpy_dtype)
                     request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
                 log = prediction_log_pb2.PredictionLog(

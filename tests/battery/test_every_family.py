@@ -22,7 +22,7 @@ from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.presets import FAMILIES, family_class, get_preset, list_presets
 from zoo.pictures.images import to_uint8
 
@@ -209,7 +209,7 @@ def test_labels_count_and_each_row_has_its_own(trained: Trained) -> None:
     together = gan.generate(6, seed=7, labels=labels)
     alone = [gan.generate(1, seed=7 + i, labels=int(c))[0] for i, c in enumerate(labels)]
     assert np.abs(together.astype(int) - alone).max() <= 1
-    drawn = gan.labels_from_seeds(tf.range(7, 13, dtype=tf.int64)).numpy()
+    drawn = gan.condition_from_seeds(tf.range(7, 13, dtype=tf.int64)).numpy()
     np.testing.assert_array_equal(gan.generate(6, seed=7), gan.generate(6, seed=7, labels=drawn))
     latents = tf.tile(gan.latents_from_seeds(tf.constant([7], tf.int64)), [2, 1])
     first, second = gan((latents, tf.constant([0, 1]))).numpy()
@@ -286,7 +286,7 @@ class Injected:
             return draw
 
         gan.draw_latents = given(latents)
-        gan.draw_labels = given(labels)
+        gan.draw_condition = given(labels)
 
 
 def compile_sgd(
@@ -472,7 +472,7 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     if case.source_shape:
         inputs = [sources(case, 1)] * len(gan.generator.inputs)
     else:
-        inputs = with_labels(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
+        inputs = with_condition(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
     assert tf.nest.flatten(gan.generator(inputs))[0].dtype == policy.removeprefix("mixed_")
     floats = {w.dtype for w in weights(gan) if w.dtype.kind == "f"}
     assert floats == {np.dtype(np.float32)}
@@ -512,7 +512,7 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
     seeds = tf.range(7, 15, dtype=tf.int64)
     inputs = {"latents": gan.latents_from_seeds(seeds).numpy()}
     labels = some_labels(case, 8)
-    live_raw = gan(with_labels(inputs["latents"], labels))
+    live_raw = gan(with_condition(inputs["latents"], labels))
     if labels is not None:
         inputs["labels"] = labels
     try:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.stages import Schedule, Stage
 from zoo.nn.layers.resampling import box, nearest
 
@@ -208,7 +208,7 @@ class GrowingGAN(NoiseToImage):
         """As `GAN.images_from`, by the layers of the stage that the average has reached."""
         return self.shown(
             self.ema_generator(
-                with_labels(latents, labels),
+                with_condition(latents, labels),
                 training=False,
                 **self.fade(self.ema_generator, self.structure()),
             )
@@ -228,7 +228,7 @@ class GrowingGAN(NoiseToImage):
             self.discriminator, self.schedule.at(_read(self.discriminator.images_shown))
         )
         images = self.at_stage(images, **fade)
-        logits = self.discriminator(with_labels(images, labels), training=False, **fade)
+        logits = self.discriminator(with_condition(images, labels), training=False, **fade)
         logits = tf.cast(logits[:, 0], tf.float32)
         return logits if self.critic else tf.sigmoid(logits)
 

@@ -14,6 +14,7 @@ from trainers.metrics import evaluation, evaluator
 from trainers.metrics.evaluator import Evaluator
 from trainers.metrics.fakes import BATCH, pick
 from trainers.metrics.progress import with_progress
+from zoo.core.conditions import Labels
 
 
 class FakeGAN:
@@ -22,6 +23,7 @@ class FakeGAN:
     image_shape = (28, 28, 1)
     latent_dim = 4
     num_classes = 0
+    condition = None
 
     def __init__(self, card):
         self.card = card
@@ -36,6 +38,7 @@ class Painter(FakeGAN):
 
     interpolation = "slerp"
     num_classes = 10
+    condition = Labels(10)
 
     def __init__(self, card, clothes, obeys=True):
         super().__init__(card)
@@ -53,7 +56,7 @@ class Painter(FakeGAN):
     def latents_from_seeds(self, seeds):
         return tf.random.stateless_normal([len(seeds), 4], [int(seeds[0]), 0])
 
-    def labels_from_seeds(self, seeds):
+    def condition_from_seeds(self, seeds):
         return tf.cast(seeds % 10, tf.int32)
 
     def __call__(self, inputs):
