@@ -109,7 +109,8 @@ def read_outputs(answer: Message) -> dict[str, np.ndarray]:
 
 
 # What a caller may leave out where a model takes it, and what then stands for "as you like".
-DEFAULTS = {"labels": -1, "truncation": np.nan}
+# A row of NaN does for embeddings.
+DEFAULTS = {"labels": -1, "embeddings": np.nan, "truncation": np.nan}
 
 
 def fit_rows(
@@ -130,7 +131,10 @@ def fit_rows(
             )
         if "seed" in inputs:
             rows, missing = len(inputs["seed"]), DEFAULTS.keys() & taken.keys() - inputs.keys()
-            filled = {name: np.full(rows, DEFAULTS[name], taken[name].dtype) for name in missing}
+            filled = {
+                name: np.full((rows, *taken[name].shape[1:]), DEFAULTS[name], taken[name].dtype)
+                for name in missing
+            }
             inputs = {**inputs, **filled}
     return fit(metadata, signature, inputs, None)
 

@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.core import checks, step
+from zoo.core.conditions import Condition, Labels
 from zoo.core.saving import Saving
 from zoo.nn import losses
 from zoo.nn.layers.random import random_draws
@@ -123,6 +124,14 @@ class GAN(Saving):
 
     # Steps after which phases that come round, such as lazy regularizers, have all been there.
     phases_repeat_after = 1
+
+    # What the networks are given beside noise, an object of `zoo.core.conditions`.
+    condition: Condition | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Of the labels that the networks are given; 0 where they take none."""
+        return self.condition.num_classes if isinstance(self.condition, Labels) else 0
 
     @property
     def phase_starts(self) -> tuple[int, ...]:

@@ -49,8 +49,9 @@ class NoiseToImage(GAN):
     def __init__(self, *, condition: conditions.Condition | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.must_override(NoiseToImage, "draw_latents", "how its latents are drawn")
-        if condition is None and self.num_classes:
-            condition = conditions.Labels(self.num_classes)
+        num_classes = self._config.get("num_classes", 0)
+        if condition is None and num_classes:
+            condition = conditions.Labels(num_classes)
         self.condition = condition
         further = [] if condition is None else [condition.spec]
         self.check_network(
