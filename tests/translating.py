@@ -24,12 +24,14 @@ def _networks(channels: int, made: int, body: Any) -> dict[str, keras.Model]:
 class TwoWays(ImageToImage):
     """From a to b the negative, from b to a the channels the other way round."""
 
-    family = "pix2pix"  # one that the registry knows
+    family = "two_ways"
     directions = ("a_to_b", "b_to_a")
 
     def __init__(self, channels: int = 3) -> None:
-        super().__init__(**_networks(channels, channels, keras.layers.Rescaling(-1.0)))
-        self._config = {"resolution": 16, "source_channels": channels, "channels": channels}
+        super().__init__(
+            **_networks(channels, channels, keras.layers.Rescaling(-1.0)),
+            config={"resolution": 16, "source_channels": channels, "channels": channels},
+        )
 
     def images_from(self, images, seed=None, direction=None):
         if direction == "a_to_b":
@@ -41,7 +43,7 @@ class TwoWays(ImageToImage):
 class Doubling(ImageToImage):
     """Convolutions without statistics, whose pixels see 5 to each side, and twice the size."""
 
-    family = "pix2pix"
+    family = "doubling"
     scale = 2
     context = 5
 
@@ -55,8 +57,8 @@ class Doubling(ImageToImage):
             x = keras.layers.Conv2DTranspose(3, 4, 2, **drawn(3))(x)
             return keras.layers.Activation("tanh")(x)
 
-        super().__init__(**_networks(3, 3, body))
-        self._config = {"resolution": 32, "source_channels": 3, "channels": 3}
+        config = {"resolution": 32, "source_channels": 3, "channels": 3}
+        super().__init__(**_networks(3, 3, body), config=config)
 
     def images_from(self, images, seed=None):
         return self.ema_generator(images, training=False)
@@ -65,11 +67,11 @@ class Doubling(ImageToImage):
 class Centred(ImageToImage):
     """Takes the mean of the image away, a statistic of the whole."""
 
-    family = "pix2pix"
+    family = "centred"
 
     def __init__(self) -> None:
-        super().__init__(**_networks(1, 1, keras.layers.Identity()))
-        self._config = {"resolution": 16, "source_channels": 1, "channels": 1}
+        config = {"resolution": 16, "source_channels": 1, "channels": 1}
+        super().__init__(**_networks(1, 1, keras.layers.Identity()), config=config)
 
     def images_from(self, images, seed=None):
         return images - tf.reduce_mean(images, [1, 2, 3], keepdims=True)

@@ -122,7 +122,16 @@ def _package_of(family: str) -> tuple[str, str]:
 
 
 def family_class(family: str) -> Any:
-    """The class of a family; imports TensorFlow."""
+    """The class of a family; imports TensorFlow.
+
+    Raises:
+        PresetError: The family is not one of `list_families()`.
+    """
+    if family not in FAMILIES:
+        raise PresetError(
+            f"A family must be one of {list_families()}. Received: {family!r}."
+            + near_misses(family, list_families())
+        )
     package, class_name = _package_of(family)
     return getattr(importlib.import_module(package), class_name)
 
