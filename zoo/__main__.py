@@ -1,6 +1,7 @@
 """python -m zoo COMMAND: presets at the command line.
 
-list | show NAME | sample NAME | mix NAME | translate NAME IN OUT | upscale NAME IN OUT
+list | show NAME | sample NAME | mix NAME
+translate NAME IN OUT | upscale NAME IN OUT | paint NAME IN OUT
 """
 
 import argparse
@@ -67,6 +68,7 @@ def _sample(args: argparse.Namespace) -> None:
     if labels and len(labels) == 1:
         labels *= n
     path = _png(args.out, args.name)
+    embeddings = _embeddings(args.embeddings, n)
     gan = _load(args.name)
     import numpy as np
 
@@ -77,8 +79,17 @@ def _sample(args: argparse.Namespace) -> None:
     for at in range(0, n, CHUNK):
         count = min(CHUNK, n - at)
         some = None if labels is None else labels[at : at + count]
+        vectors = embeddings
+        if embeddings is not None and embeddings.ndim == 2:
+            vectors = embeddings[at : at + count]
         chunks.append(
-            gan.generate(count, seed=args.seed + at, labels=some, truncation=args.truncation)
+            gan.generate(
+                count,
+                seed=args.seed + at,
+                labels=some,
+                embeddings=vectors,
+                truncation=args.truncation,
+            )
         )
         done = at + count
         if n > CHUNK:
@@ -123,14 +134,18 @@ def _translate(args: argparse.Namespace) -> None:
     mask = None if args.mask is None else pathlib.Path(args.mask)
     if mask and not mask.is_file():
         raise ValueError(f"--mask must be a picture. Received: {mask}, which is no file.")
-    _translate_files(args, enlarged=False, seed=args.seed, direction=args.direction, mask=mask)
+    _make_files(args, "translate", seed=args.seed, direction=args.direction, mask=mask)
 
 
 def _upscale(args: argparse.Namespace) -> None:
-    _translate_files(args, enlarged=True)
+    _make_files(args, "upscale")
 
 
-def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) -> None:
+def _paint(args: argparse.Namespace) -> None:
+    _make_files(args, "paint", seed=args.seed)
+
+
+def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
     from zoo.pictures import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
@@ -142,12 +157,32 @@ def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) ->
             "Pictures are made of pictures by a GAN from image to image. "
             f"Received: {args.name!r} of family {gan.family!r}, which draws from noise: use sample."
         )
-    if (gan.scale > 1) != enlarged:
-        cure = "keeps a picture's size: use translate"
-        if gan.scale > 1:
-            cure = f"enlarges {gan.scale} times: use upscale"
+    if gan.task != task:
+        cure = {
+            "translate": "keeps a picture's size: use translate",
+            "upscale": f"enlarges {gan.scale} times: use upscale",
+            "paint": "paints maps of classes: use paint",
+        }[gan.task]
         raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
     files.translate(gan, found, **how)
+
+
+def _embeddings(path: str | None, n: int) -> Any:
+    """The array in a .npy file; of several rows, as many as images."""
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {error}") from None
+    if array.ndim == 2 and len(array) != n:
+        raise ValueError(
+            f"--embeddings must hold one row, or as many as --n. Received: {len(array)} for "
+            f"--n={n}."
+        )
+    return array
 
 
 def _png(out: str | None, name: str) -> pathlib.Path:
@@ -189,6 +224,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--truncation", type=float, help="variety given up for likeness: 0 for one image a class"
     )
+    command.add_argument(
+        "--embeddings",
+        metavar="FILE.npy",
+        help="vectors: one [d] for all, or --n of them [n, d] [drawn from the seeds]",
+    )
     command.add_argument("--out", help="the PNG [NAME.png]")
     command.set_defaults(command=_sample)
 
@@ -204,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, run_command, text in (
         ("translate", _translate, "Pix2Pix, CycleGAN: a picture of any size, or a folder of them"),
         ("upscale", _upscale, "SRGAN: enlarge a picture of any size, or a folder of them"),
+        ("paint", _paint, "paint a map of classes, a PNG of 8-bit grey, or a folder of them"),
     ):
         command = commands.add_parser(name, help=text)
         command.add_argument("name", help="a preset's name or folder, hf://user/repo or gs://...")
@@ -225,6 +266,10 @@ def _parser() -> argparse.ArgumentParser:
             )
             command.add_argument(
                 "--seed", type=int, help="picture i draws the paper's noise from seed + i [none]"
+            )
+        if name == "paint":
+            command.add_argument(
+                "--seed", type=int, default=0, help="map i is painted from seed + i [0]"
             )
         command.set_defaults(command=run_command)
     return parser

@@ -109,13 +109,13 @@ def register_family(name: str, path: str) -> None:
     if FAMILIES.get(name, path) != path:
         raise PresetError(
             f"A family's name must be unique. Received: {name!r} for {path}, which is "
-            f"{':'.join(_package_of(name))}'s."
+            f"{':'.join(package_of(name))}'s."
         )
     FAMILIES[name] = path
     _registry.cache_clear()
 
 
-def _package_of(family: str) -> tuple[str, str]:
+def package_of(family: str) -> tuple[str, str]:
     """The package of a family and the name of its class there."""
     package, _, class_name = FAMILIES[family].rpartition(":")
     return package or f"zoo.{family}", class_name
@@ -132,7 +132,7 @@ def family_class(family: str) -> Any:
             f"A family must be one of {list_families()}. Received: {family!r}."
             + near_misses(family, list_families())
         )
-    package, class_name = _package_of(family)
+    package, class_name = package_of(family)
     return getattr(importlib.import_module(package), class_name)
 
 
@@ -140,7 +140,7 @@ def family_class(family: str) -> Any:
 def _registry() -> dict[str, Preset]:
     registry: dict[str, Preset] = {}
     for family in FAMILIES:
-        for preset in importlib.import_module(f"{_package_of(family)[0]}.presets").PRESETS:
+        for preset in importlib.import_module(f"{package_of(family)[0]}.presets").PRESETS:
             if preset.name in registry or preset.family != family:
                 raise PresetError(
                     "A preset's name must be unique and its family the folder it stands in. "
