@@ -20,6 +20,8 @@ EXIF_WITHIN = 4096  # bytes from the start of a file
 ORIENTATION = 0x0112
 # PNG's colour types that have alpha.
 GREY_ALPHA, RGB_ALPHA = 4, 6
+# Bit depth and colour type of a PNG of 8-bit grey.
+GREY_8 = b"\x08\x00"
 # Of a PNG: signature, length and name of the first chunk, width, height, bit depth, colour type.
 HEADER = 26
 
@@ -66,10 +68,7 @@ def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Te
         uint8 [H, W, channels]; alpha uint8 [H, W, 1]; bool scalar, whether the file has alpha.
     """
     length = tf.strings.length(data)
-    head = tf.strings.substr(
-        tf.strings.join([tf.strings.substr(data, 0, HEADER), b"\0" * HEADER]), 0, HEADER
-    )
-    is_png = (tf.strings.substr(head, 0, 8) == PNG) & (tf.strings.substr(head, 12, 4) == b"IHDR")
+    head, is_png = _header(data)
     known = _check(
         is_png | (tf.strings.substr(head, 0, 3) == JPEG),
         [
@@ -82,7 +81,7 @@ def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Te
         data = tf.identity(data)
     sides = tf.cond(
         is_png,
-        lambda: tf.io.decode_raw(tf.strings.substr(head, 16, 8), tf.int32, little_endian=False),
+        lambda: _sides(head),
         lambda: tf.image.extract_jpeg_shape(data)[:2][::-1],
     )
     with tf.control_dependencies([check_size(sides[1], sides[0], scale)]):
@@ -103,6 +102,45 @@ def decode(data: tf.Tensor, channels: int, scale: int) -> tuple[tf.Tensor, tf.Te
     if channels == 1:
         return luma(pixels[..., :3]), alpha, has_alpha
     return pixels[..., :channels], alpha, has_alpha
+
+
+def decode_map(data: tf.Tensor, scale: int) -> tf.Tensor:
+    """One file, a string scalar -> a map of classes uint8 [H, W].
+
+    Args:
+        data: The bytes of a PNG of 8-bit grey, whose values are the classes. (Colours, a palette or
+            a JPEG would change them.)
+        scale: Of the model: the limit is on what comes out.
+    """
+    head, is_png = _header(data)
+    known = _check(
+        is_png & (tf.strings.substr(head, 24, 2) == GREY_8),
+        [
+            "Each of image_bytes must be a PNG of 8-bit grey, whose values are the classes. "
+            "Received: ",
+            tf.strings.as_string(tf.strings.length(data)),
+            " bytes of another kind.",
+        ],
+    )
+    with tf.control_dependencies([known]):
+        height, width = tf.unstack(_sides(head)[::-1], 2)
+    with tf.control_dependencies([check_size(height, width, scale)]):
+        data = tf.identity(data)
+    return tf.ensure_shape(tf.io.decode_png(data, channels=1), [None, None, 1])[..., 0]
+
+
+def _header(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first `HEADER` bytes of a file, filled up with zeros, and whether they are a PNG's."""
+    head = tf.strings.substr(
+        tf.strings.join([tf.strings.substr(data, 0, HEADER), b"\0" * HEADER]), 0, HEADER
+    )
+    is_png = (tf.strings.substr(head, 0, 8) == PNG) & (tf.strings.substr(head, 12, 4) == b"IHDR")
+    return head, is_png
+
+
+def _sides(head: tf.Tensor) -> tf.Tensor:
+    """Width and height in a PNG's header: int32 [2]."""
+    return tf.io.decode_raw(tf.strings.substr(head, 16, 8), tf.int32, little_endian=False)
 
 
 def encode(image: tf.Tensor, alpha: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tensor:

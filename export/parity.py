@@ -8,9 +8,9 @@ import tensorflow as tf
 
 from export.signatures import has_pictures, has_styles, task_png
 from zoo import GAN
-from zoo.core.checks import ANY_LABEL
+from zoo.core.conditions import rows_like
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_condition
 from zoo.pictures.images import encode_png, from_uint8
 
 TOLERANCE = 1e-5
@@ -76,42 +76,45 @@ def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
     """Signature -> (inputs, the live model's outputs)."""
     seeds = tf.range(SEEDS, dtype=tf.int64)
     latents = gan.latents_from_seeds(seeds)
-    labels = tf.range(SEEDS) % gan.num_classes if gan.num_classes else None
     # Every other row is given; the model chooses the others.
     some = tf.range(SEEDS) % 2 == 0
-    some_labels = None if labels is None else tf.where(some, labels, ANY_LABEL)
+    condition = some_of_it = None
+    given, partly, array = {}, {}, {}  # the condition, by the name of its input
+    if gan.condition is not None:
+        name = gan.condition.argument
+        condition = gan.condition.draw([SEEDS], [SEEDS, 1])
+        some_of_it = tf.where(rows_like(some, condition), condition, gan.condition.any_value)
+        given, partly = {name: condition}, {name: some_of_it}
+        array = {name: condition.numpy()}
     half = tf.fill([SEEDS], 0.5) if gan.truncates else None
     some_half = tf.where(some, half, np.nan) if gan.truncates else None
-    images = gan(with_labels(latents, labels))
-    given = None if labels is None else labels.numpy()
-    pngs = gan.generate(
-        SEEDS, seed=0, labels=given, truncation=None if half is None else half.numpy()
-    )
+    images = gan(with_condition(latents, condition))
+    pngs = gan.generate(SEEDS, seed=0, truncation=None if half is None else half.numpy(), **array)
     live = {
-        "serving_default": (_inputs(latents=latents, labels=labels), images),
+        "serving_default": (_inputs(latents=latents, **given), images),
         "generate": (
-            _inputs(seed=seeds, labels=some_labels, truncation=some_half),
-            gan.images_from_seeds(seeds, some_labels, some_half),
+            _inputs(seed=seeds, truncation=some_half, **partly),
+            gan.images_from_seeds(seeds, some_of_it, some_half),
         ),
         "generate_png": (
-            _inputs(seed=seeds, labels=labels, truncation=half),
+            _inputs(seed=seeds, truncation=half, **given),
             [encode_png(image) for image in pngs],
         ),
         "discriminate": (
-            _inputs(images=images, labels=labels),
-            gan.discriminate(images.numpy(), given),
+            _inputs(images=images, **given),
+            gan.discriminate(images.numpy(), **array),
         ),
     }
     if has_styles(gan):
-        w = gan.map_latents(latents, labels, some_half)
+        w = gan.map_latents(latents, condition, some_half)
         others = seeds + SEEDS
         cutoff = tf.range(SEEDS) % (w.shape[1] + 1)
         live |= {
-            "map": (_inputs(latents=latents, labels=labels, truncation=some_half), w),
+            "map": (_inputs(latents=latents, truncation=some_half, **given), w),
             "synthesize": ({"w": w}, gan.synthesize_w(w)),
             "mix": (
-                _inputs(seed_a=seeds, seed_b=others, cutoff=cutoff, labels=labels),
-                gan.mix_seeds(seeds, others, cutoff, labels),
+                _inputs(seed_a=seeds, seed_b=others, cutoff=cutoff, **given),
+                gan.mix_seeds(seeds, others, cutoff, condition),
             ),
         }
     return live
@@ -131,6 +134,8 @@ def _check_pictures(name: str, files: list[bytes], live: list[np.ndarray]) -> No
 
 def _live_image_to_image(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], Any]]:
     """Like `_live`, with two images of the training size, and pictures of two sizes."""
+    if gan.task == "paint":
+        return _live_painting(gan)
     height, width, _ = gan.source_shape
     live = {}
     for i, direction in enumerate(gan.directions or (None,)):
@@ -149,6 +154,26 @@ def _live_image_to_image(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], A
         if direction:
             live[direction] = whole
             live |= {f"{direction}_png": files} if files else {}
+    return live
+
+
+def _live_painting(gan: ImageToImage) -> dict[str, tuple[dict[str, Any], Any]]:
+    """As `_live_image_to_image`, of maps of classes and a seed each."""
+    height, width = gan.source_shape
+    classes = gan.source.num_classes
+    maps = np.random.default_rng(0).integers(0, classes, [2, height, width], np.uint8)
+    seeds = tf.range(2, dtype=tf.int64)
+    rows = [
+        gan.made_from(gan.source.from_uint8(tf.constant(maps[i : i + 1])), tf.stack([seeds[i], 0]))
+        for i in range(2)
+    ]
+    whole = {"label_map": tf.constant(maps), "seed": seeds}, tf.concat(rows, axis=0)
+    live = {"serving_default": whole, "paint": whole}
+    if has_pictures(gan):
+        sources = [maps[0], maps[1, : -(-height // 2)]]
+        pngs = tf.constant([encode_png(source[..., None]) for source in sources])
+        painted = [gan.paint(source[None], seed=i)[0] for i, source in enumerate(sources)]
+        live[task_png(gan)] = {"image_bytes": pngs, "seed": seeds}, painted
     return live
 
 

@@ -69,7 +69,7 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
             # Rows run one at a time: larger batches have nothing more to warm up.
             batches: Sequence[int] = (1,)
             size, limits = gan.source_shape, _limits(gan.scale)
-            gan.translate(np.zeros([1, *size], np.uint8))  # settles it, if needed
+            gan.translated(np.zeros([1, *size], np.uint8))  # settles it, if needed
             signatures = image_to_image(gan)
         else:
             batches = WARMUP_BATCHES
@@ -140,7 +140,7 @@ def _write_warmup(
     model: str,
     folder: pathlib.Path,
     batches: Sequence[int],
-    size: tuple[int, int, int],
+    size: tuple[int, ...],
 ) -> None:
     """One request for each signature and batch size, in the format of TF Serving's log.
 
@@ -149,7 +149,8 @@ def _write_warmup(
         model: Name of the model.
         folder: The version's.
         batches: Rows of a request.
-        size: [H, W, C] of images whose H and W a signature leaves open, and of picture files.
+        size: [H, W, C] of an image, or [H, W] of a map, whose H and W a signature leaves open; and
+            of picture files.
     """
     path = folder / "assets.extra" / WARMUP_FILE
     path.parent.mkdir()
@@ -161,11 +162,13 @@ def _write_warmup(
                 )
                 for spec in signature.input_signature:
                     if spec.dtype == tf.string:
-                        values: Any = [encode_png(np.zeros(size, np.uint8))] * batch
+                        picture = np.zeros((*size, 1)[:3], np.uint8)  # a map has a channel there
+                        values: Any = [encode_png(picture)] * batch
                     else:
-                        shape = spec.shape[1:]
-                        if shape.rank == 3:
-                            shape = (*size[:2], shape[2])
+                        shape = [
+                            size[axis] if side is None else side
+                            for axis, side in enumerate(spec.shape[1:])
+                        ]
                         values = np.zeros([batch, *shape], spec.dtype.as_numpy_dtype)
                     request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values))
                 log = prediction_log_pb2.PredictionLog(

@@ -13,7 +13,7 @@ from export import codecs
 from zoo import GAN
 from zoo.core import checks
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_condition
 from zoo.pictures import images as image_io
 
 Signature: TypeAlias = tf.types.experimental.PolymorphicFunction  # what tf.function returns
@@ -29,24 +29,24 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     generate_png:    seed i64 [N]       -> image_bytes string [N], each a PNG
     discriminate:    images             -> probability f32 [N] of being real; a critic's score
 
-    For a conditional model each also takes labels i32 [N]; with a seed, -1 draws the label from it.
-    For a model with truncation, those with a seed take truncation f32 [N], NaN for none. A GAN with
-    styles has those of `_styles` too.
+    For a conditional model each also takes the condition: labels i32 [N] or embeddings f32 [N, d].
+    With a seed, a label of -1 or a row of NaN is drawn from it. For a model with truncation, those
+    with a seed take truncation f32 [N], NaN for none. A GAN with styles has those of `_styles` too.
     """
     latents = tf.TensorSpec([None, gan.latent_dim], tf.float32, name="latents")
-    seed = tf.TensorSpec([None], tf.int64, name="seed")
+    seed = _seed()
     images = tf.TensorSpec([None, *gan.image_shape], tf.float32, name="images")
-    labels = _labels(gan)
-    drawing = [seed, *labels, *_truncation(gan)]
+    condition = _condition(gan)
+    drawing = [seed, *condition, *_truncation(gan)]
 
-    def serving_default(latents: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, Any]:
-        return {"images": gan(with_labels(latents, _checked_labels(labels, gan)))}
+    def serving_default(latents: tf.Tensor, **given: tf.Tensor) -> dict[str, Any]:
+        return {"images": gan(with_condition(latents, _checked_condition(gan, given)))}
 
     def drawn(
-        seed: tf.Tensor, labels: tf.Tensor | None = None, truncation: tf.Tensor | None = None
+        seed: tf.Tensor, truncation: tf.Tensor | None = None, **given: tf.Tensor
     ) -> tf.Tensor:
-        labels = _checked_labels(labels, gan, least=checks.ANY_LABEL)
-        return gan.images_from_seeds(seed, labels, _checked_truncation(truncation))
+        condition = _checked_condition(gan, given, seeded=True)
+        return gan.images_from_seeds(seed, condition, _checked_truncation(truncation))
 
     def generate(**given: tf.Tensor) -> dict[str, Any]:
         return {"images": drawn(**given)}
@@ -54,15 +54,15 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     def generate_png(**given: tf.Tensor) -> dict[str, Any]:
         return {"image_bytes": _encode_png(image_io.to_uint8(drawn(**given)))}
 
-    def discriminate(images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, Any]:
+    def discriminate(images: tf.Tensor, **given: tf.Tensor) -> dict[str, Any]:
         output = "score" if gan.critic else "probability"
-        return {output: gan.judge(images, _checked_labels(labels, gan))}
+        return {output: gan.judge(images, _checked_condition(gan, given))}
 
     return {
-        "serving_default": _signature(serving_default, latents, *labels),
+        "serving_default": _signature(serving_default, latents, *condition),
         "generate": _signature(generate, *drawing),
         "generate_png": _signature(generate_png, *drawing),
-        "discriminate": _signature(discriminate, images, *labels),
+        "discriminate": _signature(discriminate, images, *condition),
         **(_styles(gan) if has_styles(gan) else {}),
     }
 
@@ -79,10 +79,20 @@ def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
     output, unless it is an input of the model. A GAN whose images do not have the channels of
     pictures has no `_png`: see `has_pictures`.
 
+    For a GAN whose source is a map of classes, each row is made from it and from a seed i64 [N]:
+
+    paint:           label_map u8 [N, H, W], seed -> images; serving_default is the same
+    paint_png:       image_bytes, each a PNG of 8-bit grey whose values are the classes, seed
+                     -> image_bytes
+
     Rows go through the generator one at a time: they may differ in size, memory is that of one
     picture, and a result is the same to the bit, whatever else is in the batch. One refused row
     fails its whole request.
     """
+    if gan.task == "paint":
+        paint = _painting(gan)
+        signatures = {"serving_default": paint, "paint": paint}
+        return signatures | ({task_png(gan): _file_painting(gan)} if has_pictures(gan) else {})
     names = gan.directions or (None,)
     whole = {name: _translation(gan, name) for name in names}
     signatures = {"serving_default": whole[names[0]]}
@@ -102,7 +112,7 @@ def has_pictures(gan: ImageToImage) -> bool:
 
 def task_png(gan: ImageToImage) -> str:
     """Name of the signature that takes and returns files."""
-    return "upscale_png" if gan.scale > 1 else "translate_png"
+    return f"{gan.task}_png"
 
 
 def _translation(gan: ImageToImage, direction: str | None) -> Signature:
@@ -115,7 +125,7 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
             images = tf.identity(images)
         # Not ~(... <= ...): TensorFlow's graph optimizer turns that into >, which lets NaN pass.
         outside = tf.math.is_nan(images) | (tf.abs(images) > checks.LARGEST)
-        images = _refuse(tf.boolean_mask(images, outside), checks.RANGE_RULE, images)
+        images = checks.refuse(tf.boolean_mask(images, outside), checks.RANGE_RULE, images)
         made = tf.map_fn(
             lambda image: gan.made_from(image[None], direction=direction)[0],
             images,
@@ -149,6 +159,51 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
     return _signature(translate_png, tf.TensorSpec([None], tf.string, name="image_bytes"))
 
 
+def _painting(gan: ImageToImage) -> Signature:
+    def paint(label_map: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
+        size = tf.shape(label_map)
+        fits = codecs.check_size(size[1], size[2], gan.scale)
+        with tf.control_dependencies([codecs.check_rows(label_map), fits]):
+            label_map = gan.source.check_request(label_map)
+        made = tf.map_fn(
+            lambda row: _painted(gan, *row),
+            (label_map, seed),
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([None, None, gan.image_shape[2]], tf.float32),
+        )
+        return {"images": made}
+
+    return _signature(paint, gan.source.given_spec, _seed())
+
+
+def _file_painting(gan: ImageToImage) -> Signature:
+    def one(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        data, seed = row
+        label_map = gan.source.check_request(codecs.decode_map(data, gan.scale))
+        return tf.io.encode_png(image_io.to_uint8(_painted(gan, label_map, seed)))
+
+    def paint_png(image_bytes: tf.Tensor, seed: tf.Tensor) -> dict[str, Any]:
+        files = tf.map_fn(
+            one,
+            (image_bytes, seed),
+            parallel_iterations=1,
+            fn_output_signature=tf.TensorSpec([], tf.string),
+        )
+        return {"image_bytes": files}
+
+    return _signature(paint_png, tf.TensorSpec([None], tf.string, name="image_bytes"), _seed())
+
+
+def _seed() -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.int64, name="seed")
+
+
+def _painted(gan: ImageToImage, label_map: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """uint8 [H, W] and int64 scalar -> f32 [H, W, C], as `gan.paint` makes it."""
+    given = gan.source.from_uint8(label_map)[None]
+    return gan.made_from(given, tf.stack([seed, 0]))[0]
+
+
 def has_styles(gan: GAN) -> bool:
     """Whether there is a w between latents and images, as in the StyleGANs."""
     return hasattr(gan, "map_latents")
@@ -167,12 +222,12 @@ def _styles(gan: GAN) -> dict[str, Signature]:
     seeds = [tf.TensorSpec([None], tf.int64, name=name) for name in ("seed_a", "seed_b")]
 
     def mapped(
-        latents: tf.Tensor, labels: tf.Tensor | None = None, truncation: tf.Tensor | None = None
+        latents: tf.Tensor, truncation: tf.Tensor | None = None, **given: tf.Tensor
     ) -> dict[str, Any]:
-        labels, truncation = _checked_labels(labels, gan), _checked_truncation(truncation)
-        return {"w": gan.map_latents(latents, labels, truncation)}
+        condition = _checked_condition(gan, given)
+        return {"w": gan.map_latents(latents, condition, _checked_truncation(truncation))}
 
-    map_ = _signature(mapped, latents, *_labels(gan), *_truncation(gan))
+    map_ = _signature(mapped, latents, *_condition(gan), *_truncation(gan))
     count, size = map_.get_concrete_function().structured_outputs["w"].shape[1:]
     w = tf.TensorSpec([None, count, size], tf.float32, name="w")
 
@@ -180,20 +235,18 @@ def _styles(gan: GAN) -> dict[str, Signature]:
         return {"images": gan.synthesize_w(w)}
 
     def mix(
-        seed_a: tf.Tensor, seed_b: tf.Tensor, cutoff: tf.Tensor, labels: tf.Tensor | None = None
+        seed_a: tf.Tensor, seed_b: tf.Tensor, cutoff: tf.Tensor, **given: tf.Tensor
     ) -> dict[str, Any]:
         cutoff = _in_range(
             cutoff, 0, count, f"cutoff must be from 0 to {count}, the number of styles."
         )
-        labels = _checked_labels(labels, gan, least=checks.ANY_LABEL)
-        if labels is not None:
-            labels = tf.where(labels < 0, gan.labels_from_seeds(seed_a), labels)
-        return {"images": gan.mix_seeds(seed_a, seed_b, cutoff, labels)}
+        condition = gan.fill_condition(_checked_condition(gan, given, seeded=True), seed_a)
+        return {"images": gan.mix_seeds(seed_a, seed_b, cutoff, condition)}
 
     return {
         "map": map_,
         "synthesize": _signature(synthesize, w),
-        "mix": _signature(mix, *seeds, cutoff, *_labels(gan)),
+        "mix": _signature(mix, *seeds, cutoff, *_condition(gan)),
     }
 
 
@@ -207,38 +260,31 @@ def _signature(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) 
     return tf.function(by_name, input_signature=list(inputs), autograph=False)
 
 
-def _labels(gan: GAN) -> list[tf.TensorSpec]:
-    return [tf.TensorSpec([None], tf.int32, name="labels")] if gan.num_classes else []
+def _condition(gan: GAN) -> list[tf.TensorSpec]:
+    return [] if gan.condition is None else [gan.condition.spec]
 
 
 def _truncation(gan: GAN) -> list[tf.TensorSpec]:
     return [tf.TensorSpec([None], tf.float32, name="truncation")] if gan.truncates else []
 
 
-def _checked_labels(labels: tf.Tensor | None, gan: GAN, least: int = 0) -> tf.Tensor | None:
-    if labels is None:
+def _checked_condition(
+    gan: GAN, given: dict[str, tf.Tensor], *, seeded: bool = False
+) -> tf.Tensor | None:
+    """The model's condition among the inputs of a signature; None of a model without."""
+    if gan.condition is None:
         return None
-    rule = checks.labels_rule(gan.num_classes)
-    if least == checks.ANY_LABEL:
-        rule += f" {least} draws one from the seed."
-    return _in_range(labels, least, gan.num_classes - 1, rule)
+    return gan.condition.check_request(given[gan.condition.argument], seeded=seeded)
 
 
 def _checked_truncation(truncation: tf.Tensor | None) -> tf.Tensor | None:
     if truncation is None:
         return None
-    return _refuse(tf.boolean_mask(truncation, truncation < 0.0), TRUNCATION_RULE, truncation)
+    return checks.refuse(tf.boolean_mask(truncation, truncation < 0.0), TRUNCATION_RULE, truncation)
 
 
 def _in_range(values: tf.Tensor, least: int, most: int, rule: str) -> tf.Tensor:
-    return _refuse(tf.boolean_mask(values, (values < least) | (values > most)), rule, values)
-
-
-def _refuse(wrong: tf.Tensor, rule: str, values: tf.Tensor) -> tf.Tensor:
-    """`values`, or an error with the rule and those that are `wrong`."""
-    check = tf.debugging.Assert(tf.size(wrong) == 0, [f"{rule} Received:", wrong], summarize=3)
-    with tf.control_dependencies([check]):
-        return tf.identity(values)
+    return checks.refuse(tf.boolean_mask(values, (values < least) | (values > most)), rule, values)
 
 
 def _encode_png(images: tf.Tensor) -> tf.Tensor:

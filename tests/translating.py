@@ -21,7 +21,14 @@ def _networks(channels: int, made: int, body: Any) -> dict[str, keras.Model]:
     }
 
 
-class TwoWays(ImageToImage):
+class Untrained(ImageToImage):
+    """A model that makes images and never learns."""
+
+    def train_step(self, batch):
+        raise AssertionError("This model is not trained.")
+
+
+class TwoWays(Untrained):
     """From a to b the negative, from b to a the channels the other way round."""
 
     family = "two_ways"
@@ -40,7 +47,7 @@ class TwoWays(ImageToImage):
         return images[..., ::-1]
 
 
-class Doubling(ImageToImage):
+class Doubling(Untrained):
     """Convolutions without statistics, whose pixels see 5 to each side, and twice the size."""
 
     family = "doubling"
@@ -64,7 +71,7 @@ class Doubling(ImageToImage):
         return self.ema_generator(images, training=False)
 
 
-class Centred(ImageToImage):
+class Centred(Untrained):
     """Takes the mean of the image away, a statistic of the whole."""
 
     family = "centred"

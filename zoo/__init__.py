@@ -25,7 +25,15 @@ if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("k
     raise ImportError(_message)
 
 from zoo.core import presets
-from zoo.core.presets import FAMILIES, Preset, PresetError, get_preset, list_families, list_presets
+from zoo.core.presets import (
+    FAMILIES,
+    Preset,
+    PresetError,
+    get_preset,
+    list_families,
+    list_presets,
+    register_family,
+)
 
 if TYPE_CHECKING:
     from zoo.biggan import BigGAN
@@ -60,6 +68,7 @@ __all__ = [
     "list_families",
     "list_presets",
     "load",
+    "register_family",
 ]
 
 

@@ -66,6 +66,7 @@ def _sample(args: argparse.Namespace) -> None:
     if labels and len(labels) == 1:
         labels *= n
     path = _png(args.out, args.name)
+    embeddings = _embeddings(args.embeddings, n)
     gan = _load(args.name)
     import numpy as np
 
@@ -76,8 +77,17 @@ def _sample(args: argparse.Namespace) -> None:
     for at in range(0, n, CHUNK):
         count = min(CHUNK, n - at)
         some = None if labels is None else labels[at : at + count]
+        vectors = embeddings
+        if embeddings is not None and embeddings.ndim == 2:
+            vectors = embeddings[at : at + count]
         chunks.append(
-            gan.generate(count, seed=args.seed + at, labels=some, truncation=args.truncation)
+            gan.generate(
+                count,
+                seed=args.seed + at,
+                labels=some,
+                embeddings=vectors,
+                truncation=args.truncation,
+            )
         )
         done = at + count
         if n > CHUNK:
@@ -122,14 +132,18 @@ def _translate(args: argparse.Namespace) -> None:
     mask = None if args.mask is None else pathlib.Path(args.mask)
     if mask and not mask.is_file():
         raise ValueError(f"--mask must be a picture. Received: {mask}, which is no file.")
-    _translate_files(args, enlarged=False, seed=args.seed, direction=args.direction, mask=mask)
+    _make_files(args, "translate", seed=args.seed, direction=args.direction, mask=mask)
 
 
 def _upscale(args: argparse.Namespace) -> None:
-    _translate_files(args, enlarged=True)
+    _make_files(args, "upscale")
 
 
-def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) -> None:
+def _paint(args: argparse.Namespace) -> None:
+    _make_files(args, "paint", seed=args.seed)
+
+
+def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
     from zoo.pictures import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
@@ -141,12 +155,32 @@ def _translate_files(args: argparse.Namespace, *, enlarged: bool, **how: Any) ->
             "Pictures are made of pictures by a GAN from image to image. "
             f"Received: {args.name!r} of family {gan.family!r}, which draws from noise: use sample."
         )
-    if (gan.scale > 1) != enlarged:
-        cure = "keeps a picture's size: use translate"
-        if gan.scale > 1:
-            cure = f"enlarges {gan.scale} times: use upscale"
+    if gan.task != task:
+        cure = {
+            "translate": "keeps a picture's size: use translate",
+            "upscale": f"enlarges {gan.scale} times: use upscale",
+            "paint": "paints maps of classes: use paint",
+        }[gan.task]
         raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
     files.translate(gan, found, **how)
+
+
+def _embeddings(path: str | None, n: int) -> Any:
+    """The array in a .npy file; of several rows, as many as images."""
+    if path is None:
+        return None
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {error}") from None
+    if array.ndim == 2 and len(array) != n:
+        raise ValueError(
+            f"--embeddings must hold one row, or as many as --n. Received: {len(array)} for "
+            f"--n={n}."
+        )
+    return array
 
 
 def _png(out: str | None, name: str) -> pathlib.Path:
@@ -201,6 +235,12 @@ def _parser() -> Parser:
         metavar="X",
         help="trades variety for fidelity; 0 gives one image for each class",
     )
+    command.add_argument(
+        "--embeddings",
+        metavar="FILE.npy",
+        help="vectors: one [d] for all images, or --n of them [n, d] (default: drawn from the "
+        "seeds)",
+    )
     command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
     command = add("mix", _mix, "mix styles of a StyleGAN into one PNG")
@@ -218,7 +258,8 @@ def _parser() -> Parser:
         "translate", _translate, "translate a picture of any size, or a folder (Pix2Pix, CycleGAN)"
     )
     upscale = add("upscale", _upscale, "enlarge a picture of any size, or a folder (SRGAN)")
-    for command in (translate, upscale):
+    paint = add("paint", _paint, "paint a map of classes, a PNG of 8-bit grey, or a folder of them")
+    for command in (translate, upscale, paint):
         command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
         command.add_argument(
             "target",
@@ -239,6 +280,9 @@ def _parser() -> Parser:
     )
     translate.add_argument(
         "--seed", type=int, metavar="N", help="picture i draws the paper's noise from seed + i"
+    )
+    paint.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="map i is painted from seed + i"
     )
     return parser
 

@@ -49,12 +49,15 @@ class AsyncClient:
         *,
         seed: int | None = 0,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
         """As `Client.generate`."""
-        steps = self._core.generate(model, n, seed, labels, truncation, version, timeout)
+        steps = self._core.generate(
+            model, n, seed, labels, embeddings, truncation, version, timeout
+        )
         return await self._drive(steps)
 
     async def generate_png(
@@ -64,12 +67,15 @@ class AsyncClient:
         *,
         seed: int | None = 0,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:
         """As `Client.generate_png`."""
-        steps = self._core.generate_png(model, n, seed, labels, truncation, version, timeout)
+        steps = self._core.generate_png(
+            model, n, seed, labels, embeddings, truncation, version, timeout
+        )
         return await self._drive(steps)
 
     async def discriminate(
@@ -78,11 +84,12 @@ class AsyncClient:
         images: np.ndarray,
         *,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
         """As `Client.discriminate`."""
-        steps = self._core.discriminate(model, images, labels, version, timeout)
+        steps = self._core.discriminate(model, images, labels, embeddings, version, timeout)
         return await self._drive(steps)
 
     @overload
@@ -149,6 +156,18 @@ class AsyncClient:
     ) -> np.ndarray | bytes:
         """As `Client.upscale`."""
         return await self._drive(self._core.upscale(model, image, version, timeout))
+
+    async def paint(
+        self,
+        model: str,
+        label_map: np.ndarray | bytes | str | os.PathLike,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """As `Client.paint`."""
+        return await self._drive(self._core.paint(model, label_map, seed, version, timeout))
 
     async def predict(
         self,

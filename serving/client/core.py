@@ -144,11 +144,12 @@ class Core:
         n: int,
         seed: int | None,
         labels: Any,
+        embeddings: Any,
         truncation: Any,
         version: int | None,
         timeout: float | None,
     ) -> Steps:
-        chunks = _drawing_chunks(n, seed, labels, truncation)
+        chunks = _drawing_chunks(n, seed, labels, embeddings, truncation)
         images = yield from self._in_chunks(model, "generate", chunks, "images", version, timeout)
         return to_uint8(images)
 
@@ -158,19 +159,26 @@ class Core:
         n: int,
         seed: int | None,
         labels: Any,
+        embeddings: Any,
         truncation: Any,
         version: int | None,
         timeout: float | None,
     ) -> Steps:
-        chunks = _drawing_chunks(n, seed, labels, truncation)
+        chunks = _drawing_chunks(n, seed, labels, embeddings, truncation)
         signature, output = "generate_png", "image_bytes"
         files = yield from self._in_chunks(model, signature, chunks, output, version, timeout)
         return files.tolist()
 
     def discriminate(
-        self, model: str, images: Any, labels: Any, version: int | None, timeout: float | None
+        self,
+        model: str,
+        images: Any,
+        labels: Any,
+        embeddings: Any,
+        version: int | None,
+        timeout: float | None,
     ) -> Steps:
-        chunks = _image_chunks(images, labels)
+        chunks = _image_chunks(images, labels, embeddings)
         # None: `probability`, or `score` where the discriminator is a critic.
         return self._in_chunks(model, "discriminate", chunks, None, version, timeout)
 
@@ -221,6 +229,31 @@ class Core:
         )
         made = to_uint8(made)
         return made[0] if np.ndim(image) == 3 else made
+
+    def paint(
+        self, model: str, label_map: Any, seed: int, version: int | None, timeout: float | None
+    ) -> Steps:
+        given = image_inputs.read_map(label_map)
+        if isinstance(given, bytes):
+            _, seed = seed_range(1, seed)
+            files = np.empty(1, object)
+            files[0] = given
+            chunks = iter([{"image_bytes": files, "seed": np.array([seed])}])
+            made = yield from self._in_chunks(
+                model, "paint_png", chunks, "image_bytes", version, timeout
+            )
+            return made[0]
+        n, height, width = given.shape
+        _, seed = seed_range(n, seed)
+        rows = max(1, min(CHUNK_ROWS, image_inputs.PIXELS_AT_A_TIME // (height * width)))
+        seeds = np.arange(seed, seed + n, dtype=np.int64)
+        chunks = (
+            {"label_map": given[at : at + rows], "seed": seeds[at : at + rows]}
+            for at in range(0, n, rows)
+        )
+        made = yield from self._in_chunks(model, "paint", chunks, "images", version, timeout)
+        made = to_uint8(made)
+        return made[0] if np.ndim(label_map) == 2 else made
 
     def predict(
         self,
@@ -431,11 +464,16 @@ def _integer(name: str, value: Any) -> int:
 
 
 def _drawing_chunks(
-    n: int, seed: int | None, labels: Any, truncation: Any
+    n: int, seed: int | None, labels: Any, embeddings: Any, truncation: Any
 ) -> Iterator[dict[str, np.ndarray]]:
     n, seed = seed_range(n, seed)
-    seeds = range(seed, seed + n)
-    return _chunks(n, seed=seeds, labels=_labels(labels, n), truncation=_truncation(truncation, n))
+    return _chunks(
+        n,
+        seed=range(seed, seed + n),
+        labels=_labels(labels, n),
+        embeddings=_embeddings(embeddings, n),
+        truncation=_truncation(truncation, n),
+    )
 
 
 def _chunks(n: int, **rows: Sequence | np.ndarray | None) -> Iterator[dict[str, np.ndarray]]:
@@ -458,6 +496,19 @@ def _labels(labels: Any, n: int) -> np.ndarray | None:
     return np.broadcast_to(array, n).astype(np.int32)
 
 
+def _embeddings(embeddings: Any, n: int) -> np.ndarray | None:
+    if embeddings is None:
+        return None
+    array = np.asarray(embeddings)
+    of_n = array.dtype.kind in "iuf" and (array.ndim == 1 or array.shape[:-1] == (n,))
+    if not of_n or not np.all(np.isfinite(array)):
+        raise InvalidRequest(
+            "embeddings must be finite numbers [d], one vector for all images, or [n, d]."
+            f" Received: {_shown(embeddings, array)} for {n} image(s)"
+        )
+    return np.broadcast_to(array, (n, array.shape[-1])).astype(np.float32)
+
+
 def _truncation(truncation: Any, n: int) -> np.ndarray | None:
     if truncation is None:
         return None
@@ -475,7 +526,7 @@ def _shown(value: Any, array: np.ndarray) -> str:
     return repr(value) if array.size < 10 else f"{array.dtype} {list(array.shape)}"
 
 
-def _image_chunks(images: Any, labels: Any) -> Iterator[dict[str, np.ndarray]]:
+def _image_chunks(images: Any, labels: Any, embeddings: Any) -> Iterator[dict[str, np.ndarray]]:
     images = np.asarray(images)
     if images.ndim != 4 or not len(images):
         raise InvalidRequest(
@@ -493,7 +544,10 @@ def _image_chunks(images: Any, labels: Any) -> Iterator[dict[str, np.ndarray]]:
             "images must be uint8, or floats in [-1, 1]; x / 127.5 - 1 converts 0 to 255."
             f" Received: from {images.min()} to {images.max()}"
         )
-    return _chunks(len(images), images=images, labels=_labels(labels, len(images)))
+    n = len(images)
+    return _chunks(
+        n, images=images, labels=_labels(labels, n), embeddings=_embeddings(embeddings, n)
+    )
 
 
 def _fill_spec(spec: Message, model: str, version: int | None) -> None:

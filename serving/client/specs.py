@@ -108,8 +108,9 @@ def read_outputs(answer: Message) -> dict[str, np.ndarray]:
     return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
 
 
-# Inputs that a caller may omit, and the values that then let the model choose.
-DEFAULTS = {"labels": -1, "truncation": np.nan}
+# Inputs that a caller may omit, and the values that then let the model choose: for embeddings a row
+# of NaN.
+DEFAULTS = {"labels": -1, "embeddings": np.nan, "truncation": np.nan}
 
 
 def fit_rows(
@@ -130,7 +131,10 @@ def fit_rows(
             )
         if "seed" in inputs:
             rows, missing = len(inputs["seed"]), DEFAULTS.keys() & taken.keys() - inputs.keys()
-            filled = {name: np.full(rows, DEFAULTS[name], taken[name].dtype) for name in missing}
+            filled = {
+                name: np.full((rows, *taken[name].shape[1:]), DEFAULTS[name], taken[name].dtype)
+                for name in missing
+            }
             inputs = {**inputs, **filled}
     return fit(metadata, signature, inputs, None)
 

@@ -65,6 +65,7 @@ class Client:
         *,
         seed: int | None = 0,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
@@ -75,14 +76,18 @@ class Client:
             model: the model's name.
             n: how many.
             seed: None draws a random one.
-            labels: for a conditional model: one class for all images, or n of them. None draws row
-                i's class from seed + i.
+            labels: for a model that takes classes: one class for all images, or n of them. None
+                draws row i's class from seed + i.
+            embeddings: for a model that takes vectors: one [d] for all images, or [n, d]. None
+                draws them likewise.
             truncation: for a model that has it: trades variety for fidelity, more so the closer it
                 is to 0. One number for all images, or n of them. None does not truncate.
             version: a version number; the latest by default.
             timeout: seconds.
         """
-        steps = self._core.generate(model, n, seed, labels, truncation, version, timeout)
+        steps = self._core.generate(
+            model, n, seed, labels, embeddings, truncation, version, timeout
+        )
         return self._drive(steps)
 
     def generate_png(
@@ -92,12 +97,15 @@ class Client:
         *,
         seed: int | None = 0,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> list[bytes]:
         """Returns the images of `generate` as `n` PNG files."""
-        steps = self._core.generate_png(model, n, seed, labels, truncation, version, timeout)
+        steps = self._core.generate_png(
+            model, n, seed, labels, embeddings, truncation, version, timeout
+        )
         return self._drive(steps)
 
     def discriminate(
@@ -106,6 +114,7 @@ class Client:
         images: np.ndarray,
         *,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray:
@@ -114,11 +123,13 @@ class Client:
         Args:
             model: the model's name.
             images: [N, H, W, C], uint8, or float in [-1, 1].
-            labels: for a conditional model: one class for all images, or N of them.
+            labels: for a model that takes classes: one class for all images, or N of them.
+            embeddings: for a model that takes vectors: one [d] for all images, or [N, d].
             version: a version number; the latest by default.
             timeout: seconds.
         """
-        return self._drive(self._core.discriminate(model, images, labels, version, timeout))
+        steps = self._core.discriminate(model, images, labels, embeddings, version, timeout)
+        return self._drive(steps)
 
     @overload
     def translate(
@@ -194,6 +205,28 @@ class Client:
     ) -> np.ndarray | bytes:
         """Returns an enlarged image, or a batch of them, in the forms of `translate`."""
         return self._drive(self._core.upscale(model, image, version, timeout))
+
+    def paint(
+        self,
+        model: str,
+        label_map: np.ndarray | bytes | str | os.PathLike,
+        *,
+        seed: int = 0,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> np.ndarray | bytes:
+        """Returns a painted map of classes, or a batch of them.
+
+        Args:
+            model: the model's name.
+            label_map: classes uint8 [H, W] or [N, H, W], for which images uint8 [H, W, C] or
+                [N, H, W, C] come back; or a PNG of 8-bit grey, whose values are the classes, as
+                bytes or as the path of a file, for which a PNG comes back, as bytes.
+            seed: map i is painted from seed + i.
+            version: a version number; the latest by default.
+            timeout: seconds.
+        """
+        return self._drive(self._core.paint(model, label_map, seed, version, timeout))
 
     def predict(
         self,

@@ -3,6 +3,11 @@
 import dataclasses
 from typing import Any
 
+from tests import toys
+from zoo.core.conditions import Condition, Embedding, LabelMap, Labels, Picture, Source
+
+toys.register()
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -11,7 +16,9 @@ class Case:
     Attributes:
         config: Constructor arguments; seconds to train, every kind of layer in it.
         image_shape: (H, W, C) that they declare.
-        source_shape: Likewise of what an image-to-image family is given; empty of others.
+        condition: What the networks are given besides noise; None of none.
+        source: What an image-to-image family makes an image of; None of others.
+        scale: Pixels of an image for each of its source, in height and in width.
         quiet: Changes of `config` without draws of dropout and the like, which two replicas make
             otherwise than one.
         rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
@@ -25,9 +32,17 @@ class Case:
     image_shape: tuple[int, int, int]
     quiet: dict[str, Any] = dataclasses.field(default_factory=dict)
     rate: float = 0.05
-    source_shape: tuple[int, ...] = ()
+    condition: Condition | None = None
+    source: Source | None = None
+    scale: int = 1
     first_updates: tuple[int, int] = (1, 1)
     first_moves: tuple[str, ...] = ("generator", "discriminator")
+
+    @property
+    def source_shape(self) -> tuple[int, ...]:
+        """Of one source of a training batch."""
+        height, width, _ = self.image_shape
+        return self.source.shape(height // self.scale, width // self.scale)
 
 
 # A family that is registered and not listed here fails the battery.
@@ -51,6 +66,7 @@ CASES = {
         Case(
             dict(resolution=8, num_classes=3, latent_dim=8, width=240),
             (8, 8, 1),
+            condition=Labels(3),
             quiet=dict(dropout=False),
             rate=5.0,
         ),
@@ -65,6 +81,7 @@ CASES = {
                 dense_units=16,
             ),
             (12, 12, 3),
+            condition=Labels(3),
         ),
     ],
     "progan": [
@@ -95,6 +112,7 @@ CASES = {
                 ema_start=2,
             ),
             (32, 32, 1),
+            condition=Labels(3),
             rate=0.001,
             first_updates=(1, 2),
         ),
@@ -130,6 +148,7 @@ CASES = {
                 ema_ramp=0.05,
             ),
             (16, 16, 1),
+            condition=Labels(3),
             quiet=dict(noise=False, mixing=0.0, augment=None),
             first_updates=(1, 2),
         ),
@@ -149,6 +168,7 @@ CASES = {
                 fade_kimg=0.024,
             ),
             (8, 8, 3),
+            condition=Labels(3),
             quiet=dict(noise=False, mixing=0.0),
             rate=0.005,
         ),
@@ -157,7 +177,7 @@ CASES = {
         Case(
             dict(resolution=16, source_channels=1, width=4, patch=16),
             (16, 16, 3),
-            source_shape=(16, 16, 1),
+            source=Picture(1),
             # As CycleGAN's: an L1 as heavy as the paper's makes of rounding a step of its own.
             quiet=dict(dropout=0.0, l1=1.0),
         ),
@@ -166,7 +186,7 @@ CASES = {
         Case(
             dict(resolution=16, width=4, blocks=1, patch=16, pool=4),
             (16, 16, 3),
-            source_shape=(16, 16, 3),
+            source=Picture(3),
             # An L1 as heavy as the paper's makes of rounding a step of its own: its gradient is a
             # sign.
             quiet=dict(pool=0, cycle=0.1),
@@ -186,9 +206,27 @@ CASES = {
                 pretrain_steps=2,
             ),
             (16, 16, 3),
-            source_shape=(8, 8, 3),
+            source=Picture(3),
+            scale=2,
             quiet=dict(pretrain_steps=0),
             first_moves=("generator",),
+        ),
+    ],
+    "toy_text": [
+        Case(
+            dict(resolution=8, channels=1, latent_dim=4, dim=6, width=16),
+            (8, 8, 1),
+            condition=Embedding(6),
+            rate=0.1,
+        ),
+    ],
+    "toy_map": [
+        Case(
+            dict(resolution=8, channels=3, num_classes=4, width=8),
+            (8, 8, 3),
+            source=LabelMap(4),
+            quiet=dict(dropout=0.0),
+            rate=0.1,
         ),
     ],
 }

@@ -3,6 +3,7 @@
 import functools
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -21,10 +22,10 @@ from tests.battery.shared import folder_made_once
 from tests.serving.conftest import Server
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
+from zoo.core.conditions import Embedding, LabelMap, Labels
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.presets import FAMILIES, family_class, get_preset, list_presets
-from zoo.pictures.images import to_uint8
 
 # As TensorFlow found it: commands that tests run in this process turn oneDNN on for their children.
 ENVIRONMENT = dict(os.environ)
@@ -58,7 +59,10 @@ def trained_ones(members: list[Any]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("trained", params, indirect=True, scope="module")
 
 
-every_conditional_family = trained_ones([p for p in ALL if "num_classes" in p.values[1].config])
+every_conditional_family = trained_ones([p for p in ALL if p.values[1].condition])
+every_family_of_classes = trained_ones(
+    [p for p in ALL if isinstance(p.values[1].condition, Labels)]
+)
 every_truncating_family = trained_ones(
     [p for p in FROM_NOISE if family_class(p.values[0]).truncates]
 )
@@ -85,26 +89,45 @@ def real_images(case: Case, count: int = STEPS * BATCH) -> np.ndarray:
     return (ramp + noise).astype(np.float32)
 
 
-def some_labels(case: Case, count: int) -> np.ndarray | None:
-    """int32 [count], every class in turn; None where the case takes no labels."""
-    classes = case.config.get("num_classes", 0)
-    return np.arange(count, dtype=np.int32) % classes if classes else None
+def some_conditions(case: Case, count: int) -> np.ndarray | None:
+    """The condition of `count` images, as a person gives it; None where the case takes none.
+
+    The first two rows differ, as every class in turn does.
+    """
+    if case.condition is None:
+        return None
+    if isinstance(case.condition, Labels):
+        return np.arange(count, dtype=np.int32) % case.condition.num_classes
+    return case.condition.draw([count], [0, 0]).numpy()
+
+
+def by_name(case: Case, condition: np.ndarray | None) -> dict[str, np.ndarray]:
+    """A condition as the argument of `generate`, of a client's call or of a signature."""
+    return {} if condition is None else {case.condition.argument: condition}
+
+
+def given_sources(case: Case, count: int) -> np.ndarray:
+    """What an image-to-image family is given, as a person gives it: uint8, of the training size."""
+    height, width, *channels = case.source_shape
+    rng = np.random.default_rng(2)
+    if isinstance(case.source, LabelMap):
+        coarse = rng.integers(0, case.source.num_classes, (count, 2, 2))
+    else:
+        coarse = rng.integers(13, 243, (count, 2, 2, *channels))
+    return coarse.repeat(height // 2, axis=1).repeat(width // 2, axis=2).astype(np.uint8)
 
 
 def sources(case: Case, count: int) -> np.ndarray:
-    """What an image-to-image family is given: f32 [count, h, w, c] in [-1, 1]."""
-    height, width, channels = case.source_shape
-    rng = np.random.default_rng(2)
-    coarse = rng.uniform(-0.9, 0.9, (count, 2, 2, channels))
-    return coarse.repeat(height // 2, axis=1).repeat(width // 2, axis=2).astype(np.float32)
+    """Likewise as a training batch has it."""
+    return case.source.from_uint8(tf.constant(given_sources(case, count))).numpy()
 
 
 def dataset(case: Case) -> tf.data.Dataset:
-    """Batches as the family takes them: images, (images, labels), or two images."""
+    """Batches as the family takes them: images, (images, condition), or (source, image)."""
     images = real_images(case)
-    labels = some_labels(case, len(images))
-    rows = images if labels is None else (images, labels)
-    if case.source_shape:
+    condition = some_conditions(case, len(images))
+    rows = images if condition is None else (images, condition)
+    if case.source:
         rows = (sources(case, len(images)), images)
     return tf.data.Dataset.from_tensor_slices(rows).batch(BATCH, drop_remainder=True)
 
@@ -129,9 +152,14 @@ class Trained(NamedTuple):
 
 def make(gan: zoo.GAN, case: Case) -> np.ndarray:
     """Eight images by `gan`, uint8 [8, H, W, C]."""
-    if case.source_shape:
-        return gan.translate(to_uint8(sources(case, 8)).numpy())
+    if case.source:
+        return make_of(gan, given_sources(case, 8))
     return gan.generate(8, seed=7)
+
+
+def make_of(gan: zoo.GAN, given: np.ndarray) -> np.ndarray:
+    """Images by `gan` of sources uint8, with its noise from seed 0 if it has some."""
+    return gan.paint(given) if gan.task == "paint" else gan.translate(given)
 
 
 @pytest.fixture(scope="module")
@@ -173,10 +201,11 @@ def test_parameters_are_as_counted(name: str) -> None:
 def test_shapes(family: str, case: Case) -> None:
     gan = build(family, case)
     assert gan.image_shape == case.image_shape
+    assert gan.condition == case.condition
     images = gan.generate(3, seed=0)
     assert images.shape == (3, *case.image_shape)
     assert images.dtype == np.uint8
-    probability = gan.discriminate(images, some_labels(case, 3))
+    probability = gan.discriminate(images, **by_name(case, some_conditions(case, 3)))
     assert probability.shape == (3,)
     assert gan.critic or ((probability > 0) & (probability < 1)).all()
 
@@ -203,28 +232,37 @@ def test_images_depend_on_their_seed_alone(family: str, case: Case) -> None:
 
 
 @every_conditional_family
-def test_labels_count_and_each_row_has_its_own(trained: Trained) -> None:
+def test_the_condition_counts_and_each_row_has_its_own(trained: Trained) -> None:
     _, case, gan, *_ = trained  # trained, since some families see no class before they have learnt
-    labels = some_labels(case, 6)
-    together = gan.generate(6, seed=7, labels=labels)
-    alone = [gan.generate(1, seed=7 + i, labels=int(c))[0] for i, c in enumerate(labels)]
+
+    def draw(n: int, seed: int, condition: np.ndarray) -> np.ndarray:
+        return gan.generate(n, seed=seed, **by_name(case, condition))
+
+    condition = some_conditions(case, 6)
+    together = draw(6, 7, condition)
+    alone = [draw(1, 7 + i, row)[0] for i, row in enumerate(condition)]
     assert np.abs(together.astype(int) - alone).max() <= 1
-    drawn = gan.labels_from_seeds(tf.range(7, 13, dtype=tf.int64)).numpy()
-    np.testing.assert_array_equal(gan.generate(6, seed=7), gan.generate(6, seed=7, labels=drawn))
+    drawn = gan.condition_from_seeds(tf.range(7, 13, dtype=tf.int64)).numpy()
+    np.testing.assert_array_equal(gan.generate(6, seed=7), draw(6, 7, drawn))
     latents = tf.tile(gan.latents_from_seeds(tf.constant([7], tf.int64)), [2, 1])
-    first, second = gan((latents, tf.constant([0, 1]))).numpy()
-    assert np.abs(first - second).max() > 1e-4  # the same z of two classes
-    for wrong in (case.config["num_classes"], -1, 0.5, [0, 1]):
+    first, second = gan((latents, tf.constant(condition[:2]))).numpy()
+    assert np.abs(first - second).max() > 1e-4  # the same z of two conditions
+    images = gan.generate(2, seed=0)
+    with pytest.raises(ValueError, match=f"{re.escape(case.condition.rule)} Received: None"):
+        gan.discriminate(images)
+    with pytest.raises(ValueError, match="trains on .images, .* Received: one tensor"):
+        gan.fit(dataset(case).map(lambda images, condition: images), verbose=0)
+
+
+@every_family_of_classes
+def test_classes_out_of_range_are_refused(trained: Trained) -> None:
+    _, case, gan, *_ = trained
+    for wrong in (case.condition.num_classes, -1, 0.5, [0, 1]):
         with pytest.raises(ValueError, match="Labels must be integers from 0 to .* Received: "):
             gan.generate(3, labels=wrong)
-    images = gan.generate(2, seed=0)
-    with pytest.raises(ValueError, match="Labels must be integers from 0 to .* Received: None"):
-        gan.discriminate(images)
     beyond = dataset(case).map(lambda images, labels: (images, labels + 1))
     with pytest.raises(tf.errors.InvalidArgumentError, match="Labels must be integers from 0 to"):
         gan.fit(beyond, verbose=0)
-    with pytest.raises(ValueError, match="trains on .images, labels.* Received: one tensor"):
-        gan.fit(dataset(case).map(lambda images, labels: images), verbose=0)
 
 
 @every_truncating_family
@@ -247,9 +285,15 @@ def test_truncation_gives_up_variety(trained: Trained) -> None:
 
 
 @every_family_from_noise
-def test_labels_and_truncation_of_a_model_without_are_refused(family: str, case: Case) -> None:
+def test_what_a_model_does_not_take_is_refused(family: str, case: Case) -> None:
     gan = build(family, case)
-    if not gan.num_classes:
+    if not isinstance(case.condition, Embedding):
+        with pytest.raises(ValueError, match="and no embeddings: leave them out. Received: "):
+            gan.generate(1, embeddings=np.zeros(3))
+    else:
+        with pytest.raises(ValueError, match="and no labels: leave them out. Received: 0"):
+            gan.generate(1, labels=0)
+    if case.condition is None:
         with pytest.raises(ValueError, match="has no labels here .* leave them out. Received: 0"):
             gan.generate(1, labels=0)
     if not gan.truncates:
@@ -286,7 +330,7 @@ class Injected:
             return draw
 
         gan.draw_latents = given(latents)
-        gan.draw_labels = given(labels)
+        gan.draw_condition = given(labels)
 
 
 def compile_sgd(
@@ -469,10 +513,11 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     for old, network in zip(before, networks, strict=True):
         # Not every weight: what is small may round to nothing.
         assert any(np.abs(a - b).max() > 0 for a, b in zip(old, network.get_weights(), strict=True))
-    if case.source_shape:
+    if case.source:
         inputs = [sources(case, 1)] * len(gan.generator.inputs)
     else:
-        inputs = with_labels(np.zeros([1, gan.latent_dim], np.float32), some_labels(case, 1))
+        z = np.zeros([1, gan.latent_dim], np.float32)
+        inputs = with_condition(z, some_conditions(case, 1))
     assert tf.nest.flatten(gan.generator(inputs))[0].dtype == policy.removeprefix("mixed_")
     floats = {w.dtype for w in weights(gan) if w.dtype.kind == "f"}
     assert floats == {np.dtype(np.float32)}
@@ -482,11 +527,14 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
 @trained_ones(FROM_IMAGES)
 def test_each_image_is_translated_alone_at_any_size(trained: Trained) -> None:
     _, case, gan, *_ = trained
-    height, width, channels = case.source_shape
+    assert (gan.source, gan.scale, gan.source_shape) == (case.source, case.scale, case.source_shape)
+    height, width, *channels = case.source_shape
     rng = np.random.default_rng(3)
-    images = rng.integers(0, 256, (32, height + 3, 2 * width - 1, channels), dtype=np.uint8)
-    together = gan.translate(images)
-    scale = case.image_shape[0] // height
+    values = case.source.num_classes if isinstance(case.source, LabelMap) else 256
+    shape = (32, height + 3, 2 * width - 1, *channels)
+    images = rng.integers(0, values, shape, dtype=np.uint8)
+    together = gan.translated(images)
+    scale = case.scale
     assert together.shape == (
         32,
         scale * (height + 3),
@@ -495,10 +543,10 @@ def test_each_image_is_translated_alone_at_any_size(trained: Trained) -> None:
     )
     assert together.dtype == np.uint8
     for i in (0, 31):
-        alone = gan.translate(images[i : i + 1])[0]
+        alone = gan.translated(images[i : i + 1])[0]
         assert np.abs(alone.astype(int) - together[i]).max() <= 1
-    with pytest.raises(ValueError, match=r"takes uint8 images .* Received: float32"):
-        gan.translate(images.astype(np.float32))
+    with pytest.raises(ValueError, match=r"takes uint8 .* of any size. Received: float32"):
+        make_of(gan, images.astype(np.float32))
     with pytest.raises(ValueError, match="trains on pairs of images, .* Received: one tensor"):
         gan.fit(dataset(case).map(lambda first, second: first), verbose=0)
 
@@ -511,37 +559,42 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
     server = Server(tmp_path / "models")
     seeds = tf.range(7, 15, dtype=tf.int64)
     inputs = {"latents": gan.latents_from_seeds(seeds).numpy()}
-    labels = some_labels(case, 8)
-    live_raw = gan(with_labels(inputs["latents"], labels))
-    if labels is not None:
-        inputs["labels"] = labels
+    condition = some_conditions(case, 8)
+    given = by_name(case, condition)
+    live_raw = gan(with_condition(inputs["latents"], condition))
+    inputs |= given
     try:
         with Client(server.address) as client:
             served = client.generate(family, n=8, seed=7)
             ones = np.concatenate([client.generate(family, n=1, seed=7 + i) for i in range(8)])
             raw = client.predict(family, inputs)["images"]
-            probability = client.discriminate(family, served, labels=labels)
-            if labels is not None:
-                asked = client.generate(family, n=8, seed=7, labels=labels)
-                for wrong in (case.config["num_classes"], -2):
+            probability = client.discriminate(family, served, **given)
+            if given:
+                asked = client.generate(family, n=8, seed=7, **given)
+            if isinstance(case.condition, Embedding):
+                wrong = np.full_like(condition, np.inf)
+                with pytest.raises(InvalidRequest, match="Embeddings must be finite numbers"):
+                    client.predict(family, {**inputs, "embeddings": wrong})
+            if isinstance(case.condition, Labels):
+                for wrong in (case.condition.num_classes, -2):
                     with pytest.raises(InvalidRequest, match="Labels must be integers from 0 to"):
                         client.predict(family, {**inputs, "labels": np.full(8, wrong, np.int32)})
                 with pytest.raises(InvalidRequest, match="Labels must be integers from 0 to"):
-                    client.generate(family, labels=case.config["num_classes"])
+                    client.generate(family, labels=case.condition.num_classes)
             if gan.truncates:
-                truncated = client.generate(family, n=8, seed=7, labels=labels, truncation=0.5)
+                truncated = client.generate(family, n=8, seed=7, truncation=0.5, **given)
     finally:
         exit_code, *_ = server.stop()
     live = gan.generate(8, seed=7)
     assert np.abs(served.astype(int) - live).max() <= 1
     assert np.abs(ones.astype(int) - live).max() <= 1
     np.testing.assert_allclose(raw, live_raw, atol=1e-5)
-    np.testing.assert_allclose(probability, gan.discriminate(served, labels), atol=1e-5)
-    if labels is not None:
-        live = gan.generate(8, seed=7, labels=labels)
+    np.testing.assert_allclose(probability, gan.discriminate(served, **given), atol=1e-5)
+    if given:
+        live = gan.generate(8, seed=7, **given)
         assert np.abs(asked.astype(int) - live).max() <= 1
     if gan.truncates:
-        live = gan.generate(8, seed=7, labels=labels, truncation=0.5)
+        live = gan.generate(8, seed=7, truncation=0.5, **given)
         assert np.abs(truncated.astype(int) - live).max() <= 1
     assert exit_code == 0
 
@@ -553,23 +606,24 @@ def test_translations_are_served_through_the_client(
     family, case, gan, *_ = trained
     saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
     server = Server(tmp_path / "models")
-    images = to_uint8(sources(case, 32)).numpy()
+    images = given_sources(case, 32)
+    picture = images[3] if images.ndim == 4 else images[3, ..., None]
     try:
         with Client(server.address) as client:
-            ask = client.upscale if gan.scale > 1 else client.translate
+            ask = getattr(client, gan.task)
             together = ask(family, images)
             alone = ask(family, images[3])
-            png = ask(family, tf.io.encode_png(images[3]).numpy())
+            png = ask(family, tf.io.encode_png(picture).numpy())
             ways = {
                 direction: client.translate(family, images, direction=direction)
                 for direction in gan.directions
             }
     finally:
         exit_code, *_ = server.stop()
-    live = gan.translate(images)
-    assert np.abs(together.astype(int) - live).max() <= 1
-    assert np.abs(alone.astype(int) - live[3]).max() <= 1
-    assert np.abs(tf.io.decode_png(png).numpy().astype(int) - live[3]).max() <= 1
+    assert np.abs(together.astype(int) - make_of(gan, images)).max() <= 1
+    live = make_of(gan, images[3:4])[0]
+    assert np.abs(alone.astype(int) - live).max() <= 1
+    assert np.abs(tf.io.decode_png(png).numpy().astype(int) - live).max() <= 1
     for direction, made in ways.items():
         expected = gan.translate(images, direction)
         assert np.abs(made.astype(int) - expected).max() <= 1

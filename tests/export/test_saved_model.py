@@ -170,7 +170,7 @@ def styled_signatures(styled: Styled, tmp_path_factory: pytest.TempPathFactory) 
 def test_labels_and_truncation_are_the_live_models(styled: Styled, styled_signatures: dict) -> None:
     seeds = np.arange(7, 13)
     labels = np.array([2, -1, 0, -1, 1, 1], np.int32)
-    drawn = styled.labels_from_seeds(tf.constant(seeds)).numpy()
+    drawn = styled.condition_from_seeds(tf.constant(seeds)).numpy()
     truncation = np.array([np.nan, 0.5, 0, 1, np.nan, 2], np.float32)
     inputs = [tf.constant(x) for x in (labels, seeds, truncation)]
     images = styled_signatures["generate"](

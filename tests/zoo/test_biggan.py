@@ -316,7 +316,7 @@ def test_standing_statistics_are_the_mean_over_batches() -> None:
     np.testing.assert_allclose(standing.moving_mean, np.mean(means, axis=0), atol=1e-5)
     np.testing.assert_allclose(standing.moving_variance, np.mean(variances, axis=0), rtol=1e-4)
     # And with them an ordinary pass is normalised, all the way up.
-    latents, labels = gan.draw_latents([256, 8], [99, 0]), gan.draw_labels([256], [99, 1])
+    latents, labels = gan.draw_latents([256, 8], [99, 0]), gan.draw_condition([256], [99, 1])
     inner = keras.Model(network.inputs, [norm.input[0] for norm in norms])
     for norm, x in zip(norms, inner([latents, labels]), strict=True):
         scale = np.sqrt(norm.normalization.moving_variance)
@@ -335,7 +335,7 @@ def test_a_run_does_not_depend_on_being_looked_at() -> None:
         fit(gan, data[0])
         if looks:  # a call settles what is shown as `generate` does
             seeds = tf.range(7, 9, dtype=tf.int64)
-            called = gan((gan.latents_from_seeds(seeds), gan.labels_from_seeds(seeds)))
+            called = gan((gan.latents_from_seeds(seeds), gan.condition_from_seeds(seeds)))
             np.testing.assert_array_equal(to_uint8(called), gan.generate(2, seed=7))
         fit(gan, data[1])
         runs.append(state_of(gan))
@@ -385,7 +385,7 @@ def test_a_step_is_the_papers() -> None:
     count = len(images)
     z = tf.random.stateless_normal([count, gan.latent_dim], [0, 2])
     gan.draw_latents = lambda shape, seed: z
-    gan.draw_labels = lambda shape, seed: tf.cast(labels, tf.int32)
+    gan.draw_condition = lambda shape, seed: tf.cast(labels, tf.int32)
     for _ in range(30):  # till spectral norm's vectors stand still
         gan.discriminator([gan.generator([z, labels], training=True), labels], training=True)
 

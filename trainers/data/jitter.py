@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from zoo.core.conditions import mirrored, resized
+
 # Pix2Pix and CycleGAN enlarge 256 pixels to 286 and crop 256 of them.
 ENLARGED = 286 / 256
 
@@ -14,10 +16,11 @@ def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
     Args:
         seeds: int64 [N, 2].
-        images: uint8 [N, R, R, C] each; row n is cropped and mirrored alike in all of them.
+        images: uint8 [N, R, R, C] each; row n is cropped and mirrored alike in all of them. One of
+            them may be a map of classes [N, R, R], which is enlarged to the nearest class.
 
     Returns:
-        uint8 [N, R, R, C] each.
+        The same shapes, uint8.
     """
     size = images[0].shape[1]
     room = round(size * ENLARGED) - size
@@ -27,10 +30,9 @@ def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
     columns = tf.where(draws[:, 2, None] < 0.5, tf.reverse(columns, [1]), columns)
 
     def one(image: tf.Tensor) -> tf.Tensor:
-        image = tf.image.resize(image, (size + room, size + room))
+        image = resized(image, size + room, size + room)
         image = tf.gather(image, rows, axis=1, batch_dims=1)
-        image = tf.gather(image, columns, axis=2, batch_dims=1)
-        return tf.cast(tf.round(image), tf.uint8)
+        return tf.gather(image, columns, axis=2, batch_dims=1)
 
     return tuple(map(one, images))
 
@@ -40,8 +42,8 @@ def mirror(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
     Args, returns: as `jitter`.
     """
-    mirrored = uniform(seeds, JITTER, 3)[:, 2, None, None, None] < 0.5
-    return tuple(tf.where(mirrored, tf.reverse(image, [2]), image) for image in images)
+    which = uniform(seeds, JITTER, 3)[:, 2] < 0.5
+    return tuple(mirrored(image, which) for image in images)
 
 
 def flip_and_turn(seeds: tf.Tensor, images: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ from trainers.metrics.inception_score import SPLITS, InceptionScore
 from trainers.metrics.kid import kid, kid_standard_error
 from trainers.metrics.nearest_images import nearest_images
 from trainers.metrics.precision_recall import NEAREST_K, precision_recall
-from zoo.core.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_condition
 from zoo.pictures import images as image_io
 
 PATHS = 1000  # of PPL, at most; each takes two images
@@ -108,13 +108,14 @@ def _ppl(m: Measured) -> dict[str, Any]:
                 gan.latents_from_seeds(tf.constant(seeds, tf.int64)).numpy()
                 for seeds in (first, first + paths)
             )
-            # A path stays in the class that its first end has by its seed.
-            fixed = [gan.labels_from_seeds(tf.constant(first, tf.int64))] if gan.num_classes else []
+            # A path keeps the condition that its first end has by its seed.
+            seeds = tf.constant(first, tf.int64)
+            fixed = [] if gan.condition is None else [gan.condition_from_seeds(seeds)]
             yield z1, z2, *fixed
 
     def images_of(latents: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
         tensors = (tf.constant(latents), None if labels is None else tf.constant(labels))
-        return gan(with_labels(*tensors)).numpy()
+        return gan(with_condition(*tensors)).numpy()
 
     value, error = ppl.ppl(
         images_of=images_of,

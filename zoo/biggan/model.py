@@ -207,7 +207,7 @@ class BigGAN(NoiseToImage):
     def _draw_fakes(self, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Images [count, H, W, C] by G and their labels [count], of this update."""
         latents = self.draw_latents([count, self.latent_dim], self.step_seed("latents"))
-        labels = self.draw_labels([count], self.step_seed("labels"))
+        labels = self.draw_condition([count], self.step_seed("labels"))
         return self.generator([latents, labels], training=True), labels
 
     def finish_step(self, count: tf.Tensor) -> None:
@@ -252,7 +252,7 @@ class BigGAN(NoiseToImage):
     def _statistics_of_a_batch(self, i: tf.Tensor) -> list[tf.Tensor]:
         """Mean and variance of each batch norm in turn, f32 [C], over the i-th batch."""
         latents = self.draw_latents([STANDING_BATCH, self.latent_dim], [i, 0])
-        labels = self.draw_labels([STANDING_BATCH], [i, 1])
+        labels = self.draw_condition([STANDING_BATCH], [i, 1])
         with batch_statistics() as statistics:
             self.ema_generator([latents, labels], training=False)
         by_layer = {layer: values for layer, *values in statistics}

@@ -10,8 +10,6 @@ import tensorflow as tf
 # Images are in [-1, 1]; this much more is rounding.
 LARGEST = 1.001
 RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
-# In place of a label: draw it from the image's seed.
-ANY_LABEL = -1
 
 
 def integer(name: str, value: Any) -> int:
@@ -95,65 +93,11 @@ def check_images(images: tf.Tensor, owner: str, image_shape: tuple[int, int, int
         return tf.identity(images)
 
 
-def labels_rule(num_classes: int) -> str:
-    """What labels must be."""
-    return f"Labels must be integers from 0 to {num_classes - 1}, one for each image."
-
-
-def check_labels(labels: tf.Tensor, count: Any, num_classes: int) -> tf.Tensor:
-    """Returns labels of a training batch as int32 [N], if they are that; use what it returns.
-
-    Raises:
-        ValueError: Another type or shape.
-        tf.errors.InvalidArgumentError: Values out of range. (XLA leaves the check out.)
-    """
-    rule = labels_rule(num_classes)
-    if not isinstance(labels, tf.Tensor) or not labels.dtype.is_integer or labels.shape.rank != 1:
-        received = getattr(labels, "dtype", type(labels))
-        raise ValueError(
-            f"{rule} Received: {getattr(received, 'name', received)} "
-            f"of shape {getattr(labels, 'shape', None)}."
-        )
-    labels = tf.cast(labels, tf.int32)
-    low, high = tf.reduce_min(labels), tf.reduce_max(labels)
-    checks = [
-        tf.debugging.Assert(
-            (low >= 0) & (high < num_classes), [rule, "Received: from", low, "to", high]
-        ),
-        tf.debugging.Assert(
-            tf.shape(labels)[0] == count, [rule, "Received:", tf.shape(labels)[0], "for", count]
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        return tf.identity(labels)
-
-
-def labels_of(labels: Any, n: int, num_classes: int, owner: str) -> np.ndarray:
-    """Labels as a person gives them, for n images: int32 [n]; `ANY_LABEL` where None.
-
-    Args:
-        labels: None, one for all, or a sequence of n.
-        n: Images.
-        num_classes: 0 of a model without labels.
-        owner: Class of the model.
-
-    Raises:
-        ValueError: Not integers, out of range, another number, or the model takes none.
-    """
-    if labels is None:
-        return np.full(n, ANY_LABEL, np.int32)
-    if not num_classes:
-        raise ValueError(
-            f"{owner} has no labels here (num_classes is 0): leave them out. Received: {labels!r}."
-        )
-    array = np.asarray(labels)
-    fits = array.dtype.kind in "iu" and array.shape in ((), (n,))
-    if not fits or np.any((array < 0) | (array >= num_classes)):
-        received = f"{labels!r}" if array.size < 10 else f"{array.dtype} {list(array.shape)}"
-        if array.size >= 10 and fits:
-            received += f" from {array.min()} to {array.max()}"
-        raise ValueError(f"{labels_rule(num_classes)} Received: {received} for {n} image(s).")
-    return np.broadcast_to(array, n).astype(np.int32)
+def refuse(wrong: tf.Tensor, rule: str, values: tf.Tensor) -> tf.Tensor:
+    """`values`, or in the graph an error with the rule and those that are `wrong`."""
+    check = tf.debugging.Assert(tf.size(wrong) == 0, [f"{rule} Received:", wrong], summarize=3)
+    with tf.control_dependencies([check]):
+        return tf.identity(values)
 
 
 def truncations_of(

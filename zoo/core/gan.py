@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.core import checks, step
+from zoo.core.conditions import Condition, Labels
 from zoo.core.saving import Saving
 from zoo.nn import losses
 from zoo.nn.layers.random import random_draws
@@ -124,6 +125,14 @@ class GAN(Saving):
     # Steps after which phases that come round, such as lazy regularizers, have all been there.
     phases_repeat_after = 1
 
+    # What the networks are given beside noise, an object of `zoo.core.conditions`.
+    condition: Condition | None = None
+
+    @property
+    def num_classes(self) -> int:
+        """Of the labels that the networks are given; 0 where they take none."""
+        return self.condition.num_classes if isinstance(self.condition, Labels) else 0
+
     @property
     def phase_starts(self) -> tuple[int, ...]:
         """Steps at which training changes permanently; growth goes by images, not steps."""
@@ -139,6 +148,7 @@ class GAN(Saving):
         **kwargs: Any,
     ) -> None:
         super().__init__(config=config, **kwargs)
+        self.must_override(GAN, "train_step", "how it is trained")
         if not 0.0 <= ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1). Received: {ema_decay}.")
         self.generator = generator
@@ -162,6 +172,45 @@ class GAN(Saving):
         self.alternate = bool(self.alternates)
         self.current_phase: Hashable = None
         self.built = True
+
+    def must_override(self, base: type, name: str, what: str) -> None:
+        """Raises TypeError where a family does not override a method of `base`."""
+        if getattr(type(self), name) is getattr(base, name):
+            raise TypeError(
+                f"A family must override {name}: {what}. "
+                f"Received: {type(self).__name__} without it."
+            )
+
+    def check_network(
+        self, network: keras.Model, *specs: tf.TensorSpec, more: bool = False
+    ) -> None:
+        """Raises ValueError for a network that does not take tensors of these shapes.
+
+        A network that is not a functional model is called on symbols.
+
+        Args:
+            network: The generator or the discriminator.
+            *specs: Of its inputs, in order.
+            more: Whether further inputs may follow.
+        """
+        role = "generator" if network is self.generator else "discriminator"
+        rule = f"The {role} of {type(self).__name__} must take {' and '.join(map(_brief, specs))}."
+        inputs = getattr(network, "inputs", None)
+        if inputs is None:
+            given = [keras.KerasTensor(spec.shape, spec.dtype.name) for spec in specs]
+            try:
+                network.compute_output_spec(given if len(given) > 1 else given[0])
+            except Exception as error:  # whatever the network's layers object to
+                reason = " ".join(str(error).split())
+                raise ValueError(f"{rule} Received: a network that fails on it: {reason}") from None
+            return
+        inputs = inputs[: len(specs)] if more else inputs
+        fits = len(inputs) == len(specs) and all(
+            spec.shape.is_compatible_with(tensor.shape)
+            for spec, tensor in zip(specs, inputs, strict=True)
+        )
+        if not fits:
+            raise ValueError(f"{rule} Received: {' and '.join(map(_brief, inputs))}.")
 
     def _counter(self, name: str) -> keras.Variable:
         return self.add_weight(
@@ -608,6 +657,12 @@ class GAN(Saving):
             "real_accuracy": share(real_logits, lambda logits: logits > real_from),
             "fake_accuracy": share(fake_logits, lambda logits: logits < real_from),
         }
+
+
+def _brief(tensor: Any) -> str:
+    """Type and shape of an input: "int32 [N, 3]"."""
+    sizes = ["N", *("any" if size is None else str(size) for size in tuple(tensor.shape)[1:])]
+    return f"{tf.as_dtype(tensor.dtype).name} [{', '.join(sizes)}]"
 
 
 def on_all_replicas(

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.stages import Schedule, Stage
 from zoo.nn.layers.resampling import box, nearest
 
@@ -67,6 +67,9 @@ class GrowingGAN(NoiseToImage):
         # The stage, in `schedule.stages`, that the optimizers were reset for.
         self.stage_of_optimizers = self._counter("stage_of_optimizers")
         self._asked: Stage | None = None
+
+    def check_network(self, network: GrowingNetwork, *specs: Any, more: bool = False) -> None:
+        """Nothing: to call every stage on symbols takes as long as to build the network."""
 
     # ---- where training is
 
@@ -208,7 +211,7 @@ class GrowingGAN(NoiseToImage):
         """As `GAN.images_from`, by the layers of the stage that the average has reached."""
         return self.shown(
             self.ema_generator(
-                with_labels(latents, labels),
+                with_condition(latents, labels),
                 training=False,
                 **self.fade(self.ema_generator, self.structure()),
             )
@@ -228,7 +231,7 @@ class GrowingGAN(NoiseToImage):
             self.discriminator, self.schedule.at(_read(self.discriminator.images_shown))
         )
         images = self.at_stage(images, **fade)
-        logits = self.discriminator(with_labels(images, labels), training=False, **fade)
+        logits = self.discriminator(with_condition(images, labels), training=False, **fade)
         logits = tf.cast(logits[:, 0], tf.float32)
         return logits if self.critic else tf.sigmoid(logits)
 

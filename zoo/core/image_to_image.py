@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core import checks
+from zoo.core import checks, conditions
 from zoo.core.gan import GAN
 from zoo.pictures import images as image_io
 
@@ -21,8 +21,13 @@ class ImageToImage(GAN):
     """Base of GANs that make an image of an image.
 
     A family writes `images_from`. Its config holds `resolution`, the height and width that it is
-    trained at, `channels` of what it makes, and `source_channels` where what it translates has
-    others.
+    trained at, `channels` of what it makes, and `source_channels` where the pictures that it
+    translates have others.
+
+    Args:
+        source: What an image is made of, an object of `zoo.core.conditions`: by default a `Picture`
+            of `source_channels`.
+        **kwargs: As in `GAN`.
 
     Attributes:
         scale: Pixels of an output for each of the input, in height and in width.
@@ -39,28 +44,40 @@ class ImageToImage(GAN):
     directions: tuple[str, ...] = ()
     context: int | None = None
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, source: conditions.Source | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.must_override(ImageToImage, "images_from", "how it makes an image of an image")
+        if source is None:
+            channels = self._config.get("source_channels", self._config["channels"])
+            source = conditions.Picture(channels)
+        self.source = source
+        self.check_network(self.generator, source.spec, more=True)
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
         self._functions: dict[tuple[int, str | None], Any] = {}
 
     @property
-    def source_channels(self) -> int:
-        """Of the images to translate."""
-        return self._config.get("source_channels", self._config["channels"])
+    def task(self) -> str:
+        """The method, the command and the client's call: "translate", "upscale" or "paint"."""
+        return "upscale" if self.scale > 1 else self.source.task
 
     def channels_of(self, direction: str | None = None) -> tuple[int, int]:
         """Channels of what is translated and of what is made, in a direction."""
-        return self.source_channels, self.image_shape[2]
+        return self.source.channels, self.image_shape[2]
+
+    def source_of(self, direction: str | None = None) -> conditions.Source:
+        """What an image is made of, in a direction."""
+        if direction is None:
+            return self.source
+        return conditions.Picture(self.channels_of(direction)[0])
 
     @property
-    def source_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of the images of a training batch that are translated."""
+    def source_shape(self) -> tuple[int, ...]:
+        """Of one source of a training batch: (H, W, C), or (H, W) of a label map."""
         side = self._config["resolution"] // self.scale
-        return side, side, self.source_channels
+        return self.source.shape(side, side)
 
     def check_batch(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor]:
-        """Sources f32 [N, h, w, c] and targets f32 [N, H, W, C] of a training batch, once checked.
+        """Sources and targets f32 [N, H, W, C] of a training batch, once checked.
 
         Raises:
             ValueError: Another type, shape or structure.
@@ -78,7 +95,7 @@ class ImageToImage(GAN):
             )
         first, second = batch
         return (
-            checks.check_images(first, f"{owner}, first of a pair,", self.source_shape),
+            self.source.check_batch(first, f"{owner}, first of a pair,", self.source_shape),
             checks.check_images(second, f"{owner}, second of a pair,", self.image_shape),
         )
 
@@ -89,20 +106,22 @@ class ImageToImage(GAN):
     def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
         if self.examples is None and isinstance(x, tf.data.Dataset):
             first, second = self.check_batch(next(iter(x)))
-            shown = [image_io.to_uint8(images[:SHEET_ROWS]).numpy() for images in (first, second)]
-            self.examples = (shown[0], shown[1])
+            self.examples = (
+                self.source.to_uint8(first[:SHEET_ROWS]).numpy(),
+                image_io.to_uint8(second[:SHEET_ROWS]).numpy(),
+            )
         return super().fit(x, *args, **kwargs)
 
     # ---- images to images
 
     def images_from(self, images: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """f32 [N, h, w, c] in [-1, 1] of any size -> f32 [N, scale h, scale w, C].
+        """Sources of any size -> f32 [N, scale h, scale w, C] in [-1, 1].
 
         By the EMA generator; no row depends on another. A family with `directions` takes a third
         argument, `direction`, one of them.
 
         Args:
-            images: What to translate.
+            images: f32 [N, h, w, c] in [-1, 1]; or what else the source is, as int32 [N, h, w].
             seed: Integer [2]; where it is given, and the paper has noise, noise is drawn from it.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how it translates.")
@@ -143,28 +162,16 @@ class ImageToImage(GAN):
         return direction
 
     def check_sources(self, images: Any, direction: str | None = None) -> np.ndarray:
-        """uint8 [N, h, w, c], if that is what `images` are.
+        """Sources as a person gives them, uint8, if that is what `images` are.
 
         Args:
-            images: What to translate.
-            direction: In which; see `channels_of`.
+            images: What to make images of.
+            direction: In which; see `source_of`.
 
         Raises:
-            ValueError: Another type, rank or number of channels, or nothing to translate.
+            ValueError: Another type or shape, nothing at all, or classes out of range.
         """
-        images = np.asarray(images)
-        channels, _ = self.channels_of(direction)
-        if (
-            images.dtype != np.uint8
-            or images.ndim != 4
-            or images.shape[-1] != channels
-            or not images.size
-        ):
-            raise ValueError(
-                f"{type(self).__name__} takes uint8 images [N, H, W, {channels}], of any size. "
-                f"Received: {images.dtype} {list(images.shape)}."
-            )
-        return images
+        return self.source_of(direction).check_given(images, type(self).__name__)
 
     def translate(
         self, images: np.ndarray, direction: str | None = None, *, seed: int | None = None
@@ -180,17 +187,42 @@ class ImageToImage(GAN):
             uint8 [N, scale H, scale W, C'].
 
         Raises:
-            ValueError: Anything else than such images, or another direction.
+            ValueError: Anything else than such images, another direction, or a model that paints.
         """
+        if self.source.task != "translate":
+            raise ValueError(
+                f"{type(self).__name__} takes a {self.source.argument}: use {self.source.task}. "
+                "Received: translate."
+            )
         direction = self.check_direction(direction)
         return self.translated(self.check_sources(images, direction), seed, direction)
+
+    def paint(self, label_maps: np.ndarray, *, seed: int = 0) -> np.ndarray:
+        """Paints maps of classes with the EMA generator.
+
+        Args:
+            label_maps: uint8 [N, H, W], all of one size, which may be any.
+            seed: Map i is painted from seed + i.
+
+        Returns:
+            uint8 [N, H, W, C].
+
+        Raises:
+            ValueError: Anything else than such maps, classes out of range, or a model of pictures.
+        """
+        if self.source.task != "paint":
+            raise ValueError(
+                f"{type(self).__name__} takes {self.source.argument}: use {self.task}. "
+                "Received: paint."
+            )
+        return self.translated(self.check_sources(label_maps), checks.integer("seed", seed))
 
     def translated(
         self, images: np.ndarray, seed: int | None = None, direction: str | None = None
     ) -> np.ndarray:
         """`translate` of images that are checked: a few at a time, one by one with a seed."""
         self._settle_once()
-        n, height, width, _ = images.shape
+        n, height, width = images.shape[:3]
         pixels = height * width * self.scale**2
         each = 1 if seed is not None else max(1, PIXELS_AT_A_TIME // pixels)
         chunks = []
@@ -205,14 +237,11 @@ class ImageToImage(GAN):
         """The function of images uint8, and of a seed where there are two inputs."""
         key = (inputs, direction)
         if key not in self._functions:
-            channels, _ = self.channels_of(direction)
-            spec = [
-                tf.TensorSpec([None, None, None, channels], tf.uint8),
-                tf.TensorSpec([2], tf.int64),
-            ]
+            source = self.source_of(direction)
+            spec = [source.given_spec, tf.TensorSpec([2], tf.int64)]
             self._functions[key] = tf.function(
                 lambda images, *seed: image_io.to_uint8(
-                    self.made_from(image_io.from_uint8(images), *seed, direction=direction)
+                    self.made_from(source.from_uint8(images), *seed, direction=direction)
                 ),
                 input_signature=spec[:inputs],
                 autograph=False,
@@ -227,7 +256,8 @@ class ImageToImage(GAN):
         if self.examples is None:
             return None
         sources, targets = self.examples
-        made = self.translate(sources)
+        made = self.translated(self.check_sources(sources))
+        sources = self.source.shown(sources)
         rows = [
             image_io.like(image, made.shape[1:])
             for row in zip(sources, made, targets, strict=True)

@@ -1,4 +1,4 @@
-"""GANs from noise to images: latents, labels and truncation to images, what D says of images."""
+"""GANs from noise to images: latents, conditions and truncation to images; D's judgement."""
 
 import functools
 import secrets
@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core import checks
+from zoo.core import checks, conditions
 from zoo.core.gan import GAN
 from zoo.pictures import images as image_io
 
@@ -18,17 +18,22 @@ GENERATE_BATCH = 64
 SAMPLE_SHEET = 64
 
 
-def with_labels(x: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor | list[tf.Tensor]:
-    """What a network is called with: x alone, or [x, labels] of a conditional model."""
-    return x if labels is None else [x, labels]
+def with_condition(x: tf.Tensor, condition: tf.Tensor | None) -> tf.Tensor | list[tf.Tensor]:
+    """What a network is called with: x alone, or [x, condition] of a conditional model."""
+    return x if condition is None else [x, condition]
 
 
 class NoiseToImage(GAN):
     """Base of GANs that draw images from latents.
 
     A family says how its latents are drawn, and overrides `images_from` where it truncates.
-    Its config holds `latent_dim` and, of a conditional family, `num_classes`; its networks then
-    take [x, labels] in place of x, labels int32 [N].
+    Its config holds `latent_dim`. The networks of a conditional family take [x, condition] in place
+    of x, for instance labels int32 [N]; so does `images_from`.
+
+    Args:
+        condition: An object of `zoo.core.conditions`; by default `Labels` of the `num_classes` in
+            the config, and None where there are none.
+        **kwargs: As in `GAN`.
 
     Attributes:
         truncates: Whether `images_from` takes a truncation.
@@ -41,8 +46,20 @@ class NoiseToImage(GAN):
     critic = False
     interpolation = "slerp"
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, condition: conditions.Condition | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.must_override(NoiseToImage, "draw_latents", "how its latents are drawn")
+        num_classes = self._config.get("num_classes", 0)
+        if condition is None and num_classes:
+            condition = conditions.Labels(num_classes)
+        self.condition = condition
+        further = [] if condition is None else [condition.spec]
+        self.check_network(
+            self.generator, tf.TensorSpec([None, self.latent_dim], name="latents"), *further
+        )
+        self.check_network(
+            self.discriminator, tf.TensorSpec([None, *self.image_shape], name="images"), *further
+        )
         self._drawing: dict[Hashable, Any] = {}
 
     @property
@@ -51,7 +68,7 @@ class NoiseToImage(GAN):
         return self._config["latent_dim"]
 
     def check_batch(self, batch: Any) -> Any:
-        """Images f32 [N, H, W, C]; of a conditional model (images, labels int32 [N]), once checked.
+        """Images f32 [N, H, W, C]; of a conditional model (images, condition), once checked.
 
         Use what it returns: a batch out of range then fails before D has learnt from it. (XLA
         omits checks of values.)
@@ -61,7 +78,8 @@ class NoiseToImage(GAN):
             tf.errors.InvalidArgumentError: Values that are NaN or out of range.
         """
         owner = type(self).__name__
-        if not self.num_classes:
+        condition = self.condition
+        if condition is None:
             images = checks.check_images(batch, owner, self.image_shape)
             self._check_size_of(images)
             return images
@@ -72,16 +90,16 @@ class NoiseToImage(GAN):
                 else "one tensor"
             )
             raise ValueError(
-                f"{owner} trains on (images, labels), labels int [N] from 0 to "
-                f"{self.num_classes - 1}. Received: {received}."
+                f"{owner} trains on (images, {condition.argument}), {condition.batch_rule}. "
+                f"Received: {received}."
             )
         images = checks.check_images(batch[0], owner, self.image_shape)
         self._check_size_of(images)
-        return images, checks.check_labels(batch[1], tf.shape(images)[0], self.num_classes)
+        return images, condition.check_batch(batch[1], tf.shape(images)[0])
 
-    def images_and_labels(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """The images and the labels of a batch of `train_step`; None of an unconditional model."""
-        return batch if self.num_classes else (batch, None)
+    def images_and_condition(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """The images and the condition of a batch of `train_step`; None of a model without."""
+        return (batch, None) if self.condition is None else batch
 
     def latents_for(self, images: tf.Tensor) -> tf.Tensor:
         """Latents f32 [N, z] for as many fakes as there are images, from the step's seed."""
@@ -95,9 +113,9 @@ class NoiseToImage(GAN):
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
         raise NotImplementedError(f"{type(self).__name__} must say how its latents are drawn.")
 
-    def draw_labels(self, shape: Any, seed: Any) -> tf.Tensor:
-        """Draws labels, int32 of `shape`, each class as likely as the others."""
-        return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32, alg="philox")
+    def draw_condition(self, shape: Any, seed: Any) -> tf.Tensor:
+        """Draws labels or embeddings, `shape` of them, from an integer seed [2]."""
+        return self.condition.draw(shape, seed)
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, to whose errors Keras adds all that it was given.
@@ -116,8 +134,8 @@ class NoiseToImage(GAN):
     def _check_inputs(self, inputs: Any) -> None:
         rule = f"latents [N, {self.latent_dim}]"
         latents = inputs
-        if self.num_classes:
-            rule = f"({rule}, labels [N])"
+        if self.condition is not None:
+            rule = f"({rule}, {self.condition})"
             if not isinstance(inputs, tuple | list) or len(inputs) != 2:
                 raise ValueError(
                     f"{type(self).__name__} takes {rule}. Received: {type(inputs).__name__}."
@@ -131,22 +149,22 @@ class NoiseToImage(GAN):
         """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator.
 
         Args:
-            inputs: latents f32 [N, z]; of a conditional model (latents, labels int [N]).
+            inputs: latents f32 [N, z]; of a conditional model (latents, condition).
         """
-        return self.images_from(*inputs) if self.num_classes else self.images_from(inputs)
+        return self.images_from(inputs) if self.condition is None else self.images_from(*inputs)
 
     def images_from(
         self,
         latents: tf.Tensor,
-        labels: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
         truncation: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """latents f32 [N, z] (and labels int [N]) -> images f32 [N, H, W, C], by the EMA generator.
+        """latents f32 [N, z] (and labels, say) -> images f32 [N, H, W, C], by the EMA generator.
 
         No row depends on another. A family that truncates overrides this; `truncation` is then
         f32 [N], NaN or None where nothing is to be truncated.
         """
-        images = self.ema_generator(with_labels(latents, labels), training=False)
+        images = self.ema_generator(with_condition(latents, condition), training=False)
         return tf.cast(images, tf.float32)
 
     def latents_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
@@ -157,33 +175,42 @@ class NoiseToImage(GAN):
             fn_output_signature=tf.TensorSpec([self.latent_dim], tf.float32),
         )
 
-    def labels_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> labels int32 [N]; row i depends on seed i alone."""
+    def condition_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
+        """int64 [N] -> labels int32 [N], or embeddings; row i depends on seed i alone."""
+        spec = self.condition.spec
         return tf.map_fn(
-            lambda seed: self.draw_labels([], [seed, 1]),
+            lambda seed: self.draw_condition([], [seed, 1]),
             seeds,
-            fn_output_signature=tf.TensorSpec([], tf.int32),
+            fn_output_signature=tf.TensorSpec(spec.shape[1:], spec.dtype),
         )
+
+    def fill_condition(self, condition: tf.Tensor | None, seeds: tf.Tensor) -> tf.Tensor | None:
+        """The condition, drawn from int64 seeds [N] where a row is open; None of a model without.
+
+        Args:
+            condition: A row for each seed, where -1 and NaN are open; None where all are.
+            seeds: int64 [N].
+        """
+        if self.condition is None:
+            return None
+        return self.condition.filled(condition, self.condition_from_seeds(seeds))
 
     def images_from_seeds(
         self,
         seeds: tf.Tensor,
-        labels: tf.Tensor | None = None,
+        condition: tf.Tensor | None = None,
         truncation: tf.Tensor | None = None,
     ) -> tf.Tensor:
         """int64 [N] -> images f32 [N, H, W, C] in [-1, 1].
 
         Args:
             seeds: Row i is made from seed i.
-            labels: int32 [N]; -1, or None, for one drawn from the seed.
+            condition: As in `fill_condition`.
             truncation: f32 [N]; NaN, or None, for none.
         """
-        if self.num_classes:
-            drawn = self.labels_from_seeds(seeds)
-            labels = drawn if labels is None else tf.where(labels < 0, drawn, labels)
         return self.images_from(
             self.latents_from_seeds(seeds),
-            labels if self.num_classes else None,
+            self.fill_condition(condition, seeds),
             truncation if self.truncates else None,
         )
 
@@ -193,6 +220,7 @@ class NoiseToImage(GAN):
         *,
         seed: int | None = None,
         labels: int | Sequence[int] | None = None,
+        embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
     ) -> np.ndarray:
         """Draws images with the EMA generator.
@@ -200,8 +228,9 @@ class NoiseToImage(GAN):
         Args:
             n: How many, at least 1.
             seed: Row i is made from seed + i, whatever n; None draws a fresh one. Both are int64.
-            labels: Of a conditional model: one class for all, or n of them; None draws them too,
+            labels: Of a model that takes classes: one for all, or n of them; None draws them too,
                 row i from seed + i.
+            embeddings: Of a model that takes vectors: one [d] for all, or [n, d]; likewise.
             truncation: Of a model that has it: variety given up for likeness, 0 for one image (a
                 class); one for all, or n of them; None for the untouched samples.
 
@@ -209,7 +238,7 @@ class NoiseToImage(GAN):
             uint8 [n, H, W, C].
 
         Raises:
-            ValueError: Anything out of range, or labels or truncation of a model that has none.
+            ValueError: Anything out of range, or what the model does not take.
         """
         n = checks.integer("n", n)
         if n < 1:
@@ -218,7 +247,7 @@ class NoiseToImage(GAN):
         if not -(2**63) <= seed <= 2**63 - n:
             raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
         owner = type(self).__name__
-        label_of = checks.labels_of(labels, n, self.num_classes, owner)
+        condition_of = self.condition_rows(n, labels=labels, embeddings=embeddings)
         truncation_of = checks.truncations_of(truncation, n, self.truncates, owner)
         self._settle_once()
         draw = self._draw_function()
@@ -226,7 +255,9 @@ class NoiseToImage(GAN):
         for start in range(0, n, GENERATE_BATCH):
             rows = slice(start, min(start + GENERATE_BATCH, n))
             seeds = np.arange(seed + rows.start, seed + rows.stop, dtype=np.int64)
-            inputs = (seeds, label_of[rows], truncation_of[rows])
+            inputs = [seeds, truncation_of[rows]]
+            if condition_of is not None:
+                inputs.append(condition_of[rows])
             chunks.append(draw(*map(tf.constant, inputs)).numpy())
         return np.concatenate(chunks)
 
@@ -235,37 +266,69 @@ class NoiseToImage(GAN):
         if structure not in self._drawing:
             spec = [
                 tf.TensorSpec([None], tf.int64),
-                tf.TensorSpec([None], tf.int32),
                 tf.TensorSpec([None], tf.float32),
+                *([] if self.condition is None else [self.condition.spec]),
             ]
             self._drawing[structure] = tf.function(
-                lambda *inputs: image_io.to_uint8(self.images_from_seeds(*inputs)),
+                lambda seeds, truncation, condition=None: image_io.to_uint8(
+                    self.images_from_seeds(seeds, condition, truncation)
+                ),
                 input_signature=spec,
                 autograph=False,
             )
         return self._drawing[structure]
 
+    def condition_rows(self, n: int, *, needed: bool = False, **given: Any) -> np.ndarray | None:
+        """The condition as a person gives it, for n images; None of a model without.
+
+        Args:
+            n: Images.
+            needed: Whether a conditional model must be given one.
+            **given: Values by argument ("labels", "embeddings"); None where it is not given.
+
+        Raises:
+            ValueError: Values out of range, or an argument that the model does not take.
+        """
+        taken = None if self.condition is None else self.condition.argument
+        for argument, value in given.items():
+            if value is not None and argument != taken:
+                owner = type(self).__name__
+                rule = f"{owner} takes {taken or 'no condition'}, and no {argument}"
+                if argument == "labels" and taken is None:
+                    rule = f"{owner} has no labels here (num_classes is 0)"
+                shown = repr(value) if np.size(value) < 10 else f"shape {list(np.shape(value))}"
+                raise ValueError(f"{rule}: leave them out. Received: {shown}.")
+        if taken is None:
+            return None
+        if needed and given.get(taken) is None:
+            raise ValueError(f"{self.condition.rule} Received: None.")
+        return self.condition.rows_of(given.get(taken), n)
+
     def sample_sheet(self) -> tuple[np.ndarray, int]:
         """Images from fixed seeds for a person to look at: uint8 [n, H, W, C], and images a row.
 
-        Of a conditional model each column is a class, where a row has room for all.
+        Of a model that takes classes each column is one, where a row has room for all.
         """
-        columns = self.num_classes if 2 <= self.num_classes <= 10 else 8
+        if self.condition is None:
+            return self.generate(SAMPLE_SHEET, seed=0), 8
+        columns = self.condition.columns
         n = SAMPLE_SHEET // 8 * columns
-        labels = None
-        if self.num_classes:
-            every = max(self.num_classes // n, 1)
-            labels = [i * every % self.num_classes for i in range(n)]
-        return self.generate(n, seed=0, labels=labels), columns
+        given = {self.condition.argument: self.condition.shown(n)}
+        return self.generate(n, seed=0, **given), columns
 
     def discriminate(
-        self, images: np.ndarray, labels: int | Sequence[int] | None = None
+        self,
+        images: np.ndarray,
+        labels: int | Sequence[int] | None = None,
+        *,
+        embeddings: np.ndarray | None = None,
     ) -> np.ndarray:
         """Probability that each image is real, as D sees it; of a critic, its score.
 
         Args:
             images: uint8 [N, H, W, C], or float in [-1, 1].
-            labels: Of a conditional model: int, or N of them.
+            labels: Of a model that takes classes: one, or N of them.
+            embeddings: Of a model that takes vectors: one [d], or [N, d].
 
         Returns:
             f32 [N], probabilities in [0, 1].
@@ -279,15 +342,12 @@ class NoiseToImage(GAN):
             )
         owner = type(self).__name__
         images = checks.check_images(tf.convert_to_tensor(images), owner, self.image_shape)
-        if self.num_classes and labels is None:
-            raise ValueError(f"{checks.labels_rule(self.num_classes)} Received: None.")
-        label_of = checks.labels_of(labels, len(images), self.num_classes, owner)
-        return self.judge(
-            tf.cast(images, tf.float32), tf.constant(label_of) if self.num_classes else None
-        ).numpy()
+        rows = self.condition_rows(len(images), needed=True, labels=labels, embeddings=embeddings)
+        condition = None if rows is None else tf.constant(rows)
+        return self.judge(tf.cast(images, tf.float32), condition).numpy()
 
-    def judge(self, images: tf.Tensor, labels: tf.Tensor | None = None) -> tf.Tensor:
+    def judge(self, images: tf.Tensor, condition: tf.Tensor | None = None) -> tf.Tensor:
         """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of logits; a critic's score."""
-        logits = self.discriminator(with_labels(images, labels), training=False)
+        logits = self.discriminator(with_condition(images, condition), training=False)
         logits = tf.cast(logits[:, 0], tf.float32)
         return logits if self.critic else tf.sigmoid(logits)

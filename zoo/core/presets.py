@@ -90,6 +90,31 @@ class Source:
     class_name: str | None = None
 
 
+def register_family(name: str, path: str) -> None:
+    """Adds a family of your own to the registry, as `zoo.load` and the commands need it.
+
+    Args:
+        name: The class's `family`.
+        path: "my_package.my_family:MyGAN": the package, beside whose class stands `presets.py`.
+
+    Raises:
+        PresetError: A path of another form, or a name that another class has.
+    """
+    package, colon, class_name = path.partition(":")
+    if not (package and colon and class_name.isidentifier()):
+        raise PresetError(
+            f"A family is registered as 'package:Class', such as 'my_gans.mine:MyGAN'. "
+            f"Received: {path!r} for {name!r}."
+        )
+    if FAMILIES.get(name, path) != path:
+        raise PresetError(
+            f"A family's name must be unique. Received: {name!r} for {path}, which is "
+            f"{':'.join(package_of(name))}'s."
+        )
+    FAMILIES[name] = path
+    _registry.cache_clear()
+
+
 def package_of(family: str) -> tuple[str, str]:
     """The package of a family and the name of its class there."""
     package, _, class_name = FAMILIES[family].rpartition(":")

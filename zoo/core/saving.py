@@ -64,11 +64,6 @@ class Saving(keras.Model):
         resolution = self._config["resolution"]
         return resolution, resolution, self._config["channels"]
 
-    @property
-    def num_classes(self) -> int:
-        """Of the labels that the networks are given; 0 where they take none."""
-        return self._config.get("num_classes", 0)
-
     def structure(self) -> Hashable:
         """What the networks are now, as far as it changes while they train: growth.
 

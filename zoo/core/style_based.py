@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
-from zoo.core.noise_to_image import NoiseToImage, with_labels
+from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.nn.layers import without_noise
 from zoo.pictures.images import to_uint8
 
@@ -110,7 +110,7 @@ class StyleBased(NoiseToImage):
             cutoff: From 0 to L.
         """
         mapping = self.ema_generator.get_layer("mapping")
-        w = tf.cast(mapping(with_labels(latents, labels), training=False), tf.float32)
+        w = tf.cast(mapping(with_condition(latents, labels), training=False), tf.float32)
         w = tf.repeat(w[:, None, :], self.num_layers, axis=1)
         if truncation is None:
             return w
@@ -148,12 +148,7 @@ class StyleBased(NoiseToImage):
         return self.synthesize_w(tf.where(self._layer_numbers() < cutoff[:, None, None], w_a, w_b))
 
     def _w_of_seeds(self, seeds: tf.Tensor, labels: tf.Tensor | None) -> tf.Tensor:
-        if self.num_classes:
-            drawn = self.labels_from_seeds(seeds)
-            labels = drawn if labels is None else tf.where(labels < 0, drawn, labels)
-        return self.map_latents(
-            self.latents_from_seeds(seeds), labels if self.num_classes else None
-        )
+        return self.map_latents(self.latents_from_seeds(seeds), self.fill_condition(labels, seeds))
 
     def images_from(
         self,
@@ -191,13 +186,11 @@ class StyleBased(NoiseToImage):
                 f"Received: {latents.shape}."
             )
         n, owner = latents.shape[0], type(self).__name__
-        if self.num_classes and labels is None:
-            raise ValueError(f"{checks.labels_rule(self.num_classes)} Received: None.")
-        label_of = checks.labels_of(labels, n, self.num_classes, owner)
+        rows = self.condition_rows(n, needed=True, labels=labels)
         psi = checks.truncations_of(truncation, n, self.truncates, owner)
         return self.map_latents(
             latents,
-            tf.constant(label_of) if self.num_classes else None,
+            None if rows is None else tf.constant(rows),
             tf.constant(psi),
             None if cutoff is None else int(self._cutoffs(cutoff, ())),
         ).numpy()
@@ -257,11 +250,11 @@ class StyleBased(NoiseToImage):
                 "seed_a, seed_b and cutoff must be integers, each one or as many as the others. "
                 f"Received: {seed_a!r}, {seed_b!r}, {cutoff!r}."
             )
-        label_of = checks.labels_of(labels, shape[0], self.num_classes, type(self).__name__)
+        rows = self.condition_rows(shape[0], labels=labels)
         images = self.mix_seeds(
             *(tf.constant(np.broadcast_to(seed, shape), tf.int64) for seed in seeds),
             tf.constant(self._cutoffs(cutoff, shape)),
-            tf.constant(label_of),
+            None if rows is None else tf.constant(rows),
         )
         return to_uint8(images).numpy()
 

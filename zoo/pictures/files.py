@@ -29,6 +29,8 @@ MAX_JPEG_SIDE = 65_535
 # Source channels of the models that take pictures: grey, RGB, RGB and alpha.
 CHANNELS = (1, 3, 4)
 JPEG_QUALITY = 95
+GREY_PNG = b"\x89PNG\r\n\x1a\n"
+GREY_8 = b"\x08\x00"  # bit depth and colour type
 MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -41,8 +43,8 @@ class Picture:
     """A decoded file.
 
     Attributes:
-        colours: uint8 [H, W, C]; C is what the model takes.
-        alpha: uint8 [H, W], or None for an opaque picture, or if alpha is in `colours`.
+        colours: uint8 [H, W, C]; C is what the model takes. For a map of classes, [H, W].
+    alpha: uint8 [H, W], or None for an opaque picture, or if alpha is in `colours`.
         profile: ICC profile of the colours, if there is one.
         note: What a person should know about the file; may be empty.
     """
@@ -162,6 +164,31 @@ def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
         fresh.unlink(missing_ok=True)
 
 
+def read_map(path: pathlib.Path, num_classes: int) -> Picture:
+    """Decodes a map of classes, uint8 [H, W]: the values of a PNG of 8-bit grey.
+
+    Raises:
+        PictureError: Another file, since colours, a palette or a JPEG would change the classes; a
+            damaged one, one of too many pixels, or classes out of range.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        raise PictureError(f"A map must be a file. Received: {error.strerror}.") from None
+    if not head.startswith(GREY_PNG) or head[24:26] != GREY_8:
+        raise PictureError(
+            "A map must be a PNG of 8-bit grey, whose values are the classes. "
+            "Received: a file of another kind."
+        )
+    classes = read(path, 1).colours[..., 0]
+    if classes.max() >= num_classes:
+        raise PictureError(
+            f"A map must hold classes from 0 to {num_classes - 1}. Received: {classes.max()}."
+        )
+    return Picture(classes, None, None, "")
+
+
 def _is_jpeg(path: pathlib.Path) -> bool:
     return path.suffix.lower() != ".png"
 
@@ -233,6 +260,7 @@ def translate(
             that could not be translated.
     """
     direction = gan.check_direction(direction)
+    painted = gan.task == "paint"
     channels, _ = gan.channels_of(direction)
     if channels not in CHANNELS:
         raise ValueError(
@@ -243,7 +271,10 @@ def translate(
     shown = _Progress(len(files))
     for i, (source, target) in enumerate(files):
         try:
-            picture = read(source, channels, gan.scale)
+            if painted:
+                picture = read_map(source, gan.source.num_classes)
+            else:
+                picture = read(source, channels, gan.scale)
             height, width = (gan.scale * side for side in picture.colours.shape[:2])
             if _is_jpeg(target) and max(height, width) > MAX_JPEG_SIDE:
                 raise PictureError(

@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo.core import checks
 from zoo.core.gan import Game
 from zoo.core.growing import GrowingGAN
-from zoo.core.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_condition
 from zoo.core.stages import Schedule, Stage
 from zoo.core.style_based import StyleBased
 from zoo.nn import regularizers
@@ -172,12 +172,12 @@ class StyleGAN(StyleBased, GrowingGAN):
         """
 
         def game(batch: Any) -> Game:
-            images, labels = self.images_and_labels(batch)
+            images, labels = self.images_and_condition(batch)
             fade = self.fade_in_step(images)
             reals = self.at_stage(images, **fade)
 
             def discriminator(x: tf.Tensor) -> tf.Tensor:
-                return self.discriminator(with_labels(x, labels), training=True, **fade)
+                return self.discriminator(with_condition(x, labels), training=True, **fade)
 
             w = self._draw_w(tf.shape(images)[0], labels, self.step_seed("w"))
             fakes = self.generator.synthesis(w, training=True, **fade)
@@ -217,11 +217,11 @@ class StyleGAN(StyleBased, GrowingGAN):
         latents = self.draw_latents([count, self.latent_dim], latent_seed)
         mixing = self._config["mixing"]
         if not mixing:
-            w = mapping(with_labels(latents, labels), training=True)
+            w = mapping(with_condition(latents, labels), training=True)
             return tf.repeat(w[:, None], self.num_layers, axis=1)
         others = self.draw_latents([count, self.latent_dim], other_seed)
         labels = None if labels is None else tf.concat([labels, labels], axis=0)
-        w = mapping(with_labels(tf.concat([latents, others], axis=0), labels), training=True)
+        w = mapping(with_condition(tf.concat([latents, others], axis=0), labels), training=True)
         w, other = tf.split(w[:, None], 2)
         layers = 2 * (self.current_phase.resolution.bit_length() - 2)
         mixed = tf.random.stateless_uniform([count], mixed_seed, alg="philox") < mixing

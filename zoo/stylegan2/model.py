@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from zoo.core import checks
 from zoo.core.gan import Game
-from zoo.core.noise_to_image import with_labels
+from zoo.core.noise_to_image import with_condition
 from zoo.core.style_based import StyleBased
 from zoo.nn import regularizers
 from zoo.nn.augment import AdaptiveStrength, ada, diff_augment
@@ -217,7 +217,7 @@ class StyleGAN2(StyleBased):
 
     def _game(self, batch: Any) -> Game:
         """One forward pass of both networks, D's behind the augmentation."""
-        images, labels = self.images_and_labels(batch)
+        images, labels = self.images_and_condition(batch)
         fakes = self._synthesize(self._draw_w(tf.shape(images)[0], labels, self.step_seed("w")))
         real_logits = self._discriminate(images, labels, self.step_seed("augment_real"))
         fake_logits = self._discriminate(fakes, labels, self.step_seed("augment_fake"))
@@ -233,7 +233,7 @@ class StyleGAN2(StyleBased):
 
     def _regularize_generator(self, batch: Any) -> dict[str, tf.Tensor]:
         """Path length regularization (section 3.2), on half as many images."""
-        images, labels = self.images_and_labels(batch)
+        images, labels = self.images_and_condition(batch)
         count = (tf.shape(images)[0] + 1) // 2
         with tf.GradientTape() as tape:
             labels = None if labels is None else labels[:count]
@@ -252,7 +252,7 @@ class StyleGAN2(StyleBased):
 
     def _regularize_discriminator(self, batch: Any) -> dict[str, tf.Tensor]:
         """R1, on real images as D sees them: gamma / 2 E[|grad D(x)|^2]."""
-        images, labels = self.images_and_labels(batch)
+        images, labels = self.images_and_condition(batch)
         seed = self.step_seed("augment_r1")
         with tf.GradientTape() as tape:
             penalty, _ = regularizers.r1_penalty(
@@ -274,11 +274,11 @@ class StyleGAN2(StyleBased):
         mapping = self.generator.get_layer("mapping")
         latents = self.draw_latents([count, self.latent_dim], latent_seed)
         if not self.mixing:
-            w = tf.cast(mapping(with_labels(latents, labels), training=True), tf.float32)
+            w = tf.cast(mapping(with_condition(latents, labels), training=True), tf.float32)
             return tf.repeat(w[:, None], self.num_layers, axis=1)
         others = self.draw_latents([count, self.latent_dim], other_seed)
         labels = None if labels is None else tf.concat([labels, labels], axis=0)
-        w = mapping(with_labels(tf.concat([latents, others], axis=0), labels), training=True)
+        w = mapping(with_condition(tf.concat([latents, others], axis=0), labels), training=True)
         w, other = tf.split(tf.cast(w, tf.float32)[:, None], 2)
         mixed = tf.random.stateless_uniform([count], mixed_seed, alg="philox") < self.mixing
         cutoff = tf.random.stateless_uniform(
@@ -298,4 +298,4 @@ class StyleGAN2(StyleBased):
             images = ada(images, self.ada.p.value, seed)
         elif self.augment == "diffaugment":
             images = diff_augment(images, seed)
-        return self.discriminator(with_labels(images, labels), training=True)
+        return self.discriminator(with_condition(images, labels), training=True)

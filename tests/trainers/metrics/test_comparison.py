@@ -13,6 +13,7 @@ from trainers import data
 from trainers.metrics import comparison
 from trainers.metrics.comparison import Evaluator
 from trainers.metrics.fakes import BATCH, from_folder, from_gan, from_preset, from_run, pick
+from zoo.core.conditions import Labels
 
 
 class FakeGAN:
@@ -21,6 +22,7 @@ class FakeGAN:
     image_shape = (28, 28, 1)
     latent_dim = 4
     num_classes = 0
+    condition = None
 
     def __init__(self, card):
         self.card = card
@@ -35,6 +37,7 @@ class Painter(FakeGAN):
 
     interpolation = "slerp"
     num_classes = 10
+    condition = Labels(10)
 
     def __init__(self, card, clothes, obeys=True):
         super().__init__(card)
@@ -52,7 +55,7 @@ class Painter(FakeGAN):
     def latents_from_seeds(self, seeds):
         return tf.random.stateless_normal([len(seeds), 4], [int(seeds[0]), 0])
 
-    def labels_from_seeds(self, seeds):
+    def condition_from_seeds(self, seeds):
         return tf.cast(seeds % 10, tf.int32)
 
     def __call__(self, inputs):
