@@ -4,12 +4,12 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import warm
 from trainers.metrics.catalogue import METRICS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -23,7 +23,7 @@ def _own_home(monkeypatch, tmp_path_factory):
 
 def run(*flags):
     return subprocess.run(
-        [sys.executable, "-m", "trainers.evaluate", *flags],
+        [warm.python(), "-m", "trainers.evaluate", *flags],
         cwd=ROOT,
         capture_output=True,
         text=True,

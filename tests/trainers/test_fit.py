@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from tests import warm
 from trainers import callbacks, data, fit
 from trainers.callbacks import readable
 from trainers.checkpoint import CheckpointError
@@ -231,12 +232,13 @@ def test_what_does_not_fit_leaves_nothing_behind(
 
 
 def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def command(python: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "trainers", *arguments], capture_output=True, text=True
+            [python, "-m", "trainers", *arguments], capture_output=True, text=True
         )
 
     done = command(
+        sys.executable,  # its import of TensorFlow must leave nothing on stderr
         "--recipe=dcgan_fashion_mnist",
         f"--dataset={SAMPLE}",
         "--steps=2",
@@ -267,7 +269,7 @@ def test_the_command_reads_recipes_and_flags(tmp_path: pathlib.Path) -> None:
         (["--preset=dcgan_fashion_mnist", "--steps=2"], "Give --dataset and --workdir"),
         (["--stepz=3"], "Unknown command line flag 'stepz'. Did you mean: steps"),
     ]:
-        failed = command(*arguments)
+        failed = command(warm.python(), *arguments)
         assert failed.returncode == 1
         assert message in failed.stderr
         assert "Traceback" not in failed.stderr

@@ -30,7 +30,7 @@ def python() -> str:
     _kept.extend([folder, server])
     if server.stdout.readline() != b"ready\n":
         raise RuntimeError("The server of warm interpreters must start; its error stands above.")
-    client = f"#!/bin/sh\nexec {sys.executable} -I -S {HERE / 'client.py'} {folder.name} \"$@\"\n"
+    client = f'#!/bin/sh\nexec {sys.executable} -I -S {HERE / "client.py"} {folder.name} "$@"\n'
     interpreter.write_text(client)
     interpreter.chmod(0o755)
     return str(interpreter)

@@ -79,7 +79,7 @@ def serve(folder: pathlib.Path) -> tuple[list[int], dict]:
                 os.kill(key.data, signal.SIGKILL)
 
 
-def become(streams: list[int], request: dict) -> tuple[str, str]:
+def become(folder: pathlib.Path, streams: list[int], request: dict) -> tuple[str, str]:
     """This process is now what the client stands for; returns "-m" or "-c", and of what."""
     for target, stream in enumerate(streams):
         os.dup2(stream, target)
@@ -90,6 +90,7 @@ def become(streams: list[int], request: dict) -> tuple[str, str]:
     sys.path[0] = request["folder"]
     kind, what, *arguments = request["arguments"]
     sys.argv = [kind, *arguments]
+    sys.executable = f"{folder}/python"  # for the commands that it runs
     return kind, what
 
 
@@ -131,4 +132,5 @@ def end(code: int) -> None:
 
 if __name__ == "__main__":
     warm_up()
-    end(run(*become(*serve(pathlib.Path(sys.argv[1])))))
+    folder = pathlib.Path(sys.argv[1])
+    end(run(*become(folder, *serve(folder))))

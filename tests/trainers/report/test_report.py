@@ -10,12 +10,12 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests import warm
 from tests.trainers.report.conftest import records, write_lines
 from trainers.report import pictures, reading, write_report
 from trainers.report.charts import Chart, Series, figure, short, ticks
@@ -341,7 +341,7 @@ def test_a_report_is_replaced_whole_or_not_at_all(
 
 def test_the_command_names_what_it_wrote(workdir: pathlib.Path) -> None:
     def command(*arguments: str) -> subprocess.CompletedProcess:
-        line = [sys.executable, "-m", "trainers.report", *arguments]
+        line = [warm.python(), "-m", "trainers.report", *arguments]
         return subprocess.run(line, capture_output=True, text=True, timeout=60)
 
     done = command(f"--run={workdir}")
