@@ -1,5 +1,6 @@
 """Before TensorFlow starts: no GPU, quiet, and two logical devices for replicas."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -18,6 +19,12 @@ optimize_none()
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: collections need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")
