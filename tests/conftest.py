@@ -1,9 +1,11 @@
 """Before TensorFlow starts: no GPU, quiet, and two logical devices for replicas."""
 
+import gc
 import os
 from collections.abc import Iterator
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"  # as the commands do
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
@@ -17,6 +19,12 @@ optimize_none()
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: collections need not go through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,12 +10,12 @@ import re
 import shlex
 import socket
 import subprocess
-import sys
 import time
 
 import pytest
 
 import zoo
+from tests import warm
 
 ROOT = pathlib.Path(__file__).parent.parent
 BLOCK = re.compile(r"(<!-- .* -->\n)?```(.+)\n((?:.*\n)*?)```")
@@ -51,7 +51,7 @@ class Shell:
         for line in self.adapt(text).splitlines():
             words = shlex.split(line.removesuffix("&"))
             assert words[0] == "python", line
-            words[0] = sys.executable
+            words[0] = warm.python()
             if line.endswith("&"):
                 server = subprocess.Popen(words, cwd=self.folder, env=self.environment)
                 self.servers.append(server)
@@ -60,7 +60,7 @@ class Shell:
 
     def python(self, text: str) -> None:
         subprocess.run(
-            [sys.executable, "-c", self.adapt(text)],
+            [warm.python(), "-c", self.adapt(text)],
             cwd=self.folder,
             env=self.environment,
             check=True,

@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 import zoo
 from export import parity, saved_model
 from export.__main__ import main
+from tests import warm
 from tests.commands import end_of
 from zoo.core.presets import sha256
 
@@ -89,9 +89,7 @@ def test_stock_tensorflow_runs_it(version: pathlib.Path) -> None:
         "print(s['generate'](seed=tf.constant([1, 2], tf.int64))['images'].shape)\n"
         "assert 'zoo' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", probe], capture_output=True, text=True, cwd=version
-    )
+    done = subprocess.run([warm.python(), "-c", probe], capture_output=True, text=True, cwd=version)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "(2, 16, 16, 1)\n"
     proto = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
@@ -283,7 +281,7 @@ def test_a_full_disk_leaves_the_old_version_whole(gan: zoo.DCGAN, tmp_path: path
         f"sys.argv = ['export', '--preset={tmp_path}/preset', '--to={models}', '--name=small']\n"
         "runpy.run_module('export', run_name='__main__')\n"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    done = subprocess.run([warm.python(), "-c", probe], capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stderr.startswith("error: "), done.stderr
     assert "must be a folder with room for the export. Received: " in done.stderr

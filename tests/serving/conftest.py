@@ -1,7 +1,6 @@
 """One server for the whole session, in a process of its own, on a free port of this machine."""
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import grpc
 import pytest
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 
+from tests import warm
 from tests.serving import models
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ class Server:
 
     def __init__(self, models_dir: Path, *flags: str):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "serving", f"--models={models_dir}", "--port=0", *flags],
+            [warm.python(), "-m", "serving", f"--models={models_dir}", "--port=0", *flags],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

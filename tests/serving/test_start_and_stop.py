@@ -21,6 +21,7 @@ from serving.__main__ import _parser, main
 from serving.server import app
 from serving.server.folders import find_models
 from serving.server.status import StartError
+from tests import warm
 from tests.serving import models
 from tests.serving.conftest import CHANNEL_OPTIONS, ROOT, Server
 
@@ -200,7 +201,7 @@ sys.argv = ["serving", "--models={models_dir}"]
 runpy.run_module("serving", run_name="__main__")
 """
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
+        [warm.python(), "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert result.returncode == 1
     assert result.stderr.startswith("serving: The server needs")
@@ -287,7 +288,7 @@ def test_the_port_opens_when_the_models_are_loaded(models_dir):
         probe.bind(("127.0.0.1", 0))
         address = probe.getsockname()
     process = subprocess.Popen(
-        [sys.executable, "-m", "serving", f"--models={models_dir}", f"--port={address[1]}"],
+        [warm.python(), "-m", "serving", f"--models={models_dir}", f"--port={address[1]}"],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import warm
 from tests.serving import models
 
 # The demo from its third step on, with more images than anyone waits for.
@@ -27,7 +28,7 @@ demo.main()
 
 def demo(workdir: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "trainers.demo", f"--workdir={workdir}", *arguments],
+        [warm.python(), "-m", "trainers.demo", f"--workdir={workdir}", *arguments],
         capture_output=True,
         text=True,
         timeout=280,

@@ -8,7 +8,6 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests import warm
 from tests.trainers.test_loop import SAMPLE, small_run
 from trainers import callbacks, data, journal, loop
 from trainers.callbacks import TrainingDiverged
@@ -29,7 +29,7 @@ from zoo.pictures import images as image_io
 
 def command(workdir: pathlib.Path, *arguments: str) -> list[str]:
     return [
-        sys.executable,
+        warm.python(),
         "-m",
         "trainers",
         "--preset=dcgan_fashion_mnist",
@@ -85,7 +85,7 @@ def test_a_full_disk_at_a_checkpoint_is_one_line(tmp_path: pathlib.Path) -> None
         f"            '--dataset={SAMPLE}', '--workdir={tmp_path / 'W'}']\n"
         "runpy.run_module('trainers', run_name='__main__')\n"
     )
-    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    done = subprocess.run([warm.python(), "-c", probe], capture_output=True, text=True)
     assert done.returncode == 1
     *before, last = done.stderr.splitlines()
     assert last.startswith("error: "), done.stderr
@@ -131,7 +131,7 @@ def test_a_second_run_in_one_workdir_is_refused(tmp_path: pathlib.Path) -> None:
             train(small_run(tmp_path / "W", seed=0))
         assert f"Received: {tmp_path / 'W'}" in str(error.value)
         first.kill()
-        first.wait()
+        first.communicate()
     train(small_run(tmp_path / "W", seed=0, steps=1))  # the lock went with its process
 
 
@@ -242,7 +242,7 @@ def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
             at.append(int(re.search(r"step (\d+) to", line)[1]))
             time.sleep(chance.uniform(0.0, 4.0))
             run.kill()
-            run.wait()
+            run.communicate()
             killed += 1
     assert at == sorted(at)
     print("resumed at", at)

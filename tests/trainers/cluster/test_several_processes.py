@@ -3,18 +3,18 @@
 import pathlib
 import re
 import signal
-import sys
 import time
 
 import pytest
 
+from tests import warm
 from tests.battery.workers import Workers
 
 
 def start(folder: pathlib.Path, steps: int) -> Workers:
     folder.mkdir(exist_ok=True)
     script = "tests.trainers.cluster.one_worker"
-    return Workers([sys.executable, "-m", script, str(folder / "checkpoints"), str(steps)], folder)
+    return Workers([warm.python(), "-m", script, str(folder / "checkpoints"), str(steps)], folder)
 
 
 def ends(workers: Workers) -> list[list[str]]:
