@@ -267,6 +267,32 @@ REFUSALS = {
         r"labels must be omitted for signature 'generate' of 'toy' version 3, which takes"
         r" \['seed'\]. Received: labels",
     ),
+    "embeddings of a model without": (
+        lambda c: c.generate("toy", embeddings=np.zeros(4)),
+        r"embeddings must be left out for signature 'generate' .* Received: embeddings",
+    ),
+    "embeddings of another number": (
+        lambda c: c.generate("toy", 3, embeddings=np.zeros((2, 4))),
+        r"embeddings must be finite numbers \[d\], one vector for all images, or \[n, d\]."
+        r" Received: .* for 3 image\(s\)",
+    ),
+    "embeddings without a value": (
+        lambda c: c.generate("toy", embeddings=[0.0, float("nan")]),
+        r"embeddings must be finite numbers .* Received: \[0.0, nan\] for 1",
+    ),
+    "a map to paint for a model that draws": (
+        lambda c: c.paint("toy", np.zeros((2, 2), np.uint8)),
+        r"signature must be one of .* for 'toy' version 3. Received: 'paint'",
+    ),
+    "a map of colours": (
+        lambda c: c.paint("toy", np.zeros((1, 2, 2, 3), np.uint8)),
+        r"label_map must be classes uint8 \[H, W\] or \[N, H, W\] .* Received: uint8 \[1, 2, 2"
+        r", 3\]",
+    ),
+    "a map that is no file": (
+        lambda c: c.paint("toy", "nowhere.png"),
+        r"label_map must be a file that can be read. Received: 'nowhere.png': No such file",
+    ),
     "truncation of a model without": (
         lambda c: c.generate_png("toy", truncation=0.5),
         r"truncation must be omitted for signature 'generate_png' .* Received: truncation",

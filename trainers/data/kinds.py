@@ -11,6 +11,7 @@ from trainers.data.pairs import load_pairs
 from trainers.data.sets import ImageSet, PairSet
 from trainers.data.unpaired import UnpairedSet, load_unpaired
 from zoo import GAN
+from zoo.core.conditions import Embedding, LabelMap
 from zoo.core.presets import near_misses
 
 LOADERS = {
@@ -70,8 +71,14 @@ def load_for(
     Raises:
         DataError: as the loader, for a task or `reverse` of a model that does not take pairs, for
             two domains of different channels, or for `jitter=False` of a model whose images are not
-            jittered.
+            jittered; or for a model of embeddings or label maps, which no set holds yet.
     """
+    given = gan.condition or getattr(gan, "source", None)
+    if isinstance(given, Embedding | LabelMap):
+        raise DataError(
+            f"A data set holds images, with labels or in pairs: train a model of {given.argument} "
+            f"with gan.fit. Received: {type(gan).__name__}."
+        )
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
     if task is not None and gan.takes != "pairs":

@@ -5,6 +5,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.toys.toy_map.model import ToyMap
+from tests.toys.toy_text.model import ToyText
 from trainers import data
 from trainers.data import kinds
 from trainers.data.fingerprint import fingerprint
@@ -92,6 +94,12 @@ def test_reverse_makes_the_target_the_source():
         kinds.load_for(
             zoo.CycleGAN(16, width=4, blocks=1, patch=16), "sample:emoji_styles", reverse=True
         )
+
+
+def test_models_of_vectors_and_maps_have_no_sets_yet():
+    for gan, argument in ((ToyText(), "embeddings"), (ToyMap(), "label_map")):
+        with pytest.raises(data.DataError, match=f"train a model of {argument} with gan.fit"):
+            kinds.load_for(gan, "sample:fashion_mnist")
 
 
 def test_jitter_is_of_image_to_image_models():

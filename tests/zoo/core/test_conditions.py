@@ -198,8 +198,8 @@ def test_networks_without_the_condition_are_refused() -> None:
 class Called(keras.Model):
     """No functional network."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         self.dense = keras.layers.Dense(64)
 
     def call(self, inputs: Any) -> tf.Tensor:
