@@ -176,7 +176,8 @@ def _train(
             step = max(part.start, start)
             return distribute(strategy, lambda share: batches_of(part, step, share))
 
-        writer = str(workdir / "logs")
+        logs = str(workdir / "logs")
+        writer = tf.summary.create_file_writer(logs) if chief else tf.summary.create_noop_writer()
         session = Session(
             run=run,
             gan=gan,
@@ -186,9 +187,7 @@ def _train(
             checkpoints=checkpoints,
             start=start,
             journal=Journal(workdir, start, writes=chief),
-            writer=tf.summary.create_file_writer(writer)
-            if chief
-            else tf.summary.create_noop_writer(),
+            writer=writer,
         )
         _fit(session, batches, measure, profile)
 
