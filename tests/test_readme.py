@@ -1,6 +1,7 @@
 """Every command and example of the READMEs runs, in order, with fewer steps.
 
-Blocks marked `network` need one and minutes: `pytest -m slow` runs those of the README.
+Blocks marked `network` need one and minutes, blocks marked `slow` minutes: `pytest -m slow` runs
+those of the README.
 """
 
 import json
@@ -12,7 +13,9 @@ import socket
 import subprocess
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import zoo
 from tests import warm
@@ -90,7 +93,7 @@ def test_the_readme_runs_word_for_word(shell: Shell) -> None:
         elif kind == "bash":
             shell.bash(text)
         else:
-            assert kind == "bash network"
+            assert kind in ("bash network", "bash slow", "python slow")
     assert kinds.count("python") >= 3
     assert kinds.count("bash") >= 3
     for left in ("clothes.png", "runs/mine/preset", "my_gan", "models/mine/1", "images/00015.png"):
@@ -120,6 +123,21 @@ def test_the_commands_of_a_card_run(card: pathlib.Path, shell: Shell) -> None:
             shell.python(text)
         else:
             assert kind == "bash network"
+
+
+@pytest.mark.slow
+def test_a_folder_of_photos_becomes_a_server(shell: Shell) -> None:
+    (shell.folder / "photos").mkdir()
+    pixels = np.random.default_rng(0)
+    for i in range(20):
+        photo = Image.fromarray(pixels.integers(0, 256, (9, 12, 3), np.uint8))
+        photo.resize((120, 90)).save(shell.folder / "photos" / f"{i}.jpg")
+    for kind, text in blocks(ROOT / "README.md"):
+        if kind == "bash slow":
+            shell.bash(text)
+        elif kind == "python slow":
+            shell.python(text)
+    assert Image.open(shell.folder / "photos.png").size == (4 * 66 + 2, 4 * 66 + 2)
 
 
 def test_the_whole_machine_commands_are_marked() -> None:

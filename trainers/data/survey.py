@@ -82,7 +82,7 @@ def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
         return _of_folder(spec)
     info = tfds_sets.builder(spec, data_dir).info
     pictures = [f for f in info.features.values() if isinstance(f, tfds.features.Image)]
-    label = dict(info.features.items()).get("label")
+    label = dict(info.features).get("label")
     return _of_shapes(
         info.splits.total_num_examples,
         [picture.shape[:2] for picture in pictures if None not in picture.shape[:2]],
