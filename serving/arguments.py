@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 
@@ -24,9 +24,7 @@ class Parser(argparse.ArgumentParser):
             **kwargs,
         )
 
-    def parse_known_args(
-        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
-    ) -> tuple[argparse.Namespace, list[str]]:
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Reads all of `args`: nothing is left unknown."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and unknown[0].startswith("--"):

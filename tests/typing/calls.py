@@ -30,7 +30,7 @@ def load() -> None:
     gan.generate("four")  # type: ignore[arg-type]
     gan.generate(4, sead=0)  # type: ignore[call-arg]
     zoo.load(4)  # type: ignore[arg-type]
-    zoo.load("dcgan_fashion_mnist", weights=False)  # type: ignore[call-arg]
+    zoo.load("dcgan_fashion_mnist", load_weights="no")  # type: ignore[arg-type]
 
 
 def families() -> None:
