@@ -148,7 +148,7 @@ class GAN(Saving):
         **kwargs: Any,
     ) -> None:
         super().__init__(config=config, **kwargs)
-        self.must_override(GAN, "train_step", "how it is trained")
+        self._must_override(GAN, "train_step", "how it is trained")
         if not 0.0 <= ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1). Received: {ema_decay}.")
         self.generator = generator
@@ -173,7 +173,7 @@ class GAN(Saving):
         self.current_phase: Hashable = None
         self.built = True
 
-    def must_override(self, base: type, name: str, what: str) -> None:
+    def _must_override(self, base: type, name: str, what: str) -> None:
         """Raises TypeError where a family does not override a method of `base`."""
         if getattr(type(self), name) is getattr(base, name):
             raise TypeError(
@@ -181,7 +181,7 @@ class GAN(Saving):
                 f"Received: {type(self).__name__} without it."
             )
 
-    def check_network(
+    def _check_network(
         self, network: keras.Model, *specs: tf.TensorSpec, more: bool = False
     ) -> None:
         """Raises ValueError for a network that does not take tensors of these shapes.

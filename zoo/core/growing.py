@@ -68,7 +68,7 @@ class GrowingGAN(NoiseToImage):
         self.stage_of_optimizers = self._counter("stage_of_optimizers")
         self._asked: Stage | None = None
 
-    def check_network(self, network: GrowingNetwork, *specs: Any, more: bool = False) -> None:
+    def _check_network(self, network: GrowingNetwork, *specs: Any, more: bool = False) -> None:
         """Nothing: to call every stage on symbols takes as long as to build the network."""
 
     # ---- where training is

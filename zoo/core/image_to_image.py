@@ -46,12 +46,12 @@ class ImageToImage(GAN):
 
     def __init__(self, *, source: conditions.Source | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.must_override(ImageToImage, "images_from", "how it makes an image of an image")
+        self._must_override(ImageToImage, "images_from", "how it makes an image of an image")
         if source is None:
             channels = self._config.get("source_channels", self._config["channels"])
             source = conditions.Picture(channels)
         self.source = source
-        self.check_network(self.generator, source.spec, more=True)
+        self._check_network(self.generator, source.spec, more=True)
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
         self._functions: dict[tuple[int, str | None], Any] = {}
 

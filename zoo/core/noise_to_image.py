@@ -48,16 +48,16 @@ class NoiseToImage(GAN):
 
     def __init__(self, *, condition: conditions.Condition | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.must_override(NoiseToImage, "draw_latents", "how its latents are drawn")
+        self._must_override(NoiseToImage, "draw_latents", "how its latents are drawn")
         num_classes = self._config.get("num_classes", 0)
         if condition is None and num_classes:
             condition = conditions.Labels(num_classes)
         self.condition = condition
         further = [] if condition is None else [condition.spec]
-        self.check_network(
+        self._check_network(
             self.generator, tf.TensorSpec([None, self.latent_dim], name="latents"), *further
         )
-        self.check_network(
+        self._check_network(
             self.discriminator, tf.TensorSpec([None, *self.image_shape], name="images"), *further
         )
         self._drawing: dict[Hashable, Any] = {}

@@ -217,7 +217,7 @@ def test_a_network_of_ones_own_is_called_on_symbols() -> None:
         discriminator=text_networks.discriminator(8, 1, 6, 4),
         condition=Embedding(6),
     )
-    gan.check_network(network, tf.TensorSpec([None, 4]), tf.TensorSpec([None, 6]))
+    gan._check_network(network, tf.TensorSpec([None, 4]), tf.TensorSpec([None, 6]))
 
 
 def test_a_generator_that_does_not_take_the_source_is_refused() -> None:
