@@ -132,7 +132,9 @@ def fit_rows(
         if "seed" in inputs:
             rows, missing = len(inputs["seed"]), DEFAULTS.keys() & taken.keys() - inputs.keys()
             filled = {
-                name: np.full((rows, *taken[name].shape[1:]), DEFAULTS[name], taken[name].dtype)
+                name: np.full(
+                    (rows, *(taken[name].shape or ())[1:]), DEFAULTS[name], taken[name].dtype
+                )
                 for name in missing
             }
             inputs = {**inputs, **filled}

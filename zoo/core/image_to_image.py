@@ -50,7 +50,7 @@ class ImageToImage(GAN):
         if source is None:
             channels = self._config.get("source_channels", self._config["channels"])
             source = conditions.Picture(channels)
-        self.source = source
+        self.source: Any = source  # a Source
         self._check_network(self.generator, source.spec, more=True)
         self.examples: tuple[np.ndarray, np.ndarray] | None = None
         self._functions: dict[tuple[int, str | None], Any] = {}

@@ -52,7 +52,7 @@ class NoiseToImage(GAN):
         num_classes = self._config.get("num_classes", 0)
         if condition is None and num_classes:
             condition = conditions.Labels(num_classes)
-        self.condition = condition
+        self.condition: Any = condition  # a Condition, or None
         further = [] if condition is None else [condition.spec]
         self._check_network(
             self.generator, tf.TensorSpec([None, self.latent_dim], name="latents"), *further
