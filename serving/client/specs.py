@@ -131,14 +131,15 @@ def fit_rows(
             )
         if "seed" in inputs:
             rows, missing = len(inputs["seed"]), DEFAULTS.keys() & taken.keys() - inputs.keys()
-            filled = {
-                name: np.full(
-                    (rows, *(taken[name].shape or ())[1:]), DEFAULTS[name], taken[name].dtype
-                )
-                for name in missing
-            }
+            filled = {name: _open_rows(taken[name], DEFAULTS[name], rows) for name in missing}
             inputs = {**inputs, **filled}
     return fit(metadata, signature, inputs, None)
+
+
+def _open_rows(spec: TensorSpec, value: float, rows: int) -> np.ndarray:
+    """Rows of an input that let the model choose: `value` throughout."""
+    sizes = [size or 1 for size in (spec.shape or ())[1:]]
+    return np.full([rows, *sizes], value, spec.dtype or np.float32)
 
 
 def fit(
