@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from trainers.data import bundled, image_folder, tfds_sets
+from trainers.data import bundled, image_folder
 
 
 def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
@@ -14,6 +14,8 @@ def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
     if spec.startswith("sample:"):
         bundled.check(spec.removeprefix("sample:"))
     elif not pathlib.Path(spec).expanduser().is_dir():
+        from trainers.data import tfds_sets  # TFDS takes a second
+
         if is_folder(spec):
             image_folder.find(spec)  # raises: it does not exist
         tfds_sets.check(spec, data_dir)
@@ -21,6 +23,8 @@ def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
 
 def is_folder(spec: str) -> bool:
     """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
+    from trainers.data import tfds_sets
+
     if not spec or tfds_sets.is_known(spec):
         return False
     if pathlib.Path(spec).expanduser().is_dir():
