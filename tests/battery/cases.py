@@ -14,7 +14,7 @@ class Case:
         source_shape: Likewise of what an image-to-image family is given; empty of others.
         quiet: Changes of `config` without draws of dropout and the like, which two replicas make
             otherwise than one.
-        rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
+        rate: Of the SGD with which replicas are compared: three steps must move the weights, or a
             wrong scale of the gradient would not show.
         first_updates: Of G and of D in the first step of the quiet model, regularizers' own among
             them.
@@ -68,7 +68,7 @@ CASES = {
         ),
     ],
     "progan": [
-        # Fading in for three steps, whole for two.
+        # Fading in for two steps, whole for one.
         Case(
             dict(
                 resolution=8,
@@ -76,7 +76,7 @@ CASES = {
                 latent_dim=8,
                 fmap_base=32,
                 stable_kimg=0.0,
-                fade_kimg=0.024,
+                fade_kimg=0.016,
             ),
             (8, 8, 3),
             quiet=dict(penalty_weight=0.0),
@@ -135,7 +135,7 @@ CASES = {
         ),
     ],
     "stylegan": [
-        # Fading in for three steps, whole for two.
+        # Fading in for two steps, whole for one.
         Case(
             dict(
                 resolution=8,
@@ -146,7 +146,7 @@ CASES = {
                 mapping_layers=2,
                 first_resolution=4,
                 stable_kimg=0.0,
-                fade_kimg=0.024,
+                fade_kimg=0.016,
             ),
             (8, 8, 3),
             quiet=dict(noise=False, mixing=0.0),
