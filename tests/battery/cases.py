@@ -21,7 +21,7 @@ class Case:
         scale: Pixels of an image for each of its source, in height and in width.
         quiet: Changes of `config` without draws of dropout and the like, which two replicas make
             otherwise than one.
-        rate: Of the SGD with which replicas are compared: five steps must move the weights, or a
+        rate: Of the SGD with which replicas are compared: three steps must move the weights, or a
             wrong scale of the gradient would not show.
         first_updates: Of G and of D in the first step of the quiet model, regularizers' own among
             them.
@@ -85,7 +85,7 @@ CASES = {
         ),
     ],
     "progan": [
-        # Fading in for three steps, whole for two.
+        # Fading in for two steps, whole for one.
         Case(
             dict(
                 resolution=8,
@@ -93,7 +93,7 @@ CASES = {
                 latent_dim=8,
                 fmap_base=32,
                 stable_kimg=0.0,
-                fade_kimg=0.024,
+                fade_kimg=0.016,
             ),
             (8, 8, 3),
             quiet=dict(penalty_weight=0.0),
@@ -154,7 +154,7 @@ CASES = {
         ),
     ],
     "stylegan": [
-        # Fading in for three steps, whole for two.
+        # Fading in for two steps, whole for one.
         Case(
             dict(
                 resolution=8,
@@ -165,7 +165,7 @@ CASES = {
                 mapping_layers=2,
                 first_resolution=4,
                 stable_kimg=0.0,
-                fade_kimg=0.024,
+                fade_kimg=0.016,
             ),
             (8, 8, 3),
             condition=Labels(3),

@@ -1,36 +1,40 @@
-"""Two workers on loopback equal one process, for every family."""
+"""Two workers on loopback equal one process."""
 
 import pathlib
-import sys
 
 import numpy as np
 import pytest
 
+from tests import warm
 from tests.battery.cases import CASES, Case
 from tests.battery.shared import folder_made_once
-from tests.battery.test_every_family import distance, every_family, weights_by_sgd
+from tests.battery.test_every_family import ALL, distance, slow_of, weights_by_sgd
 from tests.battery.workers import Workers
 
+# One with batch norm, whose moments all workers share, and one that grows, in phases.
+QUICK = ("dcgan-0", "progan-0")
+SLOW = tuple(p.id for p in ALL if p.id not in QUICK)
 
-@pytest.fixture(scope="module")
-def by_workers(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """The folder where both workers have written the weights of every case."""
+
+@slow_of(*SLOW)
+def test_two_workers_equal_one_process(
+    family: str,
+    case: Case,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> None:
+    ids = QUICK if request.node.callspec.id in QUICK else SLOW
 
     def train(folder: pathlib.Path) -> None:
-        command = [sys.executable, "-m", "tests.battery.workers", str(folder)]
+        """Both workers write the weights of all these families."""
+        command = [warm.python(), "-m", "tests.battery.workers", str(folder), *ids]
         with Workers(command, folder) as workers:
             codes = workers.wait(timeout_s=900)
             assert codes == [0, 0], workers.output(0) + workers.output(1)
 
-    return folder_made_once(tmp_path_factory, "workers", train)
-
-
-@every_family
-def test_two_workers_equal_one_process(
-    family: str, case: Case, by_workers: pathlib.Path, request: pytest.FixtureRequest
-) -> None:
+    folder = folder_made_once(tmp_path_factory, f"workers_{ids[0]}", train)
     first, second = (
-        list(np.load(by_workers / f"{request.node.callspec.id}.{i}.npz").values()) for i in (0, 1)
+        list(np.load(folder / f"{request.node.callspec.id}.{i}.npz").values()) for i in (0, 1)
     )
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a, b)

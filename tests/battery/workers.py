@@ -1,7 +1,7 @@
-"""Runs `python -m tests.battery.workers` twice, as two workers on loopback.
+"""Runs `python -m tests.battery.workers FOLDER FAMILY-CASE ...` twice: two workers on loopback.
 
-Each process trains every family of the battery and writes its weights. They are processes of their
-own because TensorFlow can be one worker only, and only at the start.
+Each process trains these families of the battery and writes their weights. They are processes of
+their own because TensorFlow can be one worker only, and only at the start.
 """
 
 import json
@@ -83,7 +83,7 @@ class Workers:
 
 
 def main() -> None:
-    """One worker: trains every case as `test_every_family` does and saves the weights."""
+    """One worker: trains the cases as `test_every_family` does and saves the weights."""
     import numpy as np
     import tensorflow as tf
 
@@ -94,28 +94,30 @@ def main() -> None:
 
     optimize_none()
     strategy = strategies.make_strategy("multi_worker", worker_timeout_s=120)
-    for family, cases in CASES.items():
-        for i, case in enumerate(cases):
+    folder, *ids = sys.argv[1:]
+    for one in ids:
+        family, _, i = one.rpartition("-")
+        case = CASES[family][int(i)]
 
-            def rows(share: tuple[int, int], case: Case = case) -> tf.data.Dataset:
-                index, count = share
-                each = battery.BATCH // count
-                mine = slice(index * each, (index + 1) * each)
-                # Each element is a tensor or two.
-                return battery.dataset(case).map(
-                    lambda first, *second: (first[mine], second[0][mine]) if second else first[mine]
-                )
-
-            gan = battery.compile_sgd(family, case, strategy)
-            gan.fit(
-                strategies.distribute(strategy, rows),
-                steps_per_epoch=battery.STEPS,
-                verbose=0,
-                shuffle=False,
+        def rows(share: tuple[int, int], case: Case = case) -> tf.data.Dataset:
+            index, count = share
+            each = battery.BATCH // count
+            mine = slice(index * each, (index + 1) * each)
+            # Each element is a tensor or two.
+            return battery.dataset(case).map(
+                lambda first, *second: (first[mine], second[0][mine]) if second else first[mine]
             )
-            path = pathlib.Path(sys.argv[1]) / f"{family}-{i}.{strategies.worker(strategy)[0]}.npz"
-            np.savez(path, *battery.weights(gan))
-            let_go()
+
+        gan = battery.compile_sgd(family, case, strategy)
+        gan.fit(
+            strategies.distribute(strategy, rows),
+            steps_per_epoch=battery.STEPS,
+            verbose=0,
+            shuffle=False,
+        )
+        path = pathlib.Path(folder) / f"{one}.{strategies.worker(strategy)[0]}.npz"
+        np.savez(path, *battery.weights(gan))
+        let_go()
     strategies.agree(strategy, False)  # nobody leaves before the others are done
 
 
