@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from serving.arguments import Parser, boolean, integer
+from serving.parsing import Parser, boolean, integer
 from serving.server.folders import find_models
 from serving.server.port import check_port
 from serving.server.status import StartError

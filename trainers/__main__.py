@@ -106,11 +106,11 @@ def _run_of(args: argparse.Namespace) -> Run:
 
 def _train(args: argparse.Namespace) -> None:
     described = _run_of(args)
-    from trainers.data import specs
+    from trainers.data import naming
 
-    specs.check(described.dataset, described.data_dir)
+    naming.check(described.dataset, described.data_dir)
     if described.evaluate_dataset:
-        specs.check(described.evaluate_dataset, described.data_dir)
+        naming.check(described.evaluate_dataset, described.data_dir)
     quiet_tensorflow()
     from trainers.dry_run import dry_run
     from trainers.loop import train

@@ -10,7 +10,7 @@ import zoo
 from trainers import precision
 from trainers.data import DataError
 from trainers.data.loading import no_classes
-from trainers.data.specs import is_folder
+from trainers.data.naming import is_folder
 from trainers.data.survey import Survey, survey
 from trainers.run import Run
 from trainers.workdir import CONFIG

@@ -135,9 +135,9 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
     if args.run:
         presets.of_run(args.run)
     if args.dataset:
-        from trainers.data import specs
+        from trainers.data import naming
 
-        specs.check(args.dataset, args.data_dir)
+        naming.check(args.dataset, args.data_dir)
     return metrics
 
 

@@ -15,11 +15,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serving.arguments import Parser
 from serving.client import image_inputs
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
 from serving.errors import InvalidRequest, ServingError
+from serving.parsing import Parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,8 +5,8 @@ import os
 import numpy as np
 
 from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
+from trainers.data.naming import folder_source, is_folder
 from trainers.data.sets import ImageSet, in_order, make_reader
-from trainers.data.specs import folder_source, is_folder
 from zoo.core.progress import with_progress
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from trainers.data import DataError, image_folder, pixels, tfds_sets
 from trainers.data.loading import check_sizes, read_sample
+from trainers.data.naming import folder_source, is_folder
 from trainers.data.ragged import Photos
 from trainers.data.sets import LowHighSet
-from trainers.data.specs import folder_source, is_folder
 from zoo.core.progress import with_progress
 
 SCALES = (2, 4)

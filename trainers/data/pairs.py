@@ -10,9 +10,9 @@ from PIL import Image
 
 from trainers.data import DataError, image_folder, pixels, tasks, tfds_sets
 from trainers.data.loading import check_sizes, load, read_sample
+from trainers.data.naming import folder_source, is_folder
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.sets import PairSet, make_reader
-from trainers.data.specs import folder_source, is_folder
 from zoo.core.progress import with_progress
 
 SIDES = ("source", "target")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from trainers.data import DataError, bundled, image_folder, tfds_sets
-from trainers.data.specs import is_folder
+from trainers.data.naming import is_folder
 from zoo import GAN
 
 # Heads of so many files of a folder are read, evenly over it.

@@ -14,8 +14,8 @@ from trainers.data.loading import (
     load,
     read_sample,
 )
+from trainers.data.naming import folder_source, is_folder
 from trainers.data.sets import ImageSet, UnpairedSet
-from trainers.data.specs import folder_source, is_folder
 
 
 def load_unpaired(
