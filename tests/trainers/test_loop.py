@@ -216,7 +216,10 @@ def test_a_workdir_of_another_run_is_refused(
         (dict(batch_size=9, strategy="mirrored"), "multiple of the 2 replicas .* Received: 9"),
         (dict(batch_size=8, accumulate=3), "times accumulate=3. Received: 8"),
         (dict(accumulate=0), "accumulate must be at least 1. Received: 0"),
-        (dict(mixed_precision="float8"), "one of float16, bfloat16. Received: 'float8'"),
+        (
+            dict(mixed_precision="float8"),
+            "one of auto, float16, bfloat16, none. Received: 'float8'",
+        ),
         (dict(jit_compile="yes"), "one of auto, on, off. Received: 'yes'"),
         (dict(evaluate_images=0), "evaluate_images must be at least 1. Received: 0"),
         (dict(checkpoint_minutes=0.0), "checkpoint_minutes must be more than 0. Received: 0.0"),
