@@ -62,6 +62,7 @@ IDENTITY = (
     "batch_size",
     "batch_sizes",
     "seed",
+    "alternate",
     "accumulate",
     "mixed_precision",
 )
@@ -221,7 +222,12 @@ def prepare(
     keras.utils.set_random_seed(run.seed)
     with strategy.scope(), _dtype_policy(run.mixed_precision):
         gan = build(run)
-        gan.compile(seed=run.seed, accumulate=run.accumulate, jit_compile=JIT[run.jit_compile])
+        gan.compile(
+            alternate=run.alternate,
+            seed=run.seed,
+            accumulate=run.accumulate,
+            jit_compile=JIT[run.jit_compile],
+        )
     parts = parts_of(run.steps, run.batch_size, run.batch_sizes, getattr(gan, "schedule", None))
     for part in parts:
         if part.batch_size % shares:

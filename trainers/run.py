@@ -87,6 +87,11 @@ class Run:
     batch_size: int = _training("images in a step, over all devices", 128)
     batch_sizes: Mapping[int, int] | None = None
     seed: int = _training("of initial weights, data order and every random draw", 0)
+    alternate: bool | None = _training(
+        "update the second network against the new weights of the first; --noalternate updates both "
+        "from one forward pass, which is faster (default: the family's own)",
+        None,
+    )
 
     accumulate: int = _device("split each batch into so many parts, to save memory", 1)
     mixed_precision: str | None = _device(

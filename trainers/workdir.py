@@ -68,8 +68,12 @@ def check_same_run(
     if not path.is_file():
         return []
     try:
-        # A run of an earlier version has a preset, and neither a family nor a config.
-        earlier = {"family": None, **json.loads(path.read_text(encoding="utf-8"))}
+        # A run of an earlier version has a preset, and none of these.
+        earlier = {
+            "family": None,
+            "alternate": None,
+            **json.loads(path.read_text(encoding="utf-8")),
+        }
         changed = {name: value for name, value in identity.items() if earlier[name] != value}
         differences = [f"{name} {earlier[name]!r}, now {changed[name]!r}" for name in changed]
         before, now = ({**(defaults or {}), **(c or {})} for c in (earlier.get("config"), config))

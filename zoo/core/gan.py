@@ -514,7 +514,9 @@ class GAN(Saving):
                 value = tf.cast(value, tf.float32)
                 context = tf.distribute.get_replica_context()
                 reported[name] = context.all_reduce(tf.distribute.ReduceOp.MEAN, value)
-        reported |= {name: tracker.result() for name, tracker in self._trackers.items()}
+        # Where steps are not all alike, each reports the means of all: Keras wants the same names.
+        means = self._trackers if self._has_phases() else self._trackers.keys() & results.keys()
+        reported |= {name: self._trackers[name].result() for name in means}
         if isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
             # Keras takes their mean over workers along the first axis, so there must be one.
             return {name: value[None] for name, value in reported.items()}

@@ -76,6 +76,8 @@ def test_half_precision_is_summed_in_single() -> None:
 class R3(zoo.DCGAN):
     """A game put together from the parts: relativistic pairs with R1 + R2 (R3GAN, equation 4)."""
 
+    tracked = ("d_loss", "g_loss", "d_gradient_norm", "g_gradient_norm")
+
     def train_step(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         z = self.latents_for(images)
 
