@@ -7,7 +7,7 @@ import argparse
 import pathlib
 from collections.abc import Sequence
 
-from zoo.core import presets
+from zoo.core import sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 
@@ -29,8 +29,8 @@ def _export(args: argparse.Namespace) -> None:
         raise ValueError(
             "Give --to=DIR and one of --preset=NAME and --run=WORKDIR. See python -m export --help."
         )
-    source = args.preset or str(presets.of_run(args.run))
-    presets.check_name(source)
+    source = args.preset or str(sources.of_run(args.run))
+    sources.check_name(source)
     quiet_tensorflow()
     import zoo
     from export.saved_model import export

@@ -21,7 +21,7 @@ from export import codecs, parity
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.presets import sha256, write_json
+from zoo.core.storage import sha256, write_json
 from zoo.pictures.images import encode_png
 
 MANIFEST = "manifest.json"

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from zoo import GAN
-from zoo.core.presets import replace_folder, sha256, write_json
+from zoo.core.storage import replace_folder, sha256, write_json
 
 KEEP = 3
 STATE = "state.npz"

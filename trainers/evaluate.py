@@ -47,7 +47,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainers.metrics import catalogue
-from zoo.core import presets
+from zoo.core import sources
 from zoo.core.commands import Parser, at_least, quiet_tensorflow, run
 
 # Images below which chance decides.
@@ -131,9 +131,9 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
             f"Received: --metrics={','.join(metrics)}."
         )
     if args.preset:
-        presets.check_name(args.preset)
+        sources.check_name(args.preset)
     if args.run:
-        presets.of_run(args.run)
+        sources.of_run(args.run)
     if args.dataset:
         from trainers.data import naming
 

@@ -43,9 +43,9 @@ from trainers.workdir import (
     environment,
     locked,
 )
-from zoo.core import presets
+from zoo.core import sources
 from zoo.core.image_to_image import SHEET_ROWS
-from zoo.core.presets import write_json
+from zoo.core.storage import write_json
 from zoo.core.weights import trainable_parameters
 
 # Real images that sample grids are compared with.
@@ -139,8 +139,8 @@ def _train(
     with contextlib.ExitStack() as stack:
         if chief:
             stack.enter_context(locked(workdir))
-            presets.sweep(workdir / "preset")
-            presets.sweep(workdir / "best")
+            sources.sweep(workdir / "preset")
+            sources.sweep(workdir / "best")
         checkpoints = Checkpoints(
             workdir / "checkpoints",
             gan,

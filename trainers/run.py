@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from zoo.core import arguments, presets
+from zoo.core import arguments, presets, sources
 
 JIT = {"auto": None, "on": True, "off": False}
 # "auto" is one of the others, by what this machine computes fast; "none" is float32 throughout.
@@ -88,8 +88,8 @@ class Run:
     batch_sizes: Mapping[int, int] | None = None
     seed: int = _training("of initial weights, data order and every random draw", 0)
     alternate: bool | None = _training(
-        "update the second network against the new weights of the first; --noalternate updates both "
-        "from one forward pass, which is faster (default: the family's own)",
+        "update the second network after the first, against its new weights; --noalternate updates "
+        "both from one forward pass, which is faster (default: what the family does)",
         None,
     )
 
@@ -170,7 +170,7 @@ class Run:
                 f"Received: preset={self.preset!r}, family={self.family!r}."
             )
         if self.preset:
-            presets.check_name(self.preset)
+            sources.check_name(self.preset)
         family = family_of(self)
         if family and self.config is not None:
             arguments.check(family, self.config)
@@ -181,7 +181,7 @@ def family_of(run: Run) -> str | None:
     if run.family:
         presets.check_family(run.family)
         return run.family
-    return presets.family_of(run.preset) if run.preset and "://" not in run.preset else None
+    return sources.family_of(run.preset) if run.preset and "://" not in run.preset else None
 
 
 def defaults_of(run: Run) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
-from zoo.core import presets
+from zoo.core import presets, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
@@ -28,7 +28,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _show(args: argparse.Namespace) -> None:
-    source = presets.resolve(args.name)
+    source = sources.resolve(args.name)
     content = {
         "name": args.name,
         "family": source.family,
@@ -47,7 +47,7 @@ def _show(args: argparse.Namespace) -> None:
 
 def _load(name: str) -> Any:
     """As `zoo.load`; an unknown name is reported before TensorFlow is imported."""
-    presets.check_name(name)
+    sources.check_name(name)
     quiet_tensorflow()
     return load(name)
 

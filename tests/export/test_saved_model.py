@@ -16,7 +16,7 @@ from export import parity, saved_model
 from export.__main__ import main
 from tests import warm
 from tests.commands import end_of
-from zoo.core.presets import sha256
+from zoo.core.storage import sha256
 
 
 @pytest.fixture(scope="module")

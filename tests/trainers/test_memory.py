@@ -14,7 +14,7 @@ import keras
 from trainers import callbacks, loop, run
 from zoo.core import presets
 
-presets._registry()["tiny"] = presets.Preset(
+presets.registry()["tiny"] = presets.Preset(
     "tiny", "dcgan",
     dict(resolution=28, channels=1, latent_dim=8, width=4, architecture="small"), "", {})
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from trainers.data import DataError
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 FOLDER = pathlib.Path(__file__).parent / "samples"
 

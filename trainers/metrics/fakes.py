@@ -11,7 +11,7 @@ import numpy as np
 
 import zoo
 from trainers.data import image_folder
-from zoo.core import presets
+from zoo.core import sources
 
 BATCH = 128
 
@@ -100,7 +100,7 @@ def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
     Raises:
         PresetError: The run has left none yet, or its files fail their checks.
     """
-    fakes = from_preset(str(presets.of_run(workdir)), num_images, seed)
+    fakes = from_preset(str(sources.of_run(workdir)), num_images, seed)
     return dataclasses.replace(fakes, source={"run": workdir, **fakes.source})
 
 

@@ -9,7 +9,7 @@ import pkgutil
 from typing import Any
 
 from trainers.run import Run
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 
 def list_recipes() -> list[str]:

@@ -8,7 +8,8 @@ import pathlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from zoo.core.presets import check_family, near_misses, package_of
+from zoo.core.presets import check_family, package_of
+from zoo.core.spelling import near_misses
 
 ROOT = pathlib.Path(__file__).parents[2]
 

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 # How the value of a flag that is on or off is written.
 YES_NO = dict.fromkeys(("true", "t", "1", "yes"), True) | dict.fromkeys(

@@ -10,7 +10,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from zoo.core import presets, weights
+from zoo.core import presets, sources, weights
 from zoo.pictures import images as image_io
 
 
@@ -100,7 +100,7 @@ class Saving(keras.Model):
         Raises:
             PresetError: Also when the preset is of another family.
         """
-        source = presets.resolve(name)
+        source = sources.resolve(name)
         name = source.name
         family_class = cls._class_for(source)
         class_name = family_class.__name__
@@ -132,7 +132,7 @@ class Saving(keras.Model):
         return gan
 
     @classmethod
-    def _class_for(cls, source: presets.Source) -> type[Self]:
+    def _class_for(cls, source: sources.Source) -> type[Self]:
         """The class that a preset is loaded as: its own, the family's, or one derived from it."""
         family_class = presets.family_class(source.family)
         if cls is not family_class and issubclass(cls, family_class):
@@ -185,7 +185,7 @@ class Saving(keras.Model):
             if dtype != "float32":
                 file = weights.cast(file, dtype)
             shown = self.sample_sheet()
-            presets.write(
+            sources.write(
                 folder,
                 family=self.family,
                 class_name=self._derived_name(),

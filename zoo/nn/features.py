@@ -23,7 +23,7 @@ import h5py
 import keras
 import tensorflow as tf
 
-from zoo.core.presets import sha256
+from zoo.core.storage import sha256
 
 NETWORKS = ("vgg19", "vgg19_22", "hed", "hed_22", "none")
 

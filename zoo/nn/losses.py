@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from zoo.core.presets import near_misses
+from zoo.core.spelling import near_misses
 
 
 def minimax_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:

@@ -30,7 +30,7 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     toys.register()
     yield
     monkeypatch.undo()
-    presets._registry.cache_clear()
+    presets.registry.cache_clear()
 
 
 # ---- the objects

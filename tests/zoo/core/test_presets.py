@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo.core import presets
+from zoo.core import presets, sources, storage
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -68,7 +68,7 @@ def test_bundled_folders_are_presets_with_true_hashes() -> None:
     bundled = [path.name for path in presets.PRETRAINED.iterdir() if path.is_dir()]
     assert "dcgan_fashion_mnist" in bundled
     for name in bundled:
-        source = presets.resolve(name)  # checks the hashes
+        source = sources.resolve(name)  # checks the hashes
         assert source.config.items() >= zoo.get_preset(name).config.items()
         for key in ("dataset", "training", "licence", "scores", "parameters"):
             assert source.card[key], (name, key)
@@ -84,7 +84,7 @@ def test_the_card_says_what_was_given(folder: pathlib.Path) -> None:
     card = zoo.load(str(folder)).card
     assert card["name"] == "mine"
     assert card["dataset"] == {"name": "noise"}
-    assert card["sha256"][presets.WEIGHTS_FILE] == presets.sha256(folder / presets.WEIGHTS_FILE)
+    assert card["sha256"][presets.WEIGHTS_FILE] == storage.sha256(folder / presets.WEIGHTS_FILE)
 
 
 def test_a_model_trained_further_does_not_keep_the_old_card(
@@ -216,7 +216,7 @@ def test_a_wrong_hash(copy: pathlib.Path) -> None:
     with pytest.raises(zoo.PresetError) as error:
         zoo.load(str(copy))
     assert f"The sha256 of {weights} must be" in str(error.value)
-    assert f"Received: {presets.sha256(weights)}" in str(error.value)
+    assert f"Received: {storage.sha256(weights)}" in str(error.value)
 
 
 @pytest.mark.parametrize("file", ["config.json", "card.json", "model.weights.h5"])
@@ -246,7 +246,7 @@ def test_a_config_that_does_not_fit(copy: pathlib.Path, change: dict, message: s
     config = json.loads((copy / "config.json").read_text()) | change
     (copy / "config.json").write_text(json.dumps(config))
     card = json.loads((copy / "card.json").read_text())
-    card["sha256"]["config.json"] = presets.sha256(copy / "config.json")
+    card["sha256"]["config.json"] = storage.sha256(copy / "config.json")
     (copy / "card.json").write_text(json.dumps(card))
     with pytest.raises(zoo.PresetError, match=message):
         zoo.load(str(copy))
@@ -278,7 +278,7 @@ def test_a_failed_save_leaves_the_old_preset(
     def full(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(presets, "write_json", full)
+    monkeypatch.setattr(sources, "write_json", full)
     with pytest.raises(OSError, match="No space left"):
         gan.save_to_preset(copy)
     assert {file.name: file.read_bytes() for file in copy.iterdir()} == before
@@ -291,6 +291,6 @@ def test_what_a_killed_write_left_is_swept(tmp_path: pathlib.Path) -> None:
     for folder in (old, new):
         folder.mkdir()
         (folder / "config.json").write_text(folder.name)
-    presets.sweep(tmp_path / "mine")
+    sources.sweep(tmp_path / "mine")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
     assert (tmp_path / "mine" / "config.json").read_text() == ".mine.abc.old"

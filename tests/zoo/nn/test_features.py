@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from zoo.core.presets import sha256
+from zoo.core.storage import sha256
 from zoo.nn import features
 
 

@@ -1,0 +1,33 @@
+"""Files and folders that are written whole or not at all."""
+
+import hashlib
+import json
+import pathlib
+import shutil
+from typing import Any
+
+
+def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
+    """Puts a finished folder in another's place by two renames; neither is ever there half."""
+    old = fresh.with_name(fresh.name + ".old")
+    if folder.exists():
+        folder.rename(old)
+    try:
+        fresh.rename(folder)
+    except BaseException:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
+    """Indented JSON with a final newline; a file that was there is replaced by a rename."""
+    fresh = path.with_name(f".{path.name}.unfinished")
+    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Hex digest of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
