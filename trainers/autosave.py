@@ -1,4 +1,4 @@
-"""When a run is saved: every N steps, every M minutes, at its end, and when it is told to stop."""
+"""When a run is saved: every N steps, every M minutes, at its end, and when it is asked to stop."""
 
 import functools
 import signal

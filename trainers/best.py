@@ -84,7 +84,7 @@ def measure_of(
 class Evaluate(StepCallback):
     """Measures the model every `evaluate_every` steps: metrics.jsonl and TensorBoard.
 
-    A run that is told to stop does not measure first.
+    A run that is asked to stop does not measure first.
 
     Args:
         session: Of this process.

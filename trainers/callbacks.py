@@ -26,7 +26,7 @@ class TrainingDiverged(ValueError):
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that is told the step of the run, whose parts are a `fit` each.
+    """A callback that knows the step of the run, whose parts are one `fit` each.
 
     Attributes:
         session: Of this process.

@@ -42,7 +42,7 @@ def state_of(gan: GAN) -> dict[str, keras.Variable]:
             if isinstance(value, keras.optimizers.Optimizer)
         },
     }
-    # By position: Keras numbers the names of layers anew for every model of a process.
+    # By position: Keras starts the names of layers at 0 again for every model of a process.
     return {
         f"{group}/{i:04d}": variable
         for group, variables in groups.items()

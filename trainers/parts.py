@@ -26,7 +26,7 @@ class Part:
     def batch_of(self, step: int) -> int:
         """Which of the batches of this size, in the order of the data, step `step` is given.
 
-        About as many images into that order as have been shown before: no part begins it anew.
+        About as many images into that order as have been shown before: no part starts it again.
         """
         return -(-self.shown // self.batch_size) + step - self.start
 

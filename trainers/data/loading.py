@@ -37,7 +37,7 @@ def load(
 
     Returns:
         An `ImageSet`. Up to 2 GiB of decoded pixels are held in memory; a larger set is decoded to
-        a temporary file, anew in every run.
+        a temporary file, written again in every run.
 
     Raises:
         DataError: for an unknown name, split or size, a set that can be neither found nor

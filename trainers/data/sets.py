@@ -142,7 +142,7 @@ class PairSet(_OfTwoImages):
 
     Batches hold (source float32 [N / count, R, R, Cs], target float32 [N / count, R, R, Ct]). Pairs
     are jittered as in Pix2Pix, both images alike, or mirrored where targets must stay `sharp`. A
-    task draws anew in every pass over a training split, from the target as augmented.
+    task draws again in every pass over a training split, from the target as augmented.
 
     Attributes:
         count: Pairs.

@@ -1,4 +1,4 @@
-"""What a set holds, told before a model is built and anything is decoded."""
+"""What a set holds, found out before a model is built or anything is decoded."""
 
 import dataclasses
 import os

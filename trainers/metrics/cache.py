@@ -39,7 +39,7 @@ def cached(
     """The features of images, read from the cache or computed and written to it.
 
     Args:
-        batches: gives the images anew each time, uint8 [n, H, W, C] at a time.
+        batches: gives the images again each time, uint8 [n, H, W, C] at a time.
         features: the network.
         folder: the cache.
         count: how many images there are, for the progress shown.
@@ -89,7 +89,7 @@ def cached_classifier(
     """The classifier of these images, read from the cache or fitted and written to it.
 
     Args:
-        batches: gives the training images anew each time, uint8 [n, H, W, C] at a time.
+        batches: gives the training images again each time, uint8 [n, H, W, C] at a time.
         labels: int [N].
         num_classes: at least 2.
         folder: the cache.

@@ -31,7 +31,7 @@ class Fakes:
     """Images to be measured.
 
     Attributes:
-        batches: uint8 [n, H, W, C] each, made when they are read, anew each time.
+        batches: uint8 [n, H, W, C] each, made when they are read, again each time.
         count: How many images in all; of a folder, how many files there are to be read.
         image_shape: (H, W, C); real images are brought to it first.
         source: Where they come from, as the record states it.

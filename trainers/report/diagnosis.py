@@ -1,4 +1,4 @@
-"""Known illnesses of a training run, told from its records in plain words.
+"""Known failure modes of a training run, found in its records and said in plain words.
 
 The thresholds were set on runs of DCGAN at 28 px, healthy ones and ones made ill on purpose by
 their learning rates (0, and 10 to 250 times too high); tests/trainers/report has their records.
@@ -25,7 +25,7 @@ REAL = 256  # real images that are enough for a mean
 
 # ---- when a sign counts
 
-WINDOW = 0.2  # the last share of a run, which must show an illness throughout
+WINDOW = 0.2  # the last share of a run, which must show a failure throughout
 LINES, STEPS = 5, 100  # of history that a window needs at least
 ALIKE = 0.5  # share of near-duplicates
 VARIED = 0.5  # spread that an untrained network (0.3) and its first blobs (0.2) never have
@@ -39,7 +39,7 @@ ADA_LIMIT = 0.95
 
 @dataclasses.dataclass(frozen=True)
 class Warning:
-    """An illness that a run shows.
+    """A failure mode that a run shows.
 
     Attributes:
         title: Its name, in a few words.
@@ -139,7 +139,7 @@ def better(metric: str) -> str | None:
     return "lower" if metric in LOWER else "higher" if metric in HIGHER else None
 
 
-# ---- the illnesses
+# ---- the failure modes
 
 
 def warnings(
@@ -149,7 +149,7 @@ def warnings(
     metrics: Sequence[Record] = (),
     best: Record | None = None,
 ) -> list[Warning]:
-    """The illnesses that a run shows at its end, the gravest first; none for a healthy run.
+    """The failure modes that a run shows at its end, the gravest first; none for a healthy run.
 
     Args:
         history: Means since the record before, ascending: "step", "kimg", "d_loss", "g_loss",

@@ -8,7 +8,7 @@ import tensorflow as tf
 def truncate(z: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """Turns z from N(0, 1) into z from N(0, 1) truncated to [-threshold, threshold].
 
-    The paper draws a value beyond the threshold t anew until it falls within. The monotone map
+    The paper draws a value beyond the threshold t again until it falls within. The monotone map
 
         z -> F^-1(F(-t) + (F(t) - F(-t)) F(z)),  F the normal distribution function,
 

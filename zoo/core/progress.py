@@ -1,4 +1,4 @@
-"""How long work is told: one bar on stderr, with an estimate of what is left."""
+"""Progress of long work: one bar on stderr, with an estimate of what is left."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator

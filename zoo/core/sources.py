@@ -161,7 +161,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
 def _download(address: str) -> pathlib.Path:
     """Fetches a remote preset's three files; returns their folder.
 
-    Hugging Face's client keeps its own cache; other addresses are fetched anew each time.
+    Hugging Face's client keeps its own cache; other addresses are fetched again each time.
     """
     if address.startswith("hf://"):
         try:

@@ -1,4 +1,4 @@
-"""What a set holds, told before anything is decoded."""
+"""What a set holds, found out before anything is decoded."""
 
 import pathlib
 

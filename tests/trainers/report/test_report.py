@@ -76,7 +76,7 @@ def test_it_says_what_the_run_left(workdir: pathlib.Path) -> None:
         "64 images/s, median",
         "5 min of training",  # 19,200 images at 64 a second
         "180.8 best KID x 1000 at step 300",
-        "No known illness",
+        "No known failure mode",
         "KID (MobileNetV2) x 1000 last 181",
         "Lower is better. Best 180.8 at step 300 (ringed).",
         "Recall (MobileNetV2) last 0.19",
