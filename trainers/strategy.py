@@ -47,7 +47,7 @@ def make_strategy(
 def mirrored(devices: Sequence[tf.config.LogicalDevice]) -> tf.distribute.MirroredStrategy:
     """MirroredStrategy over the given devices.
 
-    On CPUs it reduces on one device: TensorFlow's collectives restart their instance numbers in every
+    On CPUs it reduces on one device: TensorFlow's collectives restart their numbering in every
     strategy, so a second one in the same process meets the shapes of the first and fails.
     """
     on_cpu = devices[0].device_type == "CPU"
