@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import zoo
 from zoo.core.presets import FAMILIES, package_of
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -55,6 +56,12 @@ def test_families_import_no_other_family(family: str) -> None:
     for path in files:
         for module in imported_modules(path):
             assert not any(f"{module}.".startswith(f"{other}.") for other in others), (path, module)
+
+
+def test_the_package_names_every_class() -> None:
+    """For type checkers and `dir(zoo)`; toy families of the tests stand elsewhere."""
+    classes = {name for name in FAMILIES.values() if ":" not in name}
+    assert classes <= set(zoo.__all__)
 
 
 @pytest.mark.parametrize("shared", ["core", "nn", "pictures"])

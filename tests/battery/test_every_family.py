@@ -28,6 +28,8 @@ from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.presets import FAMILIES, family_class, get_preset, list_presets
 from zoo.nn.layers.orthogonal import Orthogonal
 
+if missing := sorted(set(FAMILIES) - set(CASES)):
+    raise ValueError(f"tests/battery/cases.py must hold a case of each family. Missing: {missing}.")
 ALL = [
     pytest.param(family, case, id=f"{family}-{i}")
     for family in FAMILIES

@@ -87,7 +87,12 @@ class CGAN(NoiseToImage):
         super().__init__(
             generator=generator,
             discriminator=discriminator,
-            config={**sizes, "architecture": architecture, "dropout": dropout},
+            config={
+                "dense_units": dense_units,
+                **sizes,
+                "architecture": architecture,
+                "dropout": dropout,
+            },
             **kwargs,
         )
         self._l2 = L2 if conv else 0.0

@@ -103,7 +103,13 @@ def family_class(family: str) -> Any:
     """
     check_family(family)
     package, class_name = package_of(family)
-    return getattr(importlib.import_module(package), class_name)
+    found = getattr(importlib.import_module(package), class_name)
+    if found.family != family:
+        raise PresetError(
+            f"{package}.{class_name} is registered as {family!r}, and must set family = {family!r}."
+            f" Received: {found.family!r}."
+        )
+    return found
 
 
 @functools.cache

@@ -1,6 +1,7 @@
 """A GAN as files: presets, and Keras's own format."""
 
 import functools
+import inspect
 import os
 import pathlib
 import tempfile
@@ -54,9 +55,24 @@ class Saving(keras.Model):
                 f"The config of {type(self).__name__} must hold {', '.join(self.config_needs)}. "
                 f"Received: {', '.join(config) or 'nothing'}, without {', '.join(missing)}."
             )
+        omitted = [name for name in self._own_arguments() if name not in config]
+        if omitted:
+            raise TypeError(
+                f"The config of {type(self).__name__} must hold its constructor's arguments, or a "
+                f"preset could not be built again. Received: none for {', '.join(omitted)}."
+            )
         self.card: dict[str, Any] | None = None
         self._config = dict(config)
         self._settled_at = 0
+
+    @classmethod
+    def _own_arguments(cls) -> list[str]:
+        """Arguments of the family's constructor; those of the base are kept apart."""
+        family_class = next(c for c in cls.__mro__ if "family" in vars(c))
+        own = inspect.signature(vars(family_class).get("__init__", Saving.__init__)).parameters
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        of_base = ("self", "config", "ema_decay")
+        return [name for name, p in own.items() if p.kind in kinds and name not in of_base]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import zoo
 from trainers.strategy import make_strategy
+from zoo.core import presets
 from zoo.core.presets import PresetError
 
 
@@ -143,6 +144,27 @@ def test_a_family_without_a_name_or_a_size() -> None:
     message = "config of Sizeless must hold resolution, channels, latent_dim. .* without latent_dim"
     with pytest.raises(TypeError, match=message):
         Sizeless(**parts, config={"resolution": 8, "channels": 1})
+
+
+def test_a_config_without_an_argument() -> None:
+    from zoo.core.noise_to_image import NoiseToImage
+
+    class Forgetful(NoiseToImage):
+        family = "forgetful"
+
+        def __init__(self, resolution: int = 8, width: int = 4, **kwargs: object) -> None:
+            config = {"resolution": resolution, "channels": 1, "latent_dim": 4}
+            super().__init__(generator=None, discriminator=None, config=config, **kwargs)
+
+    with pytest.raises(TypeError, match="config of Forgetful must hold .* none for width"):
+        Forgetful()
+
+
+def test_a_family_of_another_name_than_its_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(presets.FAMILIES, "dcgam", "zoo.dcgan:DCGAN")
+    message = "zoo.dcgan.DCGAN is registered as 'dcgam', and must set family = 'dcgam'"
+    with pytest.raises(PresetError, match=message):
+        presets.family_class("dcgam")
 
 
 def test_losses_of_ones_own() -> None:
