@@ -49,7 +49,7 @@ class Case:
 CASES = {
     "vanilla": [
         Case(
-            dict(resolution=8, latent_dim=8, generator_width=16, discriminator_width=8, pieces=3),
+            dict(resolution=8, latent_dim=8, generator_width=16, discriminator_width=32, pieces=3),
             (8, 8, 1),
             quiet=dict(dropout=False),
             rate=5.0,

@@ -376,10 +376,12 @@ def compile_sgd(
 
 
 @functools.cache
-def weights_by_sgd(family: str, i: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def weights_by_sgd(
+    family: str, i: int, **arguments: Any
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """After three steps of the i-th case on one device, at its rate and at twice that."""
     case = CASES[family][i]
-    gan = compile_sgd(family, case, tf.distribute.get_strategy())
+    gan = compile_sgd(family, case, tf.distribute.get_strategy(), **arguments)
     before = [variable.numpy() for variable in gan.variables]
     gan.fit(dataset(case), verbose=0, shuffle=False)
     once = weights(gan)
@@ -413,7 +415,8 @@ def test_two_replicas_that_are_traced_equal_one(family: str, case: Case) -> None
 def check_two_replicas(family: str, case: Case, **arguments: Any) -> None:
     two = compile_sgd(family, case, two_replicas(), **arguments)
     two.fit(dataset(case), verbose=0, shuffle=False)
-    one, doubled = weights_by_sgd(family, CASES[family].index(case))
+    # In the same way: kernels that are fused in a graph round otherwise.
+    one, doubled = weights_by_sgd(family, CASES[family].index(case), **arguments)
     # Without its share of 1 / replicas, a loss would count twice: the classic bug, which must show.
     print(f"two replicas: {distance(one, weights(two)):.1e}; doubled: {distance(one, doubled):.1e}")
     assert distance(one, weights(two)) < 1e-4

@@ -269,7 +269,7 @@ REFUSALS = {
     ),
     "embeddings of a model without": (
         lambda c: c.generate("toy", embeddings=np.zeros(4)),
-        r"embeddings must be left out for signature 'generate' .* Received: embeddings",
+        r"embeddings must be omitted for signature 'generate' .* Received: embeddings",
     ),
     "embeddings of another number": (
         lambda c: c.generate("toy", 3, embeddings=np.zeros((2, 4))),

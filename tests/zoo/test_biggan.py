@@ -224,15 +224,15 @@ def test_each_step_of_d_has_its_own_part_of_the_batch() -> None:
     parts = []
     step = gan._discriminator_step
 
-    def spy(part, i):
-        parts.append((i, part[0].numpy()[:, 0, 0, 0], part[1].numpy()))
-        return step(part, i)
+    def spy(part):
+        parts.append((part[0].numpy()[:, 0, 0, 0], part[1].numpy()))
+        return step(part)
 
     gan._discriminator_step = spy
     images, labels = batch()
     fit(gan, (images, labels))
-    assert [i for i, *_ in parts] == [0, 1]
-    for i, pixels, of_part in parts:
+    assert len(parts) == 2
+    for i, (pixels, of_part) in enumerate(parts):
         np.testing.assert_array_equal(pixels, images[i::2, 0, 0, 0])
         np.testing.assert_array_equal(of_part, labels[i::2])
     assert int(gan.discriminator_optimizer.iterations.numpy()) == 2

@@ -146,8 +146,8 @@ def test_errors_are_one_line(
     [
         (
             ["sampl"],
-            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint. Received: 'sampl'."
-            " Did you mean 'sample'? See python -m zoo --help.",
+            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint. "
+            "Received: 'sampl'. Did you mean 'sample'? See python -m zoo --help.",
         ),
         (
             ["sample", NAME, "--sed=1"],

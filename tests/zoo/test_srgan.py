@@ -110,7 +110,7 @@ def test_a_step_of_the_game_is_the_papers(monkeypatch: pytest.MonkeyPatch) -> No
         }
         return {"generator": [content_loss, 0.25 * g_loss], "discriminator": d_terms}, told
 
-    check_step(gan, (low, high), formula)
+    check_step(gan, (low, high), formula, tolerance=3e-4)
 
 
 def test_the_generator_is_trained_alone_at_first(

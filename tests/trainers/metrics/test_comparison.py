@@ -397,7 +397,7 @@ def test_a_folder_without_images_is_refused(tmp_path):
 
 
 def test_a_run_without_a_preset_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=f"first checkpoint writes. Received: --run={tmp_path}"):
+    with pytest.raises(ValueError, match=f"as each checkpoint does. Received: {tmp_path}"):
         from_run(str(tmp_path), num_images=10, seed=0)
 
 

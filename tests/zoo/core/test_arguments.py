@@ -1,17 +1,16 @@
 """A family's arguments, read from its source."""
 
-import importlib
 import inspect
 
 import pytest
 
 from zoo.core.arguments import arguments_of, parse
-from zoo.core.presets import FAMILIES, PresetError, get_preset, list_presets
+from zoo.core.presets import FAMILIES, PresetError, family_class, get_preset, list_presets
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_arguments_are_those_of_the_class(family: str) -> None:
-    cls = getattr(importlib.import_module(f"zoo.{family}"), FAMILIES[family])
+    cls = family_class(family)
     parameters = inspect.signature(cls.__init__).parameters.values()
     own = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
     found = {argument.name: argument.default for argument in arguments_of(family).values()}

@@ -234,10 +234,10 @@ def test_upscale(
     assert "at most 65,535 pixels a side: write a PNG. Received: 66000x2." in failure(
         capsys, "upscale", "up", wide, tmp_path / "out.jpg"
     )
-    assert "'pix2pix' enlarges 2 times: use upscale. Received: 'up'." in failure(
+    assert "'doubling' enlarges 2 times: use upscale. Received: 'up'." in failure(
         capsys, "translate", "up", source, out
     )
-    assert "'pix2pix' keeps a picture's size: use translate. Received: 'two'." in failure(
+    assert "'two_ways' keeps a picture's size: use translate. Received: 'two'." in failure(
         capsys, "upscale", "two", source, out
     )
 
