@@ -113,7 +113,7 @@ CASES = {
             ),
             (32, 32, 1),
             condition=Labels(3),
-            rate=0.001,
+            rate=0.002,
             first_updates=(1, 2),
         ),
     ],
