@@ -68,8 +68,10 @@ class Saving(keras.Model):
     @classmethod
     def _own_arguments(cls) -> list[str]:
         """Arguments of the family's constructor; those of the base are kept apart."""
-        family_class = next(c for c in cls.__mro__ if "family" in vars(c))
-        own = inspect.signature(vars(family_class).get("__init__", Saving.__init__)).parameters
+        owner = next(c for c in cls.__mro__ if "__init__" in vars(c))
+        if "family" not in vars(owner):
+            return []  # a derived class with a constructor of its own
+        own = inspect.signature(vars(owner)["__init__"]).parameters
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         of_base = ("self", "config", "ema_decay")
         return [name for name, p in own.items() if p.kind in kinds and name not in of_base]
