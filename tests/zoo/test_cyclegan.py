@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from tests.zoo.steps import check_step
+from tests.zoo.steps import check_adam_step, check_step
 from trainers.checkpoint import Checkpoints, state_of
 from zoo.cyclegan.schedule import LinearDecay
 
@@ -161,6 +161,8 @@ def test_a_step_is_the_papers() -> None:
         return {"generator": g_terms, "discriminator": d_terms}, told
 
     check_step(gan, (a, b), formula)
+    gan.steps.assign(0)
+    check_adam_step(gan, (a, b), formula, rounding=1e-6)
 
 
 def test_a_resumed_run_hands_out_the_same_history(tmp_path: pathlib.Path) -> None:
@@ -246,6 +248,7 @@ def test_the_rate_is_flat_and_then_falls_to_zero() -> None:
     gan.compile()
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert optimizer.beta_1 == 0.5
+        assert optimizer.epsilon == 1e-8
         optimizer.iterations.assign(125)
         assert float(optimizer.learning_rate) == pytest.approx(1e-4)
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))

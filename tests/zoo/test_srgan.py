@@ -163,8 +163,10 @@ def test_the_rate_is_a_tenth_after_half_of_the_game() -> None:
     gan = build(decay_after=10)
     gan.compile()
     assert float(gan.pretraining_optimizer.learning_rate) == pytest.approx(1e-4)
+    assert gan.pretraining_optimizer.epsilon == 1e-8
     for optimizer in (gan.generator_optimizer, gan.discriminator_optimizer):
         assert optimizer.beta_1 == 0.9
+        assert optimizer.epsilon == 1e-8
         rates = []
         for updates in (0, 9, 10, 1000):
             optimizer.iterations.assign(updates)

@@ -10,6 +10,7 @@ from zoo.cgan.optimizer import MirzaSGD
 from zoo.core import checks
 from zoo.core.gan import Game
 from zoo.core.noise_to_image import NoiseToImage
+from zoo.nn.adam import BiasCorrectedAdam
 
 L2 = 2.5e-5  # of the convolutional form's code
 
@@ -103,11 +104,11 @@ class CGAN(NoiseToImage):
         return tf.random.stateless_uniform(shape, seed, low, 1.0, alg="philox")
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """The paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5."""
+        """The paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5, epsilon 1e-8."""
         if self._config["architecture"] == "conv":
             return {
-                "generator": keras.optimizers.Adam(2e-4, beta_1=0.5),
-                "discriminator": keras.optimizers.Adam(2e-4, beta_1=0.5),
+                "generator": BiasCorrectedAdam(2e-4, beta_1=0.5),
+                "discriminator": BiasCorrectedAdam(2e-4, beta_1=0.5),
             }
         return {"generator": MirzaSGD(), "discriminator": MirzaSGD()}
 

@@ -12,6 +12,7 @@ from zoo.cyclegan import networks
 from zoo.cyclegan.pool import HistoryPool
 from zoo.cyclegan.schedule import LinearDecay
 from zoo.nn import patchgan
+from zoo.nn.adam import BiasCorrectedAdam
 from zoo.pictures import images as image_io
 
 
@@ -178,7 +179,7 @@ class CycleGAN(ImageToImage):
         return self.discriminator.get_layer("discriminator_b")
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
-        """Adam with beta1 .5, as in the reference code, at the constructor's rate.
+        """Adam with beta1 .5 and epsilon 1e-8, as in the code, at the constructor's rate.
 
         One for both generators and one for both discriminators.
         """
@@ -189,7 +190,7 @@ class CycleGAN(ImageToImage):
             self._config[name] for name in ("learning_rate", "flat_steps", "decay_steps")
         )
         schedule = rate if flat is None else LinearDecay(rate, flat, decay)
-        return keras.optimizers.Adam(schedule, beta_1=0.5)
+        return BiasCorrectedAdam(schedule, beta_1=0.5)
 
     def train_step(self, batch: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         """One update of both generators, then one of both discriminators, on one batch.

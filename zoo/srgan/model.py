@@ -115,19 +115,21 @@ class SRGAN(ImageToImage):
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam with beta1 .9 (section 3.2): "pretraining", of G before the game, and the game's.
 
-        In the game the rate falls to a tenth after `decay_after` updates.
+        In the game the rate falls to a tenth after `decay_after` updates. Epsilon is 1e-8, the
+        default of Adam's paper.
         """
         return {
             "generator": self._adam(),
             "discriminator": self._adam(),
-            "pretraining": keras.optimizers.Adam(self._config["learning_rate"]),
+            "pretraining": keras.optimizers.Adam(self._config["learning_rate"], epsilon=1e-8),
         }
 
     def _adam(self) -> keras.optimizers.Optimizer:
         rate, updates = self._config["learning_rate"], self._config["decay_after"]
         return keras.optimizers.Adam(
             # The update with the boundary's number still has the first rate.
-            keras.optimizers.schedules.PiecewiseConstantDecay([updates - 1], [rate, rate / 10])
+            keras.optimizers.schedules.PiecewiseConstantDecay([updates - 1], [rate, rate / 10]),
+            epsilon=1e-8,
         )
 
     @functools.wraps(keras.Model.fit)
