@@ -77,6 +77,7 @@ class Checkpoints:
         self.keep = keep
         self.writes = writes
         self.find_best = find_best
+        self._gan = gan
         self._state = state_of(gan)
         self._metrics: dict[str, np.ndarray] = {}  # of the checkpoint that was read
         self._last_good: int | None = None
@@ -238,6 +239,10 @@ class Checkpoints:
     def _read(self, path: pathlib.Path) -> None:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        names = [name for name in self._state if name.startswith("model/")]
+        if arrays.keys() >= set(names):
+            values = self._gan.from_earlier([arrays[name] for name in names])
+            arrays |= dict(zip(names, values, strict=True))
         expected = {name: tuple(variable.shape) for name, variable in self._state.items()}
         received = {name: array.shape for name, array in arrays.items()}
         if expected != received:

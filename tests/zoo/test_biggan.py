@@ -132,7 +132,11 @@ def test_the_discriminator_is_that_of_figure_15_and_a_projection(gan: zoo.BigGAN
         x for x in network.layers if type(x).__name__ == "SpectralNormDense" and x is not embedding
     )
     expected = h @ normalized(dense) + dense.bias.numpy()
-    expected += np.sum(normalized(embedding)[labels] * h, axis=1, keepdims=True)
+    # u is over the classes, the rows.
+    kernel = embedding.kernel.numpy().astype(np.float64)
+    v = embedding.u.numpy() @ kernel
+    vectors = kernel / np.linalg.norm(kernel @ v / np.linalg.norm(v))
+    expected += np.sum(vectors[labels] * h, axis=1, keepdims=True)
     outputs = network([images.astype(np.float32), labels.astype(np.int32)])
     print(f"largest difference {np.abs(outputs - expected).max():.1e}")
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-4)
@@ -407,3 +411,19 @@ def test_a_step_is_the_papers() -> None:
         return {"discriminator": d_terms, "generator": [g_loss, 0.5 * orthogonal]}, told
 
     check_step(gan, (images, labels), formula)
+
+
+def test_a_run_of_an_earlier_version_resumes(gan: zoo.BigGAN) -> None:
+    """There u of D's embedding was over its features."""
+    layer = gan.discriminator.get_layer("embedding")
+    values = [variable.numpy() for variable in gan.variables]
+    (at,) = (i for i, v in enumerate(gan.variables) if v is layer.u)
+    classes, features = layer.kernel.shape
+    assert classes != features
+    earlier = list(values)
+    earlier[at] = rng.normal(size=features).astype(np.float32)
+    now = gan.from_earlier(list(earlier))
+    expected = layer.kernel.numpy() @ earlier[at]
+    np.testing.assert_allclose(now[at], expected / np.linalg.norm(expected), rtol=1e-5)
+    same = gan.from_earlier(list(values))
+    assert all(a is b for a, b in zip(same, values, strict=True))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.biggan import networks
@@ -221,6 +222,14 @@ class BigGAN(NoiseToImage):
             _running_statistics(self.ema_generator),
             _running_statistics(self.generator),
         )
+
+    def from_earlier(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """As in `GAN`: u of D's class embedding was over its features."""
+        layer = self.discriminator.get_layer("embedding")
+        at = {id(variable): i for i, variable in enumerate(self.variables)}
+        kernel, u = at[id(layer.kernel)], at[id(layer.u)]
+        values[u] = layer.u_from(values[kernel], values[u])
+        return values
 
     def averaging_decay(self, images: tf.Tensor) -> tf.Tensor:
         """0 before step `ema_start`, then `ema_decay`."""

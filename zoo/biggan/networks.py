@@ -135,7 +135,7 @@ def discriminator(
         if i < halvings and x.shape[1] == attention:
             x = SelfAttention()(x)
     h = ops.sum(layers.ReLU()(x), axis=(1, 2))  # [N, features]
-    embedding = SpectralNormDense(h.shape[-1], use_bias=False, name="embedding")(
+    embedding = SpectralNormDense(h.shape[-1], use_bias=False, embeds=True, name="embedding")(
         ops.one_hot(labels, num_classes)
     )
     projection = ops.sum(embedding * h, axis=1, keepdims=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, NoReturn
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks, step
@@ -62,6 +63,7 @@ class GAN(Saving):
         averaging_decay      of the generator's average
         finish_step          what happens after each update besides
         adapt, settle        what is computed from the data before `fit`; before images are shown
+        from_earlier         what the state of a run of an earlier version is now
         check_batch_size     batches that the networks cannot take
 
     and calls:
@@ -399,6 +401,13 @@ class GAN(Saving):
 
     def check_batch_size(self, count: int) -> None:
         """Raises ValueError for a size that a replica's batch, or a part of it, may not have."""
+
+    def from_earlier(self, values: list[np.ndarray]) -> list[np.ndarray]:
+        """Values of `variables` in a checkpoint, as this version of the family has them.
+
+        Most families: as they are.
+        """
+        return values
 
     # ---- steps that are not all alike
 

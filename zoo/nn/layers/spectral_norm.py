@@ -30,6 +30,8 @@ class _SpectralNorm(keras.layers.Layer):
         u: float32 [outputs], the right singular vector so far.
     """
 
+    embeds = False  # the matrix is then the kernel's transpose
+
     def __init__(self, use_bias: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.use_bias = use_bias
@@ -40,7 +42,7 @@ class _SpectralNorm(keras.layers.Layer):
             shape=kernel_shape, initializer=Orthogonal(), name="kernel", autocast=False
         )
         self.u = self.add_weight(
-            shape=kernel_shape[-1:],
+            shape=kernel_shape[:1] if self.embeds else kernel_shape[-1:],
             initializer="random_normal",
             trainable=False,
             name="u",
@@ -53,6 +55,7 @@ class _SpectralNorm(keras.layers.Layer):
         """W / sigma(W) in the layer's compute type; in training this updates u."""
         kernel = tf.convert_to_tensor(self.kernel.value)
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
+        matrix = tf.transpose(matrix) if self.embeds else matrix
         u = tf.convert_to_tensor(self.u.value)[None]  # rows: [1, outputs]
         v = tf.stop_gradient(_unit(tf.matmul(u, matrix, transpose_b=True)))
         stretched = tf.matmul(v, matrix)  # v^T W
@@ -79,16 +82,20 @@ def _unit(x: tf.Tensor) -> tf.Tensor:
 class SpectralNormDense(_SpectralNorm):
     """Dense layer with a kernel of spectral norm 1: [N, in] -> [N, units].
 
-    On one-hot labels it is an embedding.
-
     Args:
         units: Outputs.
         use_bias: Whether there is a bias; it starts at 0.
+        embeds: Whether the inputs are one-hot classes: u is then over them, as in BigGAN's code,
+            where the rows of an embedding are the outputs. That changes how sigma is followed
+            while the weights move, not what it is.
     """
 
-    def __init__(self, units: int, use_bias: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, units: int, use_bias: bool = True, embeds: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(use_bias, **kwargs)
         self.units = units
+        self.embeds = embeds
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self._add_weights((input_shape[-1], self.units))
@@ -97,7 +104,20 @@ class SpectralNormDense(_SpectralNorm):
         return self._add_bias(tf.matmul(inputs, self.normalized_kernel(training)))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "units": self.units}
+        return {**super().get_config(), "units": self.units, "embeds": self.embeds}
+
+    def load_own_variables(self, store: Any) -> None:
+        """As Keras's; reads files of earlier versions too, where u of an embedding differs."""
+        if self.embeds:
+            kernel, u = (np.asarray(store[name], np.float32) for name in ("0", "1"))
+            store = {"0": kernel, "1": self.u_from(kernel, u)}
+        super().load_own_variables(store)
+
+    def u_from(self, kernel: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """u, or where it is over the features, W u / ||W u||: half an iteration later."""
+        if u.shape == tuple(self.u.shape) or u.shape != kernel.shape[1:]:
+            return u
+        return np.asarray(_unit(tf.linalg.matvec(kernel, u)))
 
 
 @keras.saving.register_keras_serializable("gan_zoo")

@@ -43,6 +43,42 @@ def test_one_pass_is_one_iteration_and_inference_forgets_it() -> None:
     np.testing.assert_allclose(layer.u, after, rtol=1e-5)
 
 
+def embedding() -> tuple[SpectralNormDense, np.ndarray]:
+    layer = SpectralNormDense(4, use_bias=False, embeds=True)
+    layer.build((None, 6))
+    kernel = rng.normal(size=(6, 4)).astype(np.float32)
+    layer.kernel.assign(kernel)
+    return layer, kernel
+
+
+def test_an_embedding_keeps_u_over_its_classes() -> None:
+    """As BigGAN's code: v = u W, u = v W^T, W [classes, features], its rows being the outputs."""
+    layer, kernel = embedding()
+    u = layer.u.numpy()
+    assert u.shape == (6,)
+    v = u @ kernel / np.linalg.norm(u @ kernel)
+    after = kernel @ v / np.linalg.norm(kernel @ v)
+    one_hot = np.eye(6, dtype=np.float32)
+    expected = kernel / (v @ kernel.T @ after)
+    np.testing.assert_allclose(layer(one_hot, training=True), expected, rtol=1e-5)
+    np.testing.assert_allclose(layer.u, after, rtol=1e-5)
+
+
+def test_an_earlier_embedding_is_read() -> None:
+    """Its u was over the features: half an iteration on, it follows the same sigma."""
+    layer, kernel = embedding()
+    left, singular, right = np.linalg.svd(kernel, full_matrices=False)
+    layer.load_own_variables({"0": kernel, "1": right[0].astype(np.float32)})
+    np.testing.assert_allclose(np.abs(layer.u), np.abs(left[:, 0]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layer.normalized_kernel(training=False), kernel / singular[0], rtol=1e-5
+    )
+    store = {}
+    layer.save_own_variables(store)
+    layer.load_own_variables(store)
+    np.testing.assert_allclose(np.abs(layer.u), np.abs(left[:, 0]), rtol=1e-4, atol=1e-5)
+
+
 def test_the_gradient_goes_through_sigma() -> None:
     """d/dW of <W / sigma, D> with u and v fixed (Miyato et al. 2018, equation 12)."""
     layer, kernel = built(SpectralNormDense(4), 6)
