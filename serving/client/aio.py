@@ -23,21 +23,35 @@ class AsyncClient:
     """
 
     def __init__(
-        self, address: str = core.DEFAULT_ADDRESS, *, timeout: float = core.DEFAULT_TIMEOUT
+        self,
+        address: str = core.DEFAULT_ADDRESS,
+        *,
+        timeout: float = core.DEFAULT_TIMEOUT,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
     ):
         self._address = address
         self._core = core.Core(address, timeout)
+        self._credentials = credentials
+        self._metadata = tuple(metadata)
+        self._closed = False
         self._channel: grpc.aio.Channel | None = None
         self._calls: dict[str, grpc.aio.UnaryUnaryMultiCallable] = {}
 
+    def __repr__(self) -> str:
+        return f"AsyncClient({self._address!r})"
+
     async def __aenter__(self) -> "AsyncClient":
+        if self._closed:
+            raise core.closed(self)
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection; a later call opens it again."""
+        """Closes the connection, for good: a later call raises `ServingError`."""
+        self._closed = True
         if self._channel is not None:
             channel, self._channel = self._channel, None
             await channel.close()
@@ -198,6 +212,8 @@ class AsyncClient:
         return await self._drive(self._core.wait_until_available(model, timeout))
 
     async def _drive(self, steps: Steps) -> Any:
+        if self._closed:
+            raise core.closed(self)
         try:
             step = next(steps)
             while True:
@@ -206,7 +222,9 @@ class AsyncClient:
                     step = next(steps)
                     continue
                 try:
-                    answer = await self._stub(step.method)(step.request, timeout=step.timeout)
+                    answer = await self._stub(step.method)(
+                        step.request, timeout=step.timeout, metadata=self._metadata
+                    )
                 except grpc.RpcError as error:
                     step = steps.throw(error)
                 else:
@@ -215,9 +233,13 @@ class AsyncClient:
             return stop.value
 
     def _stub(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable:
+        if self._closed:
+            raise core.closed(self)
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(
-                self._address, core.channel_options(self._address)
-            )
+            options = core.channel_options(self._address)
+            if self._credentials is None:
+                self._channel = grpc.aio.insecure_channel(self._address, options)
+            else:
+                self._channel = grpc.aio.secure_channel(self._address, self._credentials, options)
             self._calls = core.stubs(self._channel)
         return self._calls[method]

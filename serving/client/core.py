@@ -44,7 +44,12 @@ DEFAULT_ADDRESS = "localhost:8500"
 DEFAULT_TIMEOUT = 60.0
 # Rows of one request: what the server runs at once. Larger requests gain nothing.
 CHUNK_ROWS = 32
-_ATTEMPTS = 5
+# Waits between two tries: from the first to the longest.
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 2.0
+# A server that is overloaded or starts up, and one that stops: CANCELLED is never a caller's own,
+# which does not come as an error of gRPC.
+_BUSY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _POLL_SECONDS = 0.2
 _POLL_TIMEOUT = 2.0
 
@@ -95,6 +100,14 @@ def channel_options(address: str) -> list[tuple[str, int]]:
     return options
 
 
+def closed(client: object) -> ServingError:
+    """The error of a call on a client that has been closed."""
+    return ServingError(
+        f"A client must be open; make a new one, or call inside its `with`. Received: a call on"
+        f" the closed {client!r}"
+    )
+
+
 def stubs(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
     """Returns method name -> callable, on a channel of either kind."""
     return {
@@ -112,10 +125,7 @@ class _Deadline:
         if not seconds > 0:
             raise InvalidRequest(f"timeout must be more than 0 seconds. Received: {seconds}")
         self.seconds = seconds
-        self.restart()
-
-    def restart(self) -> None:
-        self._end = time.monotonic() + self.seconds
+        self._end = time.monotonic() + seconds
 
     def left(self) -> float:
         return max(0.0, self._end - time.monotonic())
@@ -333,7 +343,6 @@ class Core:
                     f" Received: {sorted(arrays)}"
                 )
             pieces.append(arrays[name])
-            deadline.restart()
         return np.concatenate(pieces)
 
     def _predict(
@@ -402,26 +411,34 @@ class Core:
             raise ModelNotFound(f"{error}. Status of {model!r}: {hint}") from None
 
     def _call(self, method: str, request: Message, deadline: _Deadline) -> Steps:
-        """Makes a call, retries while the server is unavailable, and translates errors."""
+        """Makes a call, retries a busy server until the deadline, and translates errors."""
         attempt = 0
+        busy: grpc.RpcError | None = None
         while True:
             attempt += 1
             try:
                 return (yield Call(method, request, deadline.left()))
             except grpc.RpcError as error:
-                # Waits of 0.1, 0.2, 0.4 ... s, reduced by jitter so that callers do not retry
-                # together. Repeating a call is safe: no call changes anything.
-                delay = 0.1 * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
-                busy = error.code() == grpc.StatusCode.UNAVAILABLE
-                if not busy or attempt == _ATTEMPTS or delay >= deadline.left():
-                    raise self._translated(error, method, request, deadline) from error
-                yield Pause(delay)
+                failure = error
+            if failure.code() not in _BUSY:
+                # The last try may have had no time left: what was seen before says more.
+                out_of_time = failure.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+                raised = busy if busy is not None and out_of_time else failure
+                raise self._translated(raised, method, request, deadline) from failure
+            busy = failure
+            # Waits of 0.1, 0.2, 0.4 ... s, reduced by jitter so that callers do not retry
+            # together. Repeating a call is safe: no call changes anything.
+            delay = min(_FIRST_DELAY * 2 ** min(attempt - 1, 10), _LONGEST_DELAY)
+            delay *= random.uniform(0.5, 1.0)
+            if delay >= deadline.left():
+                raise self._translated(busy, method, request, deadline) from busy
+            yield Pause(delay)
 
     def _translated(
         self, error: grpc.RpcError, method: str, request: Message, deadline: _Deadline
     ) -> ServingError:
         code, details, model = error.code(), error.details(), request.model_spec.name
-        if code == grpc.StatusCode.UNAVAILABLE:
+        if code in _BUSY:
             return Unavailable(
                 f"A server must be answering at {self._address}; start one with `python -m serving"
                 f" --models=DIR`, check the address, or try again later. Received: {details}"

@@ -18,13 +18,15 @@ class Client:
     """Calls a server of TF Serving's gRPC API. Needs no TensorFlow.
 
     The connection opens at the first call, and again in a forked child. A client may be used from
-    several threads. If the server is unavailable, a call is retried a few times within its
-    deadline.
+    several threads, until it is closed. If the server is unavailable, a call is tried again, with
+    growing waits, until its deadline.
 
     Args:
         address: the server's "host:port".
-        timeout: seconds that a call may take, including retries, unless the call sets its own. A
-            call that is sent as several requests has this time for each.
+        timeout: seconds that a call may take in all, with all its requests and retries, unless the
+            call sets its own.
+        credentials: of `grpc.ssl_channel_credentials(...)`, for a server with TLS; None for none.
+        metadata: (key, value) pairs that go with every request, such as an authorization.
 
     Example:
 
@@ -36,24 +38,38 @@ class Client:
     """
 
     def __init__(
-        self, address: str = core.DEFAULT_ADDRESS, *, timeout: float = core.DEFAULT_TIMEOUT
+        self,
+        address: str = core.DEFAULT_ADDRESS,
+        *,
+        timeout: float = core.DEFAULT_TIMEOUT,
+        credentials: grpc.ChannelCredentials | None = None,
+        metadata: Sequence[tuple[str, str]] = (),
     ):
         self._address = address
         self._core = core.Core(address, timeout)
+        self._credentials = credentials
+        self._metadata = tuple(metadata)
+        self._closed = False
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
         self._calls: dict[str, grpc.UnaryUnaryMultiCallable] = {}
         self._pid = 0
 
+    def __repr__(self) -> str:
+        return f"Client({self._address!r})"
+
     def __enter__(self) -> "Client":
+        if self._closed:
+            raise core.closed(self)
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection; a later call opens it again."""
+        """Closes the connection, for good: a later call raises `ServingError`."""
         with self._lock:
+            self._closed = True
             if self._channel is not None and self._pid == os.getpid():
                 self._channel.close()
             self._channel = None
@@ -271,6 +287,8 @@ class Client:
         return self._drive(self._core.wait_until_available(model, timeout))
 
     def _drive(self, steps: Steps) -> Any:
+        if self._closed:
+            raise core.closed(self)
         try:
             step = next(steps)
             while True:
@@ -279,7 +297,9 @@ class Client:
                     step = next(steps)
                     continue
                 try:
-                    answer = self._stub(step.method)(step.request, timeout=step.timeout)
+                    answer = self._stub(step.method)(
+                        step.request, timeout=step.timeout, metadata=self._metadata
+                    )
                 except grpc.RpcError as error:
                     step = steps.throw(error)
                 else:
@@ -289,10 +309,14 @@ class Client:
 
     def _stub(self, method: str) -> grpc.UnaryUnaryMultiCallable:
         with self._lock:
+            if self._closed:
+                raise core.closed(self)
             if self._channel is None or self._pid != os.getpid():
                 self._pid = os.getpid()
-                self._channel = grpc.insecure_channel(
-                    self._address, core.channel_options(self._address)
-                )
+                options = core.channel_options(self._address)
+                if self._credentials is None:
+                    self._channel = grpc.insecure_channel(self._address, options)
+                else:
+                    self._channel = grpc.secure_channel(self._address, self._credentials, options)
                 self._calls = core.stubs(self._channel)
             return self._calls[method]

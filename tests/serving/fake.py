@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import time
 from collections.abc import Iterator
 
 import grpc
@@ -26,6 +27,8 @@ class Fake(
         predicts: the Predict requests that came.
         metadata_calls: how many GetModelMetadata calls came.
         statuses: version -> state, or None for NOT_FOUND.
+        delay: seconds that a Predict call takes.
+        metadata_seen: the metadata of the Predict calls.
     """
 
     def __init__(self):
@@ -36,9 +39,13 @@ class Fake(
         self.metadata_calls = 0
         self.statuses = None
         self.output = "y"
+        self.delay = 0.0
+        self.metadata_seen = []
 
     def Predict(self, request, context):
         self.predicts.append(request)
+        self.metadata_seen.extend(map(tuple, context.invocation_metadata()))
+        time.sleep(self.delay)
         if self.failures:
             context.abort(*self.failures.pop(0))
         response = predict_pb2.PredictResponse()

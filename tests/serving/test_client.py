@@ -35,6 +35,9 @@ class Awaited:
         self._loop.run_until_complete(self._client.close())
         self._loop.close()
 
+    def __repr__(self):
+        return repr(self._client)
+
     def __getattr__(self, name):
         method = getattr(self._client, name)
         return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
@@ -479,10 +482,61 @@ def test_nothing_else_is_tried_again(kind, misbehaving, code, error):
 @KINDS
 def test_a_server_that_stays_busy(kind, misbehaving):
     server, address = misbehaving
-    server.failures = [(grpc.StatusCode.UNAVAILABLE, "queue full")] * 9
-    with kind(address) as client, pytest.raises(serving.Unavailable, match="queue full"):
+    server.failures = [(grpc.StatusCode.UNAVAILABLE, "queue full")] * 99
+    with kind(address) as client:
+        client.metadata("m")
+        begun = time.monotonic()
+        with pytest.raises(serving.Unavailable, match="queue full"):
+            client.predict("m", {"x": [[1, 2]]}, timeout=1)
+        assert time.monotonic() - begun < 1.5
+    assert 3 <= len(server.predicts) <= 6  # with growing waits
+
+
+@KINDS
+def test_a_server_that_stops_is_tried_again(kind, misbehaving):
+    """CANCELLED that the caller did not cause: the server cut the call off."""
+    server, address = misbehaving
+    server.failures = [(grpc.StatusCode.CANCELLED, "Cancelling all calls")]
+    with kind(address) as client:
+        assert client.predict("m", {"x": [[1, 2]]})["y"].tolist() == [[1, 2]]
+
+
+@KINDS
+def test_a_timeout_is_for_all_requests_of_a_call(kind, misbehaving):
+    """64 requests of .1 s each do not take 6.4 s under a timeout of half a second."""
+    server, address = misbehaving
+    server.output, server.delay = "images", 0.1
+    with kind(address) as client:
+        client.metadata("m")
+        begun = time.monotonic()
+        with pytest.raises(serving.DeadlineExceeded, match="must answer within 0.5 s"):
+            client.generate("m", 64 * 32, timeout=0.5)
+        assert time.monotonic() - begun < 1.5
+
+
+@KINDS
+def test_closed_means_closed(kind, misbehaving):
+    _, address = misbehaving
+    with kind(address) as client:
+        client.metadata("m")
+        client.close()
+        for call in (client.metadata, client.generate, client.status):
+            with pytest.raises(serving.ServingError) as caught:
+                call("m")
+            name = "Client" if kind is Client else "AsyncClient"
+            assert str(caught.value) == (
+                "A client must be open; make a new one, or call inside its `with`. Received: a call"
+                f" on the closed {name}({address!r})"
+            )
+
+
+@KINDS
+def test_metadata_goes_with_every_request_and_stays_out_of_the_repr(kind, misbehaving):
+    server, address = misbehaving
+    with kind(address, metadata=[("authorization", "Bearer secret")]) as client:
         client.predict("m", {"x": [[1, 2]]})
-    assert len(server.predicts) == 5
+        assert "secret" not in repr(client)
+    assert ("authorization", "Bearer secret") in server.metadata_seen
 
 
 @KINDS
@@ -536,12 +590,11 @@ def closed_address():
 
 
 @KINDS
-@pytest.mark.parametrize("timeout", [1, 60])
-def test_a_server_that_is_down(kind, closed_address, timeout):
-    start = time.monotonic()
+def test_a_server_that_is_down(kind, closed_address):
+    start, timeout = time.monotonic(), 1
     with kind(closed_address) as client, pytest.raises(serving.Unavailable) as caught:
         client.generate("toy", timeout=timeout)
-    assert time.monotonic() - start < min(timeout, 10) + 1
+    assert time.monotonic() - start < timeout + 1
     assert str(caught.value).startswith(
         f"A server must be answering at {closed_address}; start one with `python -m serving"
     )
@@ -590,7 +643,7 @@ def test_waiting_for_a_server_that_comes_up_later(kind):
         thread.join()
 
 
-def test_a_client_can_be_used_from_many_threads_and_again_after_close(server):
+def test_a_client_can_be_used_from_many_threads(server):
     client = Client(server.address)
     answers = {}
 
@@ -603,8 +656,6 @@ def test_a_client_can_be_used_from_many_threads_and_again_after_close(server):
     for thread in threads:
         thread.join()
     np.testing.assert_array_equal([answers[seed] for seed in range(16)], _expected(range(16)))
-    client.close()
-    np.testing.assert_array_equal(client.generate("toy"), _expected([0]))
     client.close()
 
 
