@@ -1,9 +1,13 @@
-"""Serves every DIR/<model>/<version>/ over TF Serving's gRPC API.
+"""Serves SavedModels over TF Serving's gRPC and REST APIs.
 
     python -m serving --models=DIR --port=8500
+    python -m serving --model_name=NAME --model_base_path=DIR
+    python -m serving --model_config_file=FILE --rest_api_port=8501
 
-The latest version of each model is loaded, then the port opens and one line names the address.
-SIGTERM or Ctrl-C stops it: requests in flight are finished first.
+Every DIR/<model>/<version>/ is served, the latest version of each model. New versions are found
+within a second and replace the old ones without a failed request. The port opens when each model
+has been tried, and one line names the address. SIGTERM or Ctrl-C stops the server: it answers what
+has come.
 """
 
 import argparse
@@ -13,87 +17,61 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
 from typing import NoReturn
 
-from serving.parsing import Parser, boolean, integer
-from serving.server.folders import find_models
+from serving.server.base_path import check_models
+from serving.server.flags import parser as _parser_of
 from serving.server.port import check_port
 from serving.server.status import StartError
 
 
-def _parser() -> Parser:
-    parser = Parser("serving", __doc__)
-    models = parser.add_argument_group("models")
-    models.add_argument("--models", metavar="DIR", help="folder of <model>/<version>/ SavedModels")
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--port",
-        type=integer(0, 65535),
-        default=8500,
-        metavar="N",
-        help="port of the gRPC API; 0 takes a free one (default: %(default)s)",
-    )
-    network.add_argument(
-        "--host",
-        default="127.0.0.1",
-        help="address to listen on; 0.0.0.0 answers other machines too (default: %(default)s)",
-    )
-    batching = parser.add_argument_group("batching")
-    batching.add_argument(
-        "--enable_batching",
-        type=boolean,
-        nargs="?",
-        const=True,
-        default=True,
-        metavar="true|false",
-        help="join waiting requests into batches; --noenable_batching does not (default: true)",
-    )
-    batching.add_argument(
-        "--noenable_batching",
-        dest="enable_batching",
-        action="store_false",
-        default=argparse.SUPPRESS,
-        help=argparse.SUPPRESS,
-    )
-    batching.add_argument(
-        "--max_batch_size",
-        type=integer(1),
-        default=32,
-        metavar="N",
-        help="largest number of rows in a batch (default: %(default)s)",
-    )
-    return parser
+def _parser() -> argparse.ArgumentParser:
+    return _parser_of(__doc__)
 
 
 def _serve(args: argparse.Namespace) -> None:
     # Until the server handles signals, one just ends the start.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if not args.models:
-        _fail(
-            "Give --models=DIR, a folder of <model>/<version>/ (`python -m export` writes them)."
-            " See python -m serving --help"
-        )
+    if args.version:
+        print(f"gan-zoo {metadata.version('gan-zoo')}, TensorFlow {metadata.version('tensorflow')}")
+        return
     try:
-        folders = find_models(args.models)
+        _check_models(args)
         check_port(args.host, args.port)
+        if args.rest_api_port:
+            check_port(args.host, args.rest_api_port, "--rest_api_port")
         with _no_import_notes():
-            from serving.server import app as server
-        models = server.load(folders)
-        asyncio.run(
-            server.serve(
-                models,
-                args.host,
-                args.port,
-                enable_batching=args.enable_batching,
-                max_batch_size=args.max_batch_size,
-            )
-        )
+            from serving.server import app
+        asyncio.run(app.serve(args))
     except StartError as error:
         _fail(str(error))
     except ImportError as error:
         _fail(f"The server needs its extra: pip install 'gan-zoo[serve]'. Received: {error}")
     except KeyboardInterrupt:
         _fail("Stopped before it served")
+
+
+def _check_models(args: argparse.Namespace) -> None:
+    if args.model_config_file:
+        if not Path(args.model_config_file).is_file():
+            raise StartError(
+                f"--model_config_file must be a file. Received: {args.model_config_file}"
+            )
+    elif args.model_base_path:
+        if not Path(args.model_base_path).is_dir():
+            raise StartError(
+                f"--model_base_path must be a folder of <version>/. Received:"
+                f" {args.model_base_path}"
+            )
+    elif args.models:
+        check_models(args.models)
+    else:
+        raise StartError(
+            "Give --models=DIR, a folder of <model>/<version>/ (`python -m export` writes them),"
+            " --model_base_path or --model_config_file. See python -m serving --help"
+        )
 
 
 @contextlib.contextmanager
@@ -104,6 +82,7 @@ def _no_import_notes() -> Iterator[None]:
     raised and seen as ever.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     sys.stderr.flush()
     stderr = os.dup(2)
     with open(os.devnull, "w") as null:

@@ -41,6 +41,9 @@ _NUMBERS = {dtype: number for number, (dtype, _, _) in _TYPES.items()}
 _RAW_FIELDS = {"float_val", "double_val", "scomplex_val", "dcomplex_val"}
 DT_STRING = 7
 MAX_MESSAGE_BYTES = 2**31 - 1
+# A tensor may leave out its last values if they repeat. A few bytes can therefore claim any size:
+# this is the most that such a tensor may have.
+MAX_REPEATED_BYTES = 2**26
 
 
 def _load_messages() -> descriptor_pool.DescriptorPool:
@@ -103,13 +106,8 @@ def to_tensor(array: Any) -> Message:
     Raises:
         ValueError: TensorFlow has no such type.
     """
-    array, number = _normalize(array)
-    proto = TensorProto(dtype=number)
-    _set_shape(proto, array.shape)
-    if number == DT_STRING:
-        proto.string_val.extend(array.ravel().tolist())
-    else:
-        proto.tensor_content = array.tobytes()
+    proto = TensorProto()
+    fill_content(proto, array)
     return proto
 
 
@@ -132,6 +130,20 @@ def fill_tensor(proto: Message, array: Any) -> None:
         getattr(proto, field).extend(array.ravel().tolist())
 
 
+def fill_content(proto: Message, array: Any) -> None:
+    """Writes `array` into an empty `TensorProto` with the values in `tensor_content`.
+
+    Strings go to `string_val`.
+    """
+    array, number = _normalize(array)
+    proto.dtype = number
+    _set_shape(proto, array.shape)
+    if number == DT_STRING:
+        proto.string_val.extend(array.ravel().tolist())
+    else:
+        proto.tensor_content = array.tobytes()
+
+
 def to_numpy(proto: Message) -> np.ndarray:
     """Returns the array of a `TensorProto`, from `tensor_content` or from its typed values.
 
@@ -146,9 +158,17 @@ def to_numpy(proto: Message) -> np.ndarray:
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
         raise ValueError(f"A tensor's shape must be known. Received: {proto.tensor_shape}")
     size = math.prod(shape)
-    # A few bytes with a repeated last value may claim any size: allow what a message holds.
     if size * dtype.itemsize > MAX_MESSAGE_BYTES:
         raise ValueError(f"A tensor must have at most 2 GiB. Received: shape {list(shape)}")
+    if (
+        size * dtype.itemsize > MAX_REPEATED_BYTES
+        and not proto.tensor_content
+        and len(getattr(proto, _TYPES[proto.dtype][1])) < size * (2 if dtype.kind == "c" else 1)
+    ):
+        raise ValueError(
+            f"A tensor of more than {MAX_REPEATED_BYTES} bytes must hold all of its values."
+            f" Received: shape {list(shape)} and fewer values"
+        )
     if proto.dtype == DT_STRING:
         content = proto.tensor_content
         values = list(_split_strings(content, size)) if content else list(proto.string_val)

@@ -1,9 +1,18 @@
-"""The embedded server: TF Serving's gRPC API on TensorFlow's own runtime, in one asyncio process.
+"""The embedded server: TF Serving's APIs on TensorFlow's own runtime, in one asyncio process.
 
-status.py    a status and a message for the caller
-folders.py   finds the versions to load
-models.py    loads SavedModels; the checks of a request; one run of a signature
-batching.py  joins waiting requests into the next batch
-services.py  PredictionService and ModelService
-app.py       the port, the signals, the clean stop
+flags.py          the command line, TF Serving's flags among it
+base_path.py      models and versions in the file system
+configuration.py  which models, versions and labels are served
+manager.py        loads and unloads versions; finds the one that a request names
+servable.py       one loaded version and its signatures
+safety.py         the operations that a model may run
+warmup.py         replays recorded requests
+batching.py       one queue and one worker of each version
+inference.py      the checks of a request, and its answer
+api.py            TF Serving's calls, whatever carries them
+services.py       gRPC, with health and reflection
+rest.py           REST and the metrics; json_tensors.py is its JSON
+monitoring.py     Prometheus metrics
+text_files.py     small text protos; tls.py is the one of certificates
+app.py            the server's life: start, watch, stop
 """

@@ -5,7 +5,7 @@ import socket
 from serving.server.status import StartError
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, flag: str = "--port") -> None:
     """Raises `StartError` if `host`:`port` is not free to listen on; port 0 takes a free one."""
     try:
         (family, kind, _, _, address), *_ = socket.getaddrinfo(
@@ -16,13 +16,13 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise not_free(host, port) from error
+        raise not_free(host, port, flag) from error
 
 
-def not_free(host: str, port: int) -> StartError:
+def not_free(host: str, port: int, flag: str = "--port") -> StartError:
     """The error of an address that cannot be listened on."""
     address = f"[{host}]" if ":" in host else host
     return StartError(
-        f"--host and --port must be free to listen on. Received: {address}:{port}, which is in"
-        " use or is not an address of this machine; choose another --port"
+        f"--host and {flag} must be free to listen on. Received: {address}:{port}, which is in"
+        f" use or is not an address of this machine; choose another {flag}"
     )

@@ -20,6 +20,11 @@ class StatusError(Exception):
         self.code = code
         self.message = message
 
+    @property
+    def number(self) -> int:
+        """The code's number, which is also TensorFlow's."""
+        return self.code.value[0]
+
 
 class StartError(Exception):
     """The server cannot start; the message is one line that says why and what to do."""
@@ -31,6 +36,18 @@ def invalid_argument(message: str) -> StatusError:
 
 def not_found(message: str) -> StatusError:
     return StatusError(grpc.StatusCode.NOT_FOUND, message)
+
+
+def failed_precondition(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.FAILED_PRECONDITION, message)
+
+
+def unavailable(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.UNAVAILABLE, message)
+
+
+def unimplemented(message: str) -> StatusError:
+    return StatusError(grpc.StatusCode.UNIMPLEMENTED, message)
 
 
 def from_code_number(number: int, message: str) -> StatusError:

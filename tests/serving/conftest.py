@@ -1,6 +1,7 @@
 """One server for the whole session, in a process of its own, on a free port of this machine."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,12 +29,15 @@ class Server:
         lines: what it printed before it was ready.
     """
 
-    def __init__(self, models_dir: Path, *flags: str):
+    def __init__(self, models_dir: Path | None, *flags: str):
+        models = [] if models_dir is None else [f"--models={models_dir}"]
+        # A file, since a pipe that nobody reads would stop the server.
+        self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [warm.python(), "-m", "serving", f"--models={models_dir}", "--port=0", *flags],
+            [warm.python(), "-m", "serving", *models, "--port=0", *flags],
             cwd=ROOT,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._log,
             text=True,
         )
         self.lines = []
@@ -42,13 +46,19 @@ class Server:
             if line.startswith("Serving "):
                 self.address = line.split()[-1]
                 return
-        raise RuntimeError(f"The server must start. Received: {self.process.communicate()[1]}")
+        self.process.wait(60)
+        raise RuntimeError(f"The server must start. Received: {self.log()}")
+
+    def log(self) -> str:
+        """Returns what it has written to stderr so far."""
+        self._log.seek(0)
+        return self._log.read()
 
     def stop(self) -> tuple[int, str, str]:
-        """Ends it with SIGTERM; returns exit code, what it still printed, and its errors."""
+        """Ends it with SIGTERM; returns exit code, what it still printed, and its log."""
         self.process.terminate()
-        output, errors = self.process.communicate(timeout=60)
-        return self.process.returncode, output, errors
+        output, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, output, self.log()
 
 
 @pytest.fixture(scope="session")

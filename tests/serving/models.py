@@ -1,5 +1,9 @@
-"""Small SavedModels for the tests, made with nothing but tf.Module."""
+"""Small SavedModels for the tests, made with nothing but tf.Module.
 
+`python -m tests.serving.models DIR` writes those of the conformance suite, and `DIR/models.config`.
+"""
+
+import sys
 from pathlib import Path
 
 import tensorflow as tf
@@ -55,6 +59,10 @@ class Toy(tf.Module):
     @tf.function(input_signature=[_spec("x", tf.float32, 2, 3)])
     def fixed(self, x):
         return {"y": 2 * x}
+
+    @tf.function(input_signature=[_spec("x", tf.float32, None, 4)])
+    def mismatch(self, x):
+        return {"y": tf.matmul(x, tf.ones([4, 2]))}
 
     @tf.function(input_signature=[tf.TensorSpec(None, tf.float32, "x")])
     def identity(self, x):
@@ -155,6 +163,52 @@ class Counter(tf.Module):
         return {"runs": self.runs.assign_add(1.0) + 0 * x}
 
 
+class Judge(tf.Module):
+    """Counts its runs; a classifier and a regressor of the length of serialized examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = tf.Variable(0.0)
+
+    @tf.function(input_signature=[_spec("inputs", tf.string, None)])
+    def classify(self, inputs):
+        rows = tf.shape(inputs)[0]
+        return {
+            "classes": tf.tile([["cat", "dog"]], [rows, 1]),
+            "scores": tf.tile([[0.25, 0.75]], [rows, 1]) + 0 * self.runs.assign_add(1.0),
+        }
+
+    @tf.function(input_signature=[_spec("inputs", tf.string, None)])
+    def regress(self, inputs):
+        lengths = tf.cast(tf.strings.length(inputs), tf.float32)
+        return {"outputs": lengths + 0 * self.runs.assign_add(1.0)}
+
+    @tf.function(input_signature=[_spec("x", tf.float32)])
+    def count(self, x):
+        return {"runs": self.runs + x}
+
+    @tf.function(input_signature=[_spec("inputs", tf.string, None)])
+    def three_outputs(self, inputs):
+        return {"classes": inputs, "scores": inputs, "more": inputs}
+
+    @tf.function(input_signature=[_spec("inputs", tf.string, None)])
+    def number_classes(self, inputs):
+        return {"classes": tf.ones([tf.shape(inputs)[0], 1])}
+
+    @tf.function(input_signature=[_spec("a", tf.string, None), _spec("b", tf.string, None)])
+    def two_strings(self, a, b):
+        return {"outputs": a + b}
+
+    @tf.function(input_signature=[_spec("inputs", tf.string, None)])
+    def square(self, inputs):
+        return {"outputs": tf.ones([tf.shape(inputs)[0], 2])}
+
+
+JUDGE_SIGNATURES = [
+    name for name, value in vars(Judge).items() if hasattr(value, "input_signature")
+]
+
+
 def save(module: tf.Module, folder: Path, *signatures: str) -> Path:
     """Writes a SavedModel with methods of `module` as signatures."""
     names = signatures or ("serving_default",)
@@ -189,3 +243,29 @@ def build(root: Path) -> Path:
     (root / "not_a_model").mkdir()
     (root / "notes.txt").write_text("beside the models")
     return root
+
+
+CONFIG = """model_config_list {{
+  config {{ name: "toy" base_path: "{root}/toy" model_platform: "tensorflow" }}
+  config {{ name: "counter" base_path: "{root}/counter" model_platform: "tensorflow" }}
+  config {{ name: "judge" base_path: "{root}/judge" model_platform: "tensorflow" }}
+  config {{
+    name: "scale" base_path: "{root}/scale" model_platform: "tensorflow"
+    model_version_policy {{ all {{}} }}
+    version_labels {{ key: "stable" value: 2 }}
+    version_labels {{ key: "canary" value: 10 }}
+  }}
+}}
+"""
+
+
+def build_for_conformance(root: Path) -> Path:
+    """Writes the models and the configuration of the conformance suite."""
+    build(root)
+    save(Judge(), root / "judge" / "1", *JUDGE_SIGNATURES)
+    (root / "models.config").write_text(CONFIG.format(root=root))
+    return root
+
+
+if __name__ == "__main__":
+    build_for_conformance(Path(sys.argv[1]).absolute())

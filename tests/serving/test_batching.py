@@ -7,15 +7,12 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.server import batching
-from serving.server.batching import Batcher
+from serving.server.batching import Batcher, Limits
 from serving.server.status import StatusError
 
 
 class Held:
     """A signature that waits in its run until it is let go, and notes what it was given."""
-
-    batchable = padded = True
 
     def __init__(self, held=True):
         self.runs = []
@@ -23,6 +20,9 @@ class Held:
         self.started = threading.Event()
         if not held:
             self.go.set()
+
+    def rows(self, inputs):
+        return len(inputs[0])
 
     def run(self, inputs):
         self.runs.append(inputs[0].ravel().tolist())
@@ -38,7 +38,7 @@ def _rows(*values):
 
 
 async def _with_batcher(test, **kwargs):
-    batcher = Batcher(**{"enabled": True, "max_batch_size": 8} | kwargs)
+    batcher = Batcher(Limits(**{"batch_rows": 8} | kwargs))
     try:
         return await asyncio.wait_for(test(batcher), 60)
     finally:
@@ -71,11 +71,11 @@ def test_requests_that_arrive_during_a_run_form_the_next_batch():
         assert [answer[0].tolist() for answer in answers] == [[0], [2], [4], [6]]
         return signature.runs
 
-    # The lone first one ran at once; three were padded to four by repeating a row.
-    assert _run(test) == [[0], [1, 2, 3, 3]]
+    # The lone first one ran at once.
+    assert _run(test) == [[0], [1, 2, 3]]
 
 
-def test_a_batch_has_at_most_max_batch_size_rows():
+def test_a_batch_has_at_most_as_many_rows_as_its_limit():
     async def test(batcher):
         signature = Held()
         tasks = [await _start(batcher, signature, 0)]
@@ -86,31 +86,14 @@ def test_a_batch_has_at_most_max_batch_size_rows():
         assert answers[3][0].tolist() == [60, 62, 64]
         return signature.runs
 
-    assert _run(test) == [[0], [10, 11, 12, 20, 21, 22, 22, 22], [30, 31, 32, 32]]
+    assert _run(test, batch_rows=12) == [[0], [10, 11, 12, 20, 21, 22, 30, 31, 32]]
+    assert _run(test, batch_rows=13) == [[0], [10, 11, 12, 20, 21, 22, 30, 31, 32]]
+    small = _run(test, batch_rows=8)  # three rows are many here: no others join
+    assert [len(run) for run in small[:1]] == [1]
+    assert max(map(len, small)) <= 3
 
 
-def test_padding_stops_at_max_batch_size():
-    async def test(batcher):
-        signature = Held(held=False)
-        await batcher.run(signature, _rows(1, 2, 3, 4, 5))
-        return signature.runs
-
-    assert _run(test, max_batch_size=6) == [[1, 2, 3, 4, 5, 5]]
-
-
-def test_rows_of_open_size_are_not_padded():
-    class Pictures(Held):
-        padded = False
-
-    async def test(batcher):
-        signature = Pictures(held=False)
-        await batcher.run(signature, _rows(1, 2, 3, 4, 5))
-        return signature.runs
-
-    assert _run(test) == [[1, 2, 3, 4, 5]]
-
-
-def test_a_large_request_runs_in_pieces_and_others_run_between():
+def test_a_large_request_runs_in_pieces_and_small_ones_run_between():
     async def test(batcher):
         signature, other = Held(), Held(held=False)
         large = await _start(batcher, signature, *range(20))
@@ -122,7 +105,81 @@ def test_a_large_request_runs_in_pieces_and_others_run_between():
         assert (await large)[0].tolist() == [2 * n for n in range(20)]
         return [len(run) for run in signature.runs]
 
+    # The first piece is as large as a batch; those beside small requests are a quarter of that.
+    assert _run(test) == [8, 2, 2, 2, 2, 2, 2]
+
+
+def test_a_lone_large_request_runs_in_whole_batches():
+    async def test(batcher):
+        signature = Held(held=False)
+        assert (await batcher.run(signature, _rows(*range(20))))[0].tolist() == list(
+            range(0, 40, 2)
+        )
+        return [len(run) for run in signature.runs]
+
     assert _run(test) == [8, 8, 4]
+
+
+def test_one_row_waits_for_one_piece_of_the_large_requests_before_it():
+    """Of one signature and one shape: a single row is not behind 160 rows."""
+
+    async def test(batcher):
+        signature = Held()
+        large = [await _start(batcher, signature, *range(20)) for _ in range(8)]
+        await _until_started(signature)
+        single = await _start(batcher, signature, 500)
+        signature.go.set()
+        await single
+        before = signature.runs.index([500])
+        await asyncio.gather(*large)
+        return before
+
+    assert _run(test) == 1
+
+
+def test_large_requests_take_turns():
+    async def test(batcher):
+        signature = Held()
+        first = await _start(batcher, signature, *range(24))
+        await _until_started(signature)
+        second = await _start(batcher, signature, *range(100, 124))
+        signature.go.set()
+        await asyncio.gather(first, second)
+        return [run[0] for run in signature.runs]
+
+    assert _run(test) == [0, 8, 100, 16, 108, 116]
+
+
+def test_outputs_that_do_not_go_by_rows_are_what_the_graph_makes_of_the_whole_request():
+    class Sum(Held):
+        def run(self, inputs):
+            self.runs.append(len(inputs[0]))
+            return [np.array([inputs[0].sum()])]
+
+    async def test(batcher):
+        signature = Sum(held=False)
+        answers = await asyncio.gather(
+            batcher.run(signature, _rows(*range(20))),
+            batcher.run(signature, _rows(1, 2)),
+            batcher.run(signature, _rows(3, 4)),
+        )
+        assert [answer[0].tolist() for answer in answers] == [[190], [3], [7]]
+
+    _run(test)
+
+
+def test_too_many_rows_are_refused():
+    """TF Serving: `Task size 65 is larger than maximum input batch size 64`."""
+
+    async def test(batcher):
+        with pytest.raises(StatusError) as caught:
+            await batcher.run(Held(), _rows(*range(65)))
+        assert (caught.value.code, caught.value.message) == (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "Task size 65 is larger than maximum input batch size 64",
+        )
+
+    _run(test, request_rows=64)
 
 
 def test_other_row_shapes_and_signatures_do_not_share_a_batch():
@@ -189,8 +246,25 @@ def test_a_request_whose_caller_left_is_dropped():
     assert _run(test) == [[0], [3]]
 
 
-def test_a_full_queue_refuses(monkeypatch):
-    monkeypatch.setattr(batching, "QUEUE_LIMIT", 2)
+def test_a_caller_that_left_frees_its_place():
+    async def test(batcher):
+        signature = Held()
+        first = await _start(batcher, signature, 0)
+        await _until_started(signature)
+        gone = [await _start(batcher, signature, value) for value in (1, 2)]
+        for task in gone:
+            task.cancel()
+        await asyncio.sleep(0)
+        there = [await _start(batcher, signature, value) for value in (3, 4)]
+        signature.go.set()
+        await asyncio.gather(first, *there)
+        return signature.runs
+
+    assert _run(test, queue=2) == [[0], [3, 4]]
+
+
+def test_a_full_queue_refuses():
+    """TF Serving: UNAVAILABLE `The batch scheduling queue ... is full`."""
 
     async def test(batcher):
         signature = Held()
@@ -207,7 +281,7 @@ def test_a_full_queue_refuses(monkeypatch):
         await asyncio.gather(*tasks)
         assert (await batcher.run(signature, _rows(4)))[0].tolist() == [8]  # room again
 
-    _run(test)
+    _run(test, queue=2)
 
 
 def test_an_answer_too_large_to_send_is_refused_after_the_first_piece():
@@ -235,4 +309,4 @@ def test_without_batching_each_request_runs_by_itself():
         assert [len(answer[0]) for answer in answers] == list(range(1, 20))
         return sorted(len(run) for run in signature.runs)
 
-    assert _run(test, enabled=False) == list(range(1, 20))
+    assert _run(test, batching=False) == list(range(1, 20))

@@ -12,15 +12,14 @@ import sys
 import time
 
 import grpc
-import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.__main__ import _parser, main
-from serving.server import app
-from serving.server.folders import find_models
-from serving.server.status import StartError
+from serving.server.base_path import check_models, models_below, versions_at
+from serving.server.servable import Servable
+from serving.server.status import StartError, StatusError
 from tests import warm
 from tests.serving import models
 from tests.serving.conftest import CHANNEL_OPTIONS, ROOT, Server
@@ -36,11 +35,15 @@ def _run(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_the_latest_version_is_the_largest_number(tmp_path):
+def test_versions_are_the_folders_with_a_decimal_name(tmp_path):
+    """A child whose name is a decimal number is a version (`00000123` is 123)."""
     for name in ("a/1", "a/9", "a/10", "a/x12", "a/-13", "a/²", "b/007", "c/new", ".git/objects"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "a" / "99").write_text("a file")
-    assert find_models(str(tmp_path)) == {"a": tmp_path / "a/10", "b": tmp_path / "b/007"}
+    (tmp_path / "a" / str(2**63)).mkdir()
+    assert models_below(tmp_path) == {"a": tmp_path / "a", "b": tmp_path / "b"}
+    assert versions_at(tmp_path / "b") == {7: tmp_path / "b/007"}
+    assert sorted(versions_at(tmp_path / "a")) == [1, 9, 10]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,7 @@ def test_the_latest_version_is_the_largest_number(tmp_path):
 def test_a_folder_without_models_is_refused(tmp_path, make, message):
     make(tmp_path / "m")
     with pytest.raises(StartError, match=message):
-        find_models(str(tmp_path / "m"))
+        check_models(str(tmp_path / "m"))
 
 
 def _break(folder, how):
@@ -78,53 +81,11 @@ def _break(folder, how):
 def test_a_broken_saved_model_is_named(tmp_path, how):
     folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
     _break(folder, how)
-    with pytest.raises(StartError) as caught:
-        app.load(find_models(str(tmp_path)))
-    message = str(caught.value)
+    with pytest.raises(StatusError) as caught:
+        Servable("scale", folder)
+    message = caught.value.message
     assert message.startswith(f"{folder} must be a SavedModel that TensorFlow {tf.__version__} can")
     assert "\n" not in message
-
-
-def test_a_failing_warmup_request_fails_the_load(tmp_path):
-    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
-    models.write_warmup(folder, count=1, x=[1])
-    with pytest.raises(StartError) as caught:
-        app.load(find_models(str(tmp_path)))
-    assert str(caught.value) == (
-        f"{folder}: a warm-up request failed: Expects arg[0] to be float but int32 is provided"
-    )
-
-
-def test_a_warmup_request_of_another_kind_fails_the_load(tmp_path):
-    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
-    (folder / "assets.extra").mkdir()
-    log = prediction_log_pb2.PredictionLog()
-    log.regress_log.request.model_spec.name = "scale"
-    file = folder / "assets.extra" / "tf_serving_warmup_requests"
-    with tf.io.TFRecordWriter(str(file)) as writer:
-        writer.write(log.SerializeToString())
-    with pytest.raises(
-        StartError, match=r"only predict_log can be replayed. Received: regress_log"
-    ):
-        app.load(find_models(str(tmp_path)))
-
-
-def test_a_damaged_warmup_file_fails_the_load(tmp_path):
-    folder = models.save(models.Scale(1), tmp_path / "scale" / "4")
-    models.write_warmup(folder, count=1, x=[1.0])
-    file = folder / "assets.extra" / "tf_serving_warmup_requests"
-    file.write_bytes(file.read_bytes()[:-7])
-    with pytest.raises(StartError, match=r"scale/4 must be a SavedModel .* DataLossError"):
-        app.load(find_models(str(tmp_path)))
-
-
-def test_warmup_runs_each_request(tmp_path):
-    folder = models.save(models.Counter(), tmp_path / "counter" / "1")
-    models.write_warmup(folder, count=5, x=[1.0])
-    model = app.load(find_models(str(tmp_path)))["counter"]
-    (runs,) = model.signature("").run([np.zeros(1, np.float32)])
-    model.close()
-    assert runs == [6]
 
 
 def test_start_errors_end_in_one_line(tmp_path):
@@ -251,13 +212,14 @@ def test_sigterm_finishes_what_is_in_flight(models_dir):
             answers = [answer.result() for answer in answers]
         assert [answer for answer, _ in answers] == [[steps]] * 3
         assert max(end for _, end in answers) > signalled
-        output, errors = server.process.communicate(timeout=60)
-        assert server.process.returncode == 0
+        code, output, errors = server.stop()
+        assert code == 0
         assert output.splitlines() == [
             "Stopping: finishing the requests in flight, 30 s at most",
             "Stopped",
         ]
-        assert errors == ""
+        assert " error " not in errors
+        assert "Traceback" not in errors
         with pytest.raises(grpc.RpcError) as caught:
             ask(1)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
@@ -304,5 +266,38 @@ def test_the_port_opens_when_the_models_are_loaded(models_dir):
     os.set_blocking(process.stdout.fileno(), True)
     rest, errors = process.communicate(timeout=60)
     assert printed.count(b"Loaded ") == 4
-    assert (process.returncode, errors) == (0, b"")
+    assert process.returncode == 0
+    assert b" error " not in errors
     assert rest.endswith(b"Stopped\n")
+
+
+def test_a_refused_request_is_one_line_of_log(server, channel):
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    before = len(server.log().splitlines())
+    with pytest.raises(grpc.RpcError):
+        call(b"\xff\xff no request", timeout=60)
+    (line,) = server.log().splitlines()[before:]
+    assert " warning refused api=Predict entrypoint=GRPC peer=" in line
+    assert line.endswith('message="Exception deserializing request!"')
+    assert "status=INTERNAL" in line
+
+
+def test_states_are_logged_with_their_times(server):
+    lines = [line for line in server.log().splitlines() if "model=scale version=10" in line]
+    assert [re.search(r"state=(\w+)", line)[1] for line in lines] == [
+        "START",
+        "LOADING",
+        "AVAILABLE",
+    ]
+    assert re.search(r"seconds=[0-9.]+ signatures=serving_default$", lines[-1])
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.\d{3}Z info state", lines[0])
+
+
+def test_it_lists_what_it_loaded(server):
+    assert server.lines == [
+        "Loaded counter, version 0: serving_default",
+        "Loaded labelled, version 1: discriminate, generate, generate_png",
+        "Loaded scale, version 10: serving_default",
+        f"Loaded toy, version 3: {', '.join(sorted(models.TOY_SIGNATURES))}",
+        f"Serving 4 model(s) at {server.address}",
+    ]

@@ -1,0 +1,248 @@
+"""TF Serving's calls, whatever carries them: gRPC and REST share this.
+
+Each call is measured, and each refused or failed one writes one line of log.
+"""
+
+import asyncio
+import concurrent.futures
+import dataclasses
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import grpc
+from google.protobuf.message import Message
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from serving.server import inference
+from serving.server.configuration import read_proto
+from serving.server.logs import log
+from serving.server.manager import Manager, Version
+from serving.server.monitoring import Monitoring
+from serving.server.status import StatusError, invalid_argument, unavailable
+
+# Requests of more bytes are read in a thread, so that the other callers do not wait for it.
+_LARGE = 2**18
+
+REQUESTS: dict[str, type[Message]] = {
+    "Predict": predict_pb2.PredictRequest,
+    "Classify": classification_pb2.ClassificationRequest,
+    "Regress": regression_pb2.RegressionRequest,
+    "MultiInference": inference_pb2.MultiInferenceRequest,
+    "GetModelMetadata": get_model_metadata_pb2.GetModelMetadataRequest,
+    "GetModelStatus": get_model_status_pb2.GetModelStatusRequest,
+    "HandleReloadConfigRequest": model_management_pb2.ReloadConfigRequest,
+}
+_JOBS: dict[str, Callable] = {
+    "Predict": inference.predict,
+    "Classify": inference.classify,
+    "Regress": inference.regress,
+    "MultiInference": inference.multi_inference,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Origin:
+    """Where a call comes from.
+
+    Attributes:
+        entrypoint: "GRPC" or "REST".
+        peer: the caller's address.
+        model: the model's name, where it is known before the request is read.
+        deadline: event loop's time at which the answer is no longer wanted.
+    """
+
+    entrypoint: str
+    peer: str = ""
+    model: str = ""
+    deadline: float | None = None
+
+
+class Api:
+    """The calls on the models of a `Manager`.
+
+    Args:
+        manager: the models.
+        monitoring: counts the calls.
+        how: how answers are written.
+        roots: folders that hold the base paths of models which a caller may add.
+        access_log: writes a line for each call that succeeds, too.
+    """
+
+    def __init__(
+        self,
+        manager: Manager,
+        monitoring: Monitoring,
+        *,
+        how: inference.Answering | None = None,
+        roots: Sequence[Path] = (),
+        access_log: bool = False,
+    ):
+        self.manager = manager
+        self.monitoring = monitoring
+        self.reloaded = False  # a caller has replaced the configuration
+        self.stopping = False
+        self._how = how or inference.Answering()
+        self._roots = [root.resolve() for root in roots]
+        self._access_log = access_log
+        self._threads = concurrent.futures.ThreadPoolExecutor(2, "read")
+        self._reloading = asyncio.Lock()
+
+    def close(self) -> None:
+        """Ends its threads."""
+        self._threads.shutdown()
+
+    async def call(
+        self,
+        method: str,
+        request: bytes | Message | Callable[[], Awaitable[Message]],
+        origin: Origin,
+    ) -> Message:
+        """Answers one call.
+
+        Args:
+            method: a key of `REQUESTS`.
+            request: the message, its bytes, or what reads it.
+            origin: where it comes from.
+
+        Raises:
+            StatusError: what the caller is told.
+        """
+        begun = time.monotonic()
+        model, status, failure = origin.model, "OK", None
+        try:
+            if self.stopping:
+                raise unavailable("The server is shutting down")
+            if isinstance(request, bytes):
+                request = await self._parse(method, request)
+            elif not isinstance(request, Message):
+                request = await request()
+            model = _model_of(method, request)
+            return await self._answer(method, request, origin)
+        except StatusError as error:
+            failure = error
+        except asyncio.CancelledError:
+            status = "CANCELLED"
+            raise
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            failure = StatusError(
+                grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error} ({place})"
+            )
+        finally:
+            if failure is not None:
+                status = failure.code.name
+            seconds = time.monotonic() - begun
+            known = model if self.manager.serves(model) else ""
+            self.monitoring.request(known, method, origin.entrypoint, status, seconds)
+            if self._access_log or failure is not None:
+                log(
+                    "info" if failure is None else "warning",
+                    "call" if failure is None else "refused",
+                    api=method,
+                    entrypoint=origin.entrypoint,
+                    peer=origin.peer,
+                    model=model[:100],
+                    status=status,
+                    seconds=round(seconds, 4),
+                    message=failure.message if failure else None,
+                )
+        raise failure
+
+    async def _parse(self, method: str, data: bytes) -> Message:
+        try:
+            if len(data) < _LARGE:
+                return REQUESTS[method].FromString(data)
+            return await self._in_thread(REQUESTS[method].FromString, data)
+        except Exception as error:  # protobuf's DecodeError, in either of its implementations
+            raise StatusError(
+                grpc.StatusCode.INTERNAL, "Exception deserializing request!"
+            ) from error
+
+    def _in_thread(self, function: Callable, *arguments) -> Awaitable:
+        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    async def _answer(self, method: str, request, origin: Origin) -> Message:
+        if method in _JOBS:
+            return await self._infer(method, request, origin.deadline)
+        if method == "GetModelMetadata":
+            inference.check_metadata_request(request)
+            version = self.manager.find(request.model_spec)
+            return inference.metadata(_servable(version), version.number)
+        if method == "GetModelStatus":
+            return self._status(request)
+        return await self._reload(request)
+
+    async def _infer(self, method: str, request, deadline: float | None) -> Message:
+        if method == "MultiInference":
+            if not request.tasks:
+                raise invalid_argument("Missing ModelSpec")
+            spec = request.tasks[0].model_spec
+        elif request.HasField("model_spec"):
+            spec = request.model_spec
+        else:
+            raise invalid_argument("Missing ModelSpec")
+        with self.manager.held(spec) as version:
+            prepare = _JOBS[method]
+            arguments = (_servable(version), version.number, request, self._how)
+            if request.ByteSize() < _LARGE:
+                job = prepare(*arguments)
+            else:
+                job = await self._in_thread(prepare, *arguments)
+            assert version.batcher is not None
+            outputs = []
+            for run in job.runs:
+                outputs.append(await version.batcher.run(run.signature, run.inputs, deadline))
+            if sum(array.nbytes for arrays in outputs for array in arrays) < _LARGE:
+                return job.answer(outputs)
+            return await self._in_thread(job.answer, outputs)
+
+    def _status(self, request) -> get_model_status_pb2.GetModelStatusResponse:
+        if not request.HasField("model_spec"):
+            raise invalid_argument("Missing ModelSpec")
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for version in self.manager.status(request.model_spec):
+            status = response.model_version_status.add(version=version.number)
+            status.state = int(version.state)
+            status.status.SetInParent()
+            if version.error is not None:
+                status.status.error_code = version.error.number
+                status.status.error_message = version.error.message
+        return response
+
+    async def _reload(self, request) -> model_management_pb2.ReloadConfigResponse:
+        configs = read_proto(request.config)
+        for config in configs.values():
+            path = config.base_path.resolve()
+            if not any(path.is_relative_to(root) for root in self._roots):
+                raise invalid_argument(
+                    f"Model {config.name} must lie below a folder that the server was started"
+                    f" with. Received: base_path()={config.base_path}"
+                )
+        async with self._reloading:
+            self.reloaded = True
+            await self.manager.apply(configs)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()
+        return response
+
+
+def _servable(version: Version):
+    assert version.servable is not None  # it is AVAILABLE
+    return version.servable
+
+
+def _model_of(method: str, request) -> str:
+    if method == "MultiInference":
+        return request.tasks[0].model_spec.name if request.tasks else ""
+    return request.model_spec.name if hasattr(request, "model_spec") else ""
