@@ -48,7 +48,10 @@ def _serve(args: argparse.Namespace) -> None:
     except StartError as error:
         _fail(str(error))
     except ImportError as error:
-        _fail(f"The server needs its extra: pip install 'gan-zoo[serve]'. Received: {error}")
+        _fail(
+            "The server needs its extra. Install it from the clone: pip install '.[serve]' (or a "
+            f"wheel's path in place of the dot). Received: {error}"
+        )
     except KeyboardInterrupt:
         _fail("Stopped before it served")
 

@@ -6,6 +6,7 @@
 import argparse
 import json
 import pathlib
+import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -65,6 +66,7 @@ def _sample(args: argparse.Namespace) -> None:
         )
     if labels and len(labels) == 1:
         labels *= n
+    seed = _seed(args.seed)
     path = _png(args.out, args.name)
     embeddings = _embeddings(args.embeddings, n)
     gan = _load(args.name)
@@ -83,7 +85,7 @@ def _sample(args: argparse.Namespace) -> None:
         chunks.append(
             gan.generate(
                 count,
-                seed=args.seed + at,
+                seed=seed + at,
                 labels=some,
                 embeddings=vectors,
                 truncation=args.truncation,
@@ -97,7 +99,7 @@ def _sample(args: argparse.Namespace) -> None:
         print(file=sys.stderr)
     sheet = images.grid(np.concatenate(chunks))
     images.write_png(path, sheet)
-    count = "1 image" if n == 1 else f"{n} images"
+    count = f"1 image (seed {seed})" if n == 1 else f"{n} images (seeds {seed} to {seed + n - 1})"
     print(f"Wrote {path}: {count}, {sheet.shape[1]}x{sheet.shape[0]} px")
 
 
@@ -140,7 +142,9 @@ def _upscale(args: argparse.Namespace) -> None:
 
 
 def _paint(args: argparse.Namespace) -> None:
-    _make_files(args, "paint", seed=args.seed)
+    seed = _seed(args.seed)
+    _make_files(args, "paint", seed=seed)
+    print(f"Painted from seed {seed} on")
 
 
 def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
@@ -183,6 +187,11 @@ def _embeddings(path: str | None, n: int) -> Any:
     return array
 
 
+def _seed(given: int | None) -> int:
+    """A fresh one, unless one is given."""
+    return secrets.randbits(32) if given is None else given
+
+
 def _png(out: str | None, name: str) -> pathlib.Path:
     path = pathlib.Path(out or f"{pathlib.Path(name).name}.png")
     if path.suffix.lower() != ".png":
@@ -223,7 +232,7 @@ def _parser() -> Parser:
         "--n", type=int, metavar="N", help="how many images (default: 16, or one for each label)"
     )
     command.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="image i is made from seed + i"
+        "--seed", type=int, metavar="N", help="image i is made from seed + i (default: a fresh one)"
     )
     command.add_argument(
         "--labels",
@@ -282,7 +291,10 @@ def _parser() -> Parser:
         "--seed", type=int, metavar="N", help="picture i draws the paper's noise from seed + i"
     )
     paint.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="map i is painted from seed + i"
+        "--seed",
+        type=int,
+        metavar="N",
+        help="map i is painted from seed + i (default: a fresh one)",
     )
     return parser
 

@@ -59,9 +59,9 @@ class AsyncClient:
     async def generate(
         self,
         model: str,
-        n: int = 1,
+        n: int | None = None,
         *,
-        seed: int | None = 0,
+        seed: int | None = None,
         labels: int | Sequence[int] | None = None,
         embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
@@ -77,9 +77,9 @@ class AsyncClient:
     async def generate_png(
         self,
         model: str,
-        n: int = 1,
+        n: int | None = None,
         *,
-        seed: int | None = 0,
+        seed: int | None = None,
         labels: int | Sequence[int] | None = None,
         embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
@@ -176,7 +176,7 @@ class AsyncClient:
         model: str,
         label_map: np.ndarray | bytes | str | os.PathLike,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray | bytes:

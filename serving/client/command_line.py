@@ -47,9 +47,8 @@ def _parser() -> Parser:
     generate.add_argument(
         "--seed",
         type=int,
-        default=0,
         metavar="N",
-        help="image i is made from seed + i (default: 0)",
+        help="image i is made from seed + i (default: a fresh one)",
     )
     generate.add_argument(
         "--labels",
@@ -131,7 +130,8 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
         print(file=sys.stderr)
     first = args.out / _file_name(0)
     names = f"1 image: {first}" if n == 1 else f"{n} images: {first} ... {_file_name(n - 1)}"
-    print(f"Wrote {names}")
+    seeds = f"seed {seed}" if n == 1 else f"seeds {seed} to {seed + n - 1}"
+    print(f"Wrote {names} ({seeds})")
 
 
 def _translate(client: Client, args: argparse.Namespace) -> None:

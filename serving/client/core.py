@@ -151,7 +151,7 @@ class Core:
     def generate(
         self,
         model: str,
-        n: int,
+        n: int | None,
         seed: int | None,
         labels: Any,
         embeddings: Any,
@@ -166,7 +166,7 @@ class Core:
     def generate_png(
         self,
         model: str,
-        n: int,
+        n: int | None,
         seed: int | None,
         labels: Any,
         embeddings: Any,
@@ -241,7 +241,12 @@ class Core:
         return made[0] if np.ndim(image) == 3 else made
 
     def paint(
-        self, model: str, label_map: Any, seed: int, version: int | None, timeout: float | None
+        self,
+        model: str,
+        label_map: Any,
+        seed: int | None,
+        version: int | None,
+        timeout: float | None,
     ) -> Steps:
         given = image_inputs.read_map(label_map)
         if isinstance(given, bytes):
@@ -463,7 +468,7 @@ def seed_range(n: int, seed: int | None) -> tuple[int, int]:
         InvalidRequest: not integers, or out of range.
     """
     n = _integer("n", n)
-    seed = secrets.randbits(48) if seed is None else _integer("seed", seed)
+    seed = secrets.randbits(32) if seed is None else _integer("seed", seed)
     if n < 1:
         raise InvalidRequest(f"n must be at least 1. Received: n={n}")
     if not -(2**63) <= seed <= 2**63 - n:
@@ -481,8 +486,10 @@ def _integer(name: str, value: Any) -> int:
 
 
 def _drawing_chunks(
-    n: int, seed: int | None, labels: Any, embeddings: Any, truncation: Any
+    n: int | None, seed: int | None, labels: Any, embeddings: Any, truncation: Any
 ) -> Iterator[dict[str, np.ndarray]]:
+    if n is None:
+        n = _rows_given(labels=(labels, 0), embeddings=(embeddings, 1), truncation=(truncation, 0))
     n, seed = seed_range(n, seed)
     return _chunks(
         n,
@@ -491,6 +498,26 @@ def _drawing_chunks(
         embeddings=_embeddings(embeddings, n),
         truncation=_truncation(truncation, n),
     )
+
+
+def _rows_given(**given: tuple[Any, int]) -> int:
+    """How many images are asked for row by row; 1 where nothing is.
+
+    Args:
+        **given: a value, or None, and the rank of one row of it.
+
+    Raises:
+        InvalidRequest: arguments that differ in their rows.
+    """
+    rows = {
+        name: len(value)
+        for name, (value, rank) in given.items()
+        if value is not None and np.ndim(value) == rank + 1
+    }
+    if len(set(rows.values())) > 1:
+        received = ", ".join(f"{count} {name}" for name, count in rows.items())
+        raise InvalidRequest(f"there must be one row for each image. Received: {received}")
+    return next(iter(rows.values()), 1)
 
 
 def _chunks(n: int, **rows: Sequence | np.ndarray | None) -> Iterator[dict[str, np.ndarray]]:

@@ -77,9 +77,9 @@ class Client:
     def generate(
         self,
         model: str,
-        n: int = 1,
+        n: int | None = None,
         *,
-        seed: int | None = 0,
+        seed: int | None = None,
         labels: int | Sequence[int] | None = None,
         embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
@@ -90,8 +90,8 @@ class Client:
 
         Args:
             model: the model's name.
-            n: how many.
-            seed: None draws a random one.
+            n: how many; by default as many as labels, embeddings or truncations are given, else 1.
+            seed: None draws a fresh one.
             labels: for a model that takes classes: one class for all images, or n of them. None
                 draws row i's class from seed + i.
             embeddings: for a model that takes vectors: one [d] for all images, or [n, d]. None
@@ -109,9 +109,9 @@ class Client:
     def generate_png(
         self,
         model: str,
-        n: int = 1,
+        n: int | None = None,
         *,
-        seed: int | None = 0,
+        seed: int | None = None,
         labels: int | Sequence[int] | None = None,
         embeddings: np.ndarray | None = None,
         truncation: float | Sequence[float] | None = None,
@@ -227,7 +227,7 @@ class Client:
         model: str,
         label_map: np.ndarray | bytes | str | os.PathLike,
         *,
-        seed: int = 0,
+        seed: int | None = None,
         version: int | None = None,
         timeout: float | None = None,
     ) -> np.ndarray | bytes:
@@ -238,7 +238,7 @@ class Client:
             label_map: classes uint8 [H, W] or [N, H, W], for which images uint8 [H, W, C] or
                 [N, H, W, C] come back; or a PNG of 8-bit grey, whose values are the classes, as
                 bytes or as the path of a file, for which a PNG comes back, as bytes.
-            seed: map i is painted from seed + i.
+            seed: map i is painted from seed + i; None draws a fresh one.
             version: a version number; the latest by default.
             timeout: seconds.
         """

@@ -91,8 +91,9 @@ def test_the_largest_seed(client):
 def test_numpy_integers_and_fresh_seeds(client):
     images = client.generate("toy", np.int64(2), seed=np.int32(7))
     np.testing.assert_array_equal(images, _expected([7, 8]))
-    a, b = (client.generate_png("toy", 2, seed=None) for _ in range(2))
+    a, b = (client.generate_png("toy", 2) for _ in range(2))
     assert a != b
+    assert len(client.generate("toy")) == len(client.generate("toy", None)) == 1
 
 
 def test_generate_png(client):
@@ -117,7 +118,7 @@ def _drawn(images) -> list[list[float]]:
 
 
 def test_labels_and_truncation(client):
-    images = client.generate("labelled", 2, seed=3, labels=[5, 0], truncation=0.5)
+    images = client.generate("labelled", seed=3, labels=[5, 0], truncation=0.5)
     np.testing.assert_allclose(_drawn(images), [[3, 5, 0.5], [4, 0, 0.5]], atol=0.04)
     images = client.generate("labelled", 2, seed=3, labels=np.int64(7), truncation=[1, 0])
     np.testing.assert_allclose(_drawn(images), [[3, 7, 1], [4, 7, 0]], atol=0.04)

@@ -1,5 +1,6 @@
 """`python -m serving.client`."""
 
+import re
 import subprocess
 import sys
 
@@ -29,7 +30,7 @@ def test_generate(tmp_path, server, capsys):
     arguments = ["generate", "toy", f"--server={server.address}", "--n=3", "--seed=7"]
     code, output, _ = _run(capsys, *arguments, f"--out={out}")
     assert code == 0
-    assert output == f"Wrote 3 images: {out}/00000.png ... 00002.png\n"
+    assert output == f"Wrote 3 images: {out}/00000.png ... 00002.png (seeds 7 to 9)\n"
     files = sorted(out.iterdir())
     assert [file.name for file in files] == ["00000.png", "00001.png", "00002.png"]
     toy = models.Toy()
@@ -41,7 +42,7 @@ def test_many_images_are_written_as_they_come(tmp_path, server, capsys):
     arguments = ["generate", "toy", f"--server={server.address}", f"--out={tmp_path}"]
     code, output, errors = _run(capsys, *arguments, "--n=70", "--seed=-5")
     assert code == 0
-    assert output == f"Wrote 70 images: {tmp_path}/00000.png ... 00069.png\n"
+    assert output == f"Wrote 70 images: {tmp_path}/00000.png ... 00069.png (seeds -5 to 64)\n"
     assert [line.split(",")[0] for line in errors.split("\r")[1:]] == [
         "32 of 70 images",
         "64 of 70 images",
@@ -51,16 +52,20 @@ def test_many_images_are_written_as_they_come(tmp_path, server, capsys):
     expected = toy.generate_png(tf.range(-5, 65, dtype=tf.int64))["image_bytes"].numpy()
     assert [file.read_bytes() for file in sorted(tmp_path.iterdir())] == expected.tolist()
     _, output, errors = _run(capsys, *arguments)
-    assert (output, errors) == (f"Wrote 1 image: {tmp_path}/00000.png\n", "")
+    told = re.fullmatch(rf"Wrote 1 image: {tmp_path}/00000.png \(seed (\d+)\)\n", output)
+    assert errors == ""
+    # The fresh seed that it names draws the same image again.
+    expected = toy.generate_png(tf.constant([int(told[1])], tf.int64))["image_bytes"].numpy()
+    assert (tmp_path / "00000.png").read_bytes() == expected[0]
 
 
 def test_labels_and_truncation(tmp_path, server, capsys):
     """One for all, or one for each; --n follows from them."""
     toy = models.Labelled()
     for arguments, seeds, labels, truncation in [
-        (["--labels=3", "--truncation=.5"], [0], [3], [0.5]),
+        (["--labels=3", "--truncation=.5", "--seed=0"], [0], [3], [0.5]),
         (["--labels=2,0", "--seed=1"], [1, 2], [2, 0], [np.nan] * 2),
-        (["--labels=4", "--n=3"], [0, 1, 2], [4] * 3, [np.nan] * 3),
+        (["--labels=4", "--n=3", "--seed=0"], [0, 1, 2], [4] * 3, [np.nan] * 3),
     ]:
         out = tmp_path / str(len(seeds))
         command = ["generate", "labelled", f"--server={server.address}", f"--out={out}"]

@@ -166,7 +166,7 @@ runpy.run_module("serving", run_name="__main__")
     )
     assert result.returncode == 1
     assert result.stderr.startswith("serving: The server needs")
-    assert "pip install 'gan-zoo[serve]'" in result.stderr
+    assert "pip install '.[serve]'" in result.stderr
     assert result.stderr.count("\n") == 1
 
 

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -53,7 +54,7 @@ def test_sample_draws_what_generate_draws(tmp_path: pathlib.Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout == "Wrote dcgan_fashion_mnist.png: 9 images, 92x92 px\n"
+    assert done.stdout == "Wrote dcgan_fashion_mnist.png: 9 images (seeds 5 to 13), 92x92 px\n"
     drawn = np.asarray(Image.open(tmp_path / "dcgan_fashion_mnist.png"))
     expected = grid(zoo.load(NAME).generate(9, seed=5))[..., 0]
     assert np.abs(drawn.astype(int) - expected).max() <= 1
@@ -68,14 +69,17 @@ def test_many_images_show_how_far_they_are(
         printed = capsys.readouterr()
         return np.asarray(Image.open(out)), printed.out, printed.err
 
-    whole, _, nothing = sample("--n=5")
+    whole, _, nothing = sample("--n=5", "--seed=0")
     monkeypatch.setattr(zoo_main, "CHUNK", 2)
-    in_parts, _, progress = sample("--n=5")
+    in_parts, _, progress = sample("--n=5", "--seed=0")
     assert np.abs(whole.astype(int) - in_parts).max() <= 1
     assert nothing == ""
     parts = [line.split(",")[0] for line in progress.split("\r")[1:]]
     assert parts == ["2 of 5 images", "4 of 5 images", "5 of 5 images"]
-    assert ": 1 image, 32x32 px\n" in sample("--n=1")[1]
+    # A fresh seed is named, and draws the same again.
+    one, told, _ = sample("--n=1")
+    seed = re.search(r": 1 image \(seed (\d+)\), 32x32 px\n", told)[1]
+    np.testing.assert_array_equal(sample("--n=1", f"--seed={seed}")[0], one)
 
 
 def test_sample_of_a_class(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
@@ -93,8 +97,8 @@ def test_sample_of_a_class(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
         (["--labels=1", "--n=5"], 5, 1),
         (["--n=2"], 2, None),
     ]:
-        drawn, printed = sample(*arguments)
-        assert f": {n} images, " in printed
+        drawn, printed = sample(*arguments, "--seed=0")
+        assert f": {n} images (seeds 0 to {n - 1}), " in printed
         expected = grid(gan.generate(n, seed=0, labels=labels))[..., 0]
         assert np.abs(drawn.astype(int) - expected).max() <= 1
     for arguments, message in [
