@@ -89,7 +89,9 @@ def test_commands_of_a_bare_install_say_what_to_install(module: str) -> None:
         )
         assert done.returncode == 1
         assert done.stderr.startswith("error: zoo needs TensorFlow and Keras")
-        assert done.stderr.endswith("pip install 'gan-zoo[train]'\n")
+        assert done.stderr.endswith(
+            "pip install '.[train]' (or a wheel's path in place of the dot)\n"
+        )
         assert done.stderr.count("\n") == 1
 
 
@@ -103,4 +105,4 @@ def test_without_tensorflow_zoo_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 1
     assert "ImportError: zoo needs TensorFlow" in done.stderr
-    assert "pip install 'gan-zoo[train]'" in done.stderr
+    assert "pip install '.[train]'" in done.stderr

@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
     _message = (
         "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
-        "Install them with: pip install 'gan-zoo[train]'"
+        "Install them from the clone: pip install '.[train]' (or a wheel's path in place of the "
+        "dot)"
     )
     # Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
     if sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo"):
         sys.exit(f"error: {_message}")
     raise ImportError(_message)
 
-from zoo.core import presets
+from zoo.core import imports, presets
 from zoo.core.presets import (
     FAMILIES,
     Preset,
@@ -70,6 +71,9 @@ __all__ = [
     "load",
     "register_family",
 ]
+
+
+imports.prepare()
 
 
 def load(
