@@ -27,7 +27,7 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     serving_default: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]
     generate:        seed i64 [N]       -> images
     generate_png:    seed i64 [N]       -> image_bytes string [N], each a PNG
-    discriminate:    images             -> probability f32 [N] of being real; a critic's score
+    discriminate:    images             -> probability f32 [N] of being real, or D's score
 
     For a conditional model each also takes the condition: labels i32 [N] or embeddings f32 [N, d].
     With a seed, a label of -1 or a row of NaN is drawn from it. For a model with truncation, those
@@ -55,8 +55,7 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
         return {"image_bytes": _encode_png(image_io.to_uint8(drawn(**given)))}
 
     def discriminate(images: tf.Tensor, **given: tf.Tensor) -> dict[str, Any]:
-        output = "score" if gan.critic else "probability"
-        return {output: gan.judge(images, _checked_condition(gan, given))}
+        return {gan.discriminator_output: gan.judge(images, _checked_condition(gan, given))}
 
     return {
         "serving_default": _signature(serving_default, latents, *condition),

@@ -260,11 +260,10 @@ def test_parts_and_d_steps_go_together() -> None:
 def test_the_batch_must_divide() -> None:
     gan = build(d_steps=2)
     gan.compile(run_eagerly=True)
-    with pytest.raises(ValueError, match="of d_steps=2.* accumulate=1. Received: a batch of 7"):
+    with pytest.raises(ValueError, match="accumulate=1 .* of d_steps=2. Received: a batch of 7"):
         fit(gan, batch(7))
     unknown = tf.data.Dataset.from_tensor_slices(batch(7)).batch(8)  # of no static size
-    gan.compile()
-    with pytest.raises(tf.errors.InvalidArgumentError, match="multiple of d_steps=2"):
+    with pytest.raises(ValueError, match="multiple of d_steps=2. Received: a batch of 7"):
         gan.fit(unknown, verbose=0)
 
 

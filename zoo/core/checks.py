@@ -4,6 +4,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -12,12 +13,56 @@ LARGEST = 1.001
 RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
 
 
+def check_keras_settings() -> None:
+    """Raises ValueError for global settings of Keras that no network here is made for."""
+    layout = keras.config.image_data_format()
+    if layout != "channels_last":
+        raise ValueError(
+            "Networks need channels last: keras.config.set_image_data_format('channels_last'). "
+            f"Received: {layout!r}."
+        )
+    policy = keras.config.dtype_policy()
+    received = {keras.config.floatx(), policy.variable_dtype} - {"float32"}
+    if received:
+        raise ValueError(
+            "Weights need float32: keras.config.set_floatx('float32'), and set_dtype_policy of "
+            "'float32', 'mixed_bfloat16' or 'mixed_float16'. "
+            f"Received: {', '.join(sorted(received))}."
+        )
+
+
 def integer(name: str, value: Any) -> int:
     """`value` as an int, of numpy's integers too; anything else, a float or a text, is refused."""
     try:
         return operator.index(value)
     except TypeError:
         raise ValueError(f"{name} must be an integer. Received: {value!r}.") from None
+
+
+def rows_asked_for(n: Any, given: dict[str, tuple[Any, int]]) -> int:
+    """How many images: n, or where that is None as many as what is given row by row, or 1.
+
+    Args:
+        n: As a person gives it.
+        given: By argument: its value, None where it is omitted, and the rank of one row.
+
+    Raises:
+        ValueError: n is no integer of at least 1, or arguments differ in their rows.
+    """
+    if n is None:
+        rows = {
+            name: len(value)
+            for name, (value, rank) in given.items()
+            if value is not None and np.ndim(value) == rank + 1
+        }
+        if len(set(rows.values())) > 1:
+            received = ", ".join(f"{count} {name}" for name, count in rows.items())
+            raise ValueError(f"There must be one row for each image. Received: {received}.")
+        n = next(iter(rows.values()), 1)
+    n = integer("n", n)
+    if n < 1:
+        raise ValueError(f"n must be at least 1. Received: {n}.")
+    return n
 
 
 def counts(values: dict[str, Any], least: dict[str, int] | None = None) -> dict[str, int]:
@@ -68,13 +113,21 @@ def check_images(images: tf.Tensor, owner: str, image_shape: tuple[int, int, int
         cure = ""
         if isinstance(images, tuple | list):
             cure = (
-                " Of images with labels, use dataset.map(lambda image, label: image)."
+                " Leave labels out, by dataset.map(lambda image, label: image)."
                 if len(images) == 2
                 else " Use dataset.map to leave the images alone."
             )
             received = f"{type(images).__name__} of {len(images)}"
+        elif isinstance(images, dict):
+            names = ", ".join(map(repr, images))
+            cure = " Use dataset.map to take the images out of the dict."
+            received = f"dict of {names}"
         elif received == image_shape:
             cure = " These are single images: use dataset.batch(64)."
+        elif (*received, 1) == (*received[:1], *image_shape):
+            cure = " Add the axis of the channel: x[..., None]."
+        elif (*received[2:], received[1]) == image_shape:
+            cure = " Put the channels last: tf.transpose(x, [0, 2, 3, 1])."
         size = ", ".join(map(str, image_shape))
         raise ValueError(
             f"{owner} trains on images [N, {size}] in [-1, 1].{cure} Received: {received}."
@@ -84,6 +137,7 @@ def check_images(images: tf.Tensor, owner: str, image_shape: tuple[int, int, int
             "Images must be float in [-1, 1]; uint8 becomes that by x / 127.5 - 1. "
             f"Received: {images.dtype.name}."
         )
+    images = tf.cast(images, tf.float32)
     low, high = tf.reduce_min(images), tf.reduce_max(images)
     check = tf.debugging.Assert(
         tf.reduce_all(tf.abs(images) <= LARGEST),  # False of NaN

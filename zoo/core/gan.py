@@ -2,16 +2,18 @@
 
 import dataclasses
 import functools
+import inspect
 import zlib
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.core import checks, step
+from zoo.core import checks, feeding, step
 from zoo.core.conditions import Condition, Labels
+from zoo.core.guard import Guard, check_monitors
 from zoo.core.saving import Saving
 from zoo.nn import losses
 from zoo.nn.layers.random import random_draws
@@ -40,6 +42,30 @@ class Game:
     d_total: tf.Tensor | None = None
     g_total: tf.Tensor | None = None
     scalars: Mapping[str, tf.Tensor] = dataclasses.field(default_factory=dict)
+
+
+class Optimizers:
+    """All optimizers of a GAN, as Keras's callbacks know several: `LearningRateScheduler` and
+    `ReduceLROnPlateau` set the rate of each, `TensorBoard` reports them.
+
+    Attributes:
+        optimizers: G's first, then D's.
+    """
+
+    built = True
+
+    def __init__(self, optimizers: list[keras.optimizers.Optimizer]) -> None:
+        self.optimizers = optimizers
+
+    @property
+    def iterations(self) -> keras.Variable:
+        """Updates of G so far."""
+        return self.optimizers[0].iterations
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Of all of them."""
+        return [variable for each in self.optimizers for variable in each.variables]
 
 
 class GAN(Saving):
@@ -82,8 +108,8 @@ class GAN(Saving):
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
 
-    `save("gan.keras")` keeps the optimizers' state as well; `keras.models.load_model` reads it once
-    the family's class has been imported (`from zoo import DCGAN`).
+    `save("gan.keras")` keeps the optimizers' state as well; after `import zoo`,
+    `keras.models.load_model` reads it.
 
     All that a run must remember is a Keras variable, so that checkpoints hold it: a family adds
     its own with `self.add_weight`.
@@ -184,9 +210,13 @@ class GAN(Saving):
             )
 
     def _check_network(
-        self, network: keras.Model, *specs: tf.TensorSpec, more: bool = False
+        self,
+        network: keras.Model,
+        *specs: tf.TensorSpec,
+        more: bool = False,
+        gives: Sequence[int | None] | None = None,
     ) -> None:
-        """Raises ValueError for a network that does not take tensors of these shapes.
+        """Raises ValueError for a network that does not take or give tensors of these shapes.
 
         A network that is not a functional model is called on symbols.
 
@@ -194,6 +224,7 @@ class GAN(Saving):
             network: The generator or the discriminator.
             *specs: Of its inputs, in order.
             more: Whether further inputs may follow.
+            gives: Shape of its output; None for any.
         """
         role = "generator" if network is self.generator else "discriminator"
         rule = f"The {role} of {type(self).__name__} must take {' and '.join(map(_brief, specs))}."
@@ -201,10 +232,11 @@ class GAN(Saving):
         if inputs is None:
             given = [keras.KerasTensor(spec.shape, spec.dtype.name) for spec in specs]
             try:
-                network.compute_output_spec(given if len(given) > 1 else given[0])
+                output = network.compute_output_spec(given if len(given) > 1 else given[0])
             except Exception as error:  # whatever the network's layers object to
                 reason = " ".join(str(error).split())
                 raise ValueError(f"{rule} Received: a network that fails on it: {reason}") from None
+            self._check_output(role, output, gives)
             return
         inputs = inputs[: len(specs)] if more else inputs
         fits = len(inputs) == len(specs) and all(
@@ -213,6 +245,16 @@ class GAN(Saving):
         )
         if not fits:
             raise ValueError(f"{rule} Received: {' and '.join(map(_brief, inputs))}.")
+        self._check_output(role, network.outputs[0], gives)
+
+    def _check_output(self, role: str, output: Any, shape: Sequence[int | None] | None) -> None:
+        received = getattr(output, "shape", None)
+        if shape is not None and not tf.TensorShape(shape).is_compatible_with(received):
+            expected = _brief(keras.KerasTensor(tuple(shape))).removeprefix("float32 ")
+            raise ValueError(
+                f"The {role} of {type(self).__name__} must return {expected}. "
+                f"Received: {_brief(output).removeprefix('float32 ')}."
+            )
 
     def _counter(self, name: str) -> keras.Variable:
         return self.add_weight(
@@ -329,8 +371,10 @@ class GAN(Saving):
             setattr(self, f"{name}_optimizer", optimizer)
             # Built now, so that a checkpoint finds their slots.
             network = self.discriminator if name == "discriminator" else self.generator
-            optimizer.build(network.trainable_variables)
+            _build(optimizer, network, f"{name}_optimizer")
             step.follow(optimizer)
+        # Where Keras's callbacks look for learning rates.
+        self.optimizer = Optimizers([getattr(self, f"{name}_optimizer") for name in names])
         self._trackers = {name: keras.metrics.Mean(name=name) for name in self.tracked}
         self.current_phase = self.phase()
 
@@ -367,9 +411,48 @@ class GAN(Saving):
 
     @functools.wraps(keras.Model.fit)
     def fit(self, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        if kwargs.get("validation_data") is not None or kwargs.get("validation_split"):
+        given = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs).arguments
+        del given["self"]
+        if given.get("validation_data") is not None or given.get("validation_split"):
             self.evaluate()  # raises
-        return super().fit(*args, **kwargs)
+        self._check_compiled()
+        given = feeding.prepare(self, given)
+        callbacks = tf.nest.flatten(given.get("callbacks") or [])
+        check_monitors(callbacks, self.tracked)
+        keras_own = [c for c in callbacks if isinstance(c, keras.callbacks.TerminateOnNaN)]
+        callbacks.append(Guard(*keras_own[:1]))
+        with feeding.one_line():
+            return super().fit(**{**given, "callbacks": callbacks})
+
+    def _check_compiled(self) -> None:
+        if not self.compiled:
+            raise ValueError(
+                f"{type(self).__name__} must be compiled before it is trained: gan.compile(). "
+                "Received: a model that is not."
+            )
+
+    @functools.wraps(keras.Model.train_on_batch)
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
+        self._check_compiled()
+        batch = feeding.one_batch(
+            self, {"x": x, "y": y, "sample_weight": sample_weight, "class_weight": class_weight}
+        )
+        guard = Guard()
+        guard.set_model(self)
+        with feeding.one_line():
+            logs = super().train_on_batch(batch, return_dict=True)
+        guard.on_train_batch_end(0, logs)
+        return logs if return_dict else list(logs.values())
+
+    def first_batch(self, batch: Any) -> None:
+        """What a family keeps of the first batch of `fit`, once checked. Mostly nothing."""
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would average the first batch over all workers, and fails where it is a tuple. There
@@ -382,6 +465,30 @@ class GAN(Saving):
             "A GAN has no validation loss: measure its images instead, with trainers.metrics or "
             "python -m trainers.evaluate."
         )
+
+    test_on_batch = evaluate
+
+    def call_signature(self) -> Any:
+        """What `call` takes, as specs of tensors."""
+        raise NotImplementedError(f"{type(self).__name__} must say what it is called with.")
+
+    @functools.wraps(keras.Model.export)
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: Any = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if format != "tf_saved_model":
+            raise ValueError(
+                "A GAN is exported as 'tf_saved_model'; export its generator alone in another "
+                f"format, by gan.ema_generator.export. Received: {format!r}."
+            )
+        self._settle_once()
+        signature = [self.call_signature()] if input_signature is None else input_signature
+        super().export(filepath, format, verbose, signature, **kwargs)
 
     def adapt(self, dataset: tf.data.Dataset) -> None:
         """Before `fit`: sets what the paper initialises from the data. Most families: nothing.
@@ -401,6 +508,11 @@ class GAN(Saving):
 
     def check_batch_size(self, count: int) -> None:
         """Raises ValueError for a size that a replica's batch, or a part of it, may not have."""
+
+    @property
+    def groups_batch(self) -> bool:
+        """Whether there are such sizes."""
+        return type(self).check_batch_size is not GAN.check_batch_size
 
     def from_earlier(self, values: list[np.ndarray]) -> list[np.ndarray]:
         """Values of `variables` in a checkpoint, as this version of the family has them.
@@ -465,7 +577,10 @@ class GAN(Saving):
 
     def _step(self, batch: Any) -> Scalars:
         """What Keras runs on each replica: `train_step`, and what every step needs around it."""
-        batch = self.check_batch(batch)
+        batch = self.check_batch(feeding.unpacked(batch))
+        size = tf.nest.flatten(batch)[0].shape[0]
+        if size is not None:
+            feeding.check_share(self, size)
         results = step.run_in_parts(
             self._seeded(self.train_step), batch, self.accumulate, type(self).__name__
         )
@@ -674,6 +789,18 @@ def _brief(tensor: Any) -> str:
     """Type and shape of an input: "int32 [N, 3]"."""
     sizes = ["N", *("any" if size is None else str(size) for size in tuple(tensor.shape)[1:])]
     return f"{tf.as_dtype(tensor.dtype).name} [{', '.join(sizes)}]"
+
+
+def _build(optimizer: keras.optimizers.Optimizer, network: keras.Model, argument: str) -> None:
+    """Builds an optimizer; raises ValueError where it has been built for another network."""
+    variables = network.trainable_variables
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if inner.built and list(map(id, inner._trainable_variables)) != list(map(id, variables)):
+        raise ValueError(
+            "Each network needs an optimizer of its own: make a new one. "
+            f"Received: a {argument} that was built for other weights."
+        )
+    optimizer.build(variables)
 
 
 def on_all_replicas(

@@ -68,7 +68,7 @@ class GrowingGAN(NoiseToImage):
         self.stage_of_optimizers = self._counter("stage_of_optimizers")
         self._asked: Stage | None = None
 
-    def _check_network(self, network: GrowingNetwork, *specs: Any, more: bool = False) -> None:
+    def _check_network(self, network: GrowingNetwork, *specs: Any, **how: Any) -> None:
         """Nothing: to call every stage on symbols takes as long as to build the network."""
 
     # ---- where training is
@@ -169,11 +169,13 @@ class GrowingGAN(NoiseToImage):
 
     # ---- images
 
-    def generate(self, n: int = 1, *, resolution: int | None = None, **kwargs: Any) -> np.ndarray:
+    def generate(
+        self, n: int | None = None, *, resolution: int | None = None, **kwargs: Any
+    ) -> np.ndarray:
         """Draws images with the EMA generator.
 
         Args:
-            n: How many, at least 1.
+            n: As in `NoiseToImage.generate`.
             resolution: Of a finished stage, whose images are given at that size; None for the
                 images of now, at the model's own size.
             **kwargs: As in `GAN.generate`.
@@ -231,9 +233,9 @@ class GrowingGAN(NoiseToImage):
             self.discriminator, self.schedule.at(_read(self.discriminator.images_shown))
         )
         images = self.at_stage(images, **fade)
-        logits = self.discriminator(with_condition(images, labels), training=False, **fade)
-        logits = tf.cast(logits[:, 0], tf.float32)
-        return logits if self.critic else tf.sigmoid(logits)
+        return self.judged(
+            self.discriminator(with_condition(images, labels), training=False, **fade)
+        )
 
 
 def _read(variable: keras.Variable) -> int:

@@ -1,9 +1,8 @@
 """GANs from image to image: trained at one size, used at any."""
 
-import functools
+import secrets
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
@@ -102,15 +101,14 @@ class ImageToImage(GAN):
     # What the two images of a training batch are called.
     pair_names = "(source, target)"
 
-    @functools.wraps(keras.Model.fit)
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> keras.callbacks.History:
-        if self.examples is None and isinstance(x, tf.data.Dataset):
-            first, second = self.check_batch(next(iter(x)))
+    def first_batch(self, batch: tuple[tf.Tensor, tf.Tensor]) -> None:
+        """Keeps a few as `examples`, unless there are some."""
+        if self.examples is None:
+            first, second = batch
             self.examples = (
                 self.source.to_uint8(first[:SHEET_ROWS]).numpy(),
                 image_io.to_uint8(second[:SHEET_ROWS]).numpy(),
             )
-        return super().fit(x, *args, **kwargs)
 
     # ---- images to images
 
@@ -125,6 +123,10 @@ class ImageToImage(GAN):
             seed: Integer [2]; where it is given, and the paper has noise, noise is drawn from it.
         """
         raise NotImplementedError(f"{type(self).__name__} must say how it translates.")
+
+    def call_signature(self) -> Any:
+        """As `GAN.call_signature`: sources of any size."""
+        return self.source.spec
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """As `images_from`, without noise."""
@@ -197,12 +199,12 @@ class ImageToImage(GAN):
         direction = self.check_direction(direction)
         return self.translated(self.check_sources(images, direction), seed, direction)
 
-    def paint(self, label_maps: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    def paint(self, label_maps: np.ndarray, *, seed: int | None = None) -> np.ndarray:
         """Paints maps of classes with the EMA generator.
 
         Args:
             label_maps: uint8 [N, H, W], all of one size, which may be any.
-            seed: Map i is painted from seed + i.
+            seed: Map i is painted from seed + i; None draws a fresh one.
 
         Returns:
             uint8 [N, H, W, C].
@@ -215,7 +217,8 @@ class ImageToImage(GAN):
                 f"{type(self).__name__} takes {self.source.argument}: use {self.task}. "
                 "Received: paint."
             )
-        return self.translated(self.check_sources(label_maps), checks.integer("seed", seed))
+        seed = secrets.randbits(32) if seed is None else checks.integer("seed", seed)
+        return self.translated(self.check_sources(label_maps), seed)
 
     def translated(
         self, images: np.ndarray, seed: int | None = None, direction: str | None = None

@@ -2,7 +2,7 @@
 
 import functools
 import secrets
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from zoo.core import checks, conditions
 from zoo.core.gan import GAN
+from zoo.nn import losses
 from zoo.pictures import images as image_io
 
 # Images generated at a time; the memory of `generate` does not grow with n.
@@ -37,7 +38,8 @@ class NoiseToImage(GAN):
 
     Attributes:
         truncates: Whether `images_from` takes a truncation.
-        critic: Whether D returns a score without bounds (WGAN) in place of logits.
+        critic: Whether a `train_step` of the family's own trains D to return a score without bounds
+            (WGAN), and no logits.
         interpolation: How to walk between two latents within their distribution: "slerp", "lerp".
     """
 
@@ -55,12 +57,38 @@ class NoiseToImage(GAN):
         self.condition: Any = condition  # a Condition, or None
         further = [] if condition is None else [condition.spec]
         self._check_network(
-            self.generator, tf.TensorSpec([None, self.latent_dim], name="latents"), *further
+            self.generator,
+            tf.TensorSpec([None, self.latent_dim], name="latents"),
+            *further,
+            gives=[None, *self.image_shape],
         )
         self._check_network(
-            self.discriminator, tf.TensorSpec([None, *self.image_shape], name="images"), *further
+            self.discriminator,
+            tf.TensorSpec([None, *self.image_shape], name="images"),
+            *further,
+            gives=[None, 1],
         )
         self._drawing: dict[Hashable, Any] = {}
+
+    @property
+    def discriminator_output(self) -> str:
+        """What D's output becomes: "probability" (the sigmoid of a logit), or "score".
+
+        D's output is a logit where its loss is "minimax", and a score under any other loss. The
+        loss is that of `compile`, or the preset's, or the family's default.
+        """
+        if self.critic:
+            return "score"
+        if self.compiled:
+            probable = self.discriminator_loss is losses.minimax_discriminator
+        elif self.card and "discriminator_output" in self.card:
+            return self.card["discriminator_output"]
+        else:
+            probable = self.default_losses[0] == "minimax"
+        return "probability" if probable else "score"
+
+    def _facts(self) -> dict[str, Any]:
+        return {**super()._facts(), "discriminator_output": self.discriminator_output}
 
     @property
     def latent_dim(self) -> int:
@@ -80,9 +108,7 @@ class NoiseToImage(GAN):
         owner = type(self).__name__
         condition = self.condition
         if condition is None:
-            images = checks.check_images(batch, owner, self.image_shape)
-            self._check_size_of(images)
-            return images
+            return checks.check_images(batch, owner, self.image_shape)
         if not isinstance(batch, tuple | list) or len(batch) != 2:
             received = (
                 f"{type(batch).__name__} of {len(batch)}"
@@ -94,7 +120,6 @@ class NoiseToImage(GAN):
                 f"Received: {received}."
             )
         images = checks.check_images(batch[0], owner, self.image_shape)
-        self._check_size_of(images)
         return images, condition.check_batch(batch[1], tf.shape(images)[0])
 
     def images_and_condition(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
@@ -104,10 +129,6 @@ class NoiseToImage(GAN):
     def latents_for(self, images: tf.Tensor) -> tf.Tensor:
         """Latents f32 [N, z] for as many fakes as there are images, from the step's seed."""
         return self.draw_latents([tf.shape(images)[0], self.latent_dim], self.step_seed("latents"))
-
-    def _check_size_of(self, images: tf.Tensor) -> None:
-        if images.shape[0] is not None:
-            self.check_batch_size(images.shape[0])
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """Draws z of the paper's distribution, f32 of `shape`, from an integer seed [2]."""
@@ -119,19 +140,22 @@ class NoiseToImage(GAN):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         # Not in `call`, to whose errors Keras adds all that it was given.
-        self._check_inputs(inputs)
+        if self._check_inputs(inputs) == 0:
+            return tf.zeros([0, *self.image_shape])
         if tf.executing_eagerly():
             self._settle_once()
         return super().__call__(inputs, *args, **kwargs)
 
     @functools.wraps(keras.Model.predict)
     def predict(self, x: Any, *args: Any, **kwargs: Any) -> np.ndarray:
-        if not isinstance(x, tf.data.Dataset):
-            self._check_inputs(x)
+        streams = isinstance(x, tf.data.Dataset | keras.utils.PyDataset | Iterator)
+        if not streams and self._check_inputs(x) == 0:
+            return np.zeros([0, *self.image_shape], np.float32)
         self._settle_once()
         return super().predict(x, *args, **kwargs)
 
-    def _check_inputs(self, inputs: Any) -> None:
+    def _check_inputs(self, inputs: Any) -> int | None:
+        """How many latents there are; None where that is not known."""
         rule = f"latents [N, {self.latent_dim}]"
         latents = inputs
         if self.condition is not None:
@@ -144,6 +168,7 @@ class NoiseToImage(GAN):
         shape = tf.TensorShape(getattr(latents, "shape", None) or np.shape(latents))
         if not shape.is_compatible_with([None, self.latent_dim]):
             raise ValueError(f"{type(self).__name__} takes {rule}. Received: {shape}.")
+        return None if shape.rank is None else shape[0]
 
     def call(self, inputs: Any) -> tf.Tensor:
         """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator.
@@ -152,6 +177,11 @@ class NoiseToImage(GAN):
             inputs: latents f32 [N, z]; of a conditional model (latents, condition).
         """
         return self.images_from(inputs) if self.condition is None else self.images_from(*inputs)
+
+    def call_signature(self) -> Any:
+        """As `GAN.call_signature`: latents, or (latents, condition)."""
+        latents = tf.TensorSpec([None, self.latent_dim], tf.float32, name="latents")
+        return latents if self.condition is None else (latents, self.condition.spec)
 
     def images_from(
         self,
@@ -216,7 +246,7 @@ class NoiseToImage(GAN):
 
     def generate(
         self,
-        n: int = 1,
+        n: int | None = None,
         *,
         seed: int | None = None,
         labels: int | Sequence[int] | None = None,
@@ -226,13 +256,14 @@ class NoiseToImage(GAN):
         """Draws images with the EMA generator.
 
         Args:
-            n: How many, at least 1.
+            n: How many, at least 1; by default as many as labels, embeddings or truncations are
+                given, else 1.
             seed: Row i is made from seed + i, whatever n; None draws a fresh one. Both are int64.
-            labels: Of a model that takes classes: one for all, or n of them; None draws them too,
+            labels: For a model with classes: one for all images, or n of them. None draws them too,
                 row i from seed + i.
-            embeddings: Of a model that takes vectors: one [d] for all, or [n, d]; likewise.
-            truncation: Of a model that has it: variety given up for likeness, 0 for one image (a
-                class); one for all, or n of them; None for the untouched samples.
+            embeddings: For a model with vectors: one [d] for all images, or [n, d]. None likewise.
+            truncation: For a model that has it: trades variety for fidelity; 0 gives one image for
+                each class. One number for all images, or n of them; None does not truncate.
 
         Returns:
             uint8 [n, H, W, C].
@@ -240,10 +271,13 @@ class NoiseToImage(GAN):
         Raises:
             ValueError: Anything out of range, or what the model does not take.
         """
-        n = checks.integer("n", n)
-        if n < 1:
-            raise ValueError(f"n must be at least 1. Received: {n}.")
-        seed = secrets.randbits(48) if seed is None else checks.integer("seed", seed)
+        given = {
+            "labels": (labels, 0),
+            "embeddings": (embeddings, 1),
+            "truncation": (truncation, 0),
+        }
+        n = checks.rows_asked_for(n, given)
+        seed = secrets.randbits(32) if seed is None else checks.integer("seed", seed)
         if not -(2**63) <= seed <= 2**63 - n:
             raise ValueError(f"seed to seed + n - 1 must be int64. Received: {seed}, n {n}.")
         owner = type(self).__name__
@@ -323,7 +357,9 @@ class NoiseToImage(GAN):
         *,
         embeddings: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Probability that each image is real, as D sees it; of a critic, its score.
+        """Probability that each image is real, as D sees it, or D's score.
+
+        D gives a probability where it was trained on logits (`discriminator_output`).
 
         Args:
             images: uint8 [N, H, W, C], or float in [-1, 1].
@@ -331,7 +367,7 @@ class NoiseToImage(GAN):
             embeddings: Of a model that takes vectors: one [d], or [N, d].
 
         Returns:
-            f32 [N], probabilities in [0, 1].
+            f32 [N]: probabilities in [0, 1], or scores without bounds, higher for real.
         """
         images = np.asarray(images)
         if images.dtype == np.uint8:
@@ -344,10 +380,16 @@ class NoiseToImage(GAN):
         images = checks.check_images(tf.convert_to_tensor(images), owner, self.image_shape)
         rows = self.condition_rows(len(images), needed=True, labels=labels, embeddings=embeddings)
         condition = None if rows is None else tf.constant(rows)
+        if not len(images):
+            return np.zeros([0], np.float32)
         return self.judge(tf.cast(images, tf.float32), condition).numpy()
 
     def judge(self, images: tf.Tensor, condition: tf.Tensor | None = None) -> tf.Tensor:
-        """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: sigmoid of logits; a critic's score."""
+        """images f32 [N, H, W, C] in [-1, 1] -> f32 [N]: see `discriminate`."""
         logits = self.discriminator(with_condition(images, condition), training=False)
+        return self.judged(logits)
+
+    def judged(self, logits: tf.Tensor) -> tf.Tensor:
+        """D's outputs [N, 1] -> f32 [N]: their sigmoid if it is a probability, else as they are."""
         logits = tf.cast(logits[:, 0], tf.float32)
-        return logits if self.critic else tf.sigmoid(logits)
+        return tf.sigmoid(logits) if self.discriminator_output == "probability" else logits

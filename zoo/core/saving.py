@@ -11,7 +11,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from zoo.core import presets, sources, weights
+from zoo.core import checks, presets, sources, weights
 from zoo.pictures import images as image_io
 
 
@@ -34,6 +34,15 @@ class Saving(keras.Model):
 
     # What every config says; a preset is read by it.
     config_needs: tuple[str, ...] = ("resolution", "channels")
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Before networks are built.
+
+        Raises:
+            ValueError: Keras's global settings are not those that the networks need.
+        """
+        checks.check_keras_settings()
+        return super().__new__(cls, *args, **kwargs)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -192,11 +201,15 @@ class Saving(keras.Model):
                 preset that the model came from is kept, as `trained_from` once it was trained on.
             dtype: "float32", or "float16", which halves the file; the model that is loaded from it
                 is still float32.
+
+        Raises:
+            ValueError: Weights that are not finite; nothing is written.
         """
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
         folder = pathlib.Path(folder)
         self._settle_once()
+        self._check_finite(dtype)
         with tempfile.TemporaryDirectory() as scratch:
             file = pathlib.Path(scratch) / presets.WEIGHTS_FILE
             weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
@@ -213,14 +226,33 @@ class Saving(keras.Model):
                     "name": folder.resolve().name,
                     **self._inherited_card(),
                     **(card or {}),
-                    "family": self.family,
-                    "parameters": {
-                        "generator": weights.trainable_parameters(self.generator),
-                        "discriminator": weights.trainable_parameters(self.discriminator),
-                    },
+                    **self._facts(),
                 },
                 samples=image_io.encode_png(image_io.grid(*shown)) if shown else None,
             )
+
+    def _facts(self) -> dict[str, Any]:
+        """What a card says of the model whatever it was trained on."""
+        return {
+            "family": self.family,
+            "parameters": {
+                "generator": weights.trainable_parameters(self.generator),
+                "discriminator": weights.trainable_parameters(self.discriminator),
+            },
+        }
+
+    def _check_finite(self, dtype: str) -> None:
+        """Raises ValueError for weights that are not finite, or would not be in the file."""
+        largest = float(np.finfo(dtype).max)
+        for network in (self.ema_generator, self.discriminator):
+            for variable in network.variables:
+                values = variable.numpy()
+                if values.dtype.kind == "f" and not np.all(np.abs(values) <= largest):
+                    raise ValueError(
+                        f"Weights must be finite in {dtype} to be saved as a preset. "
+                        f"Received: {variable.path} of the {network.name} with NaN or more than "
+                        f"{largest:g}."
+                    )
 
     def _derived_name(self) -> str | None:
         """Keras's name of a class derived from the family's; None of the family's own."""

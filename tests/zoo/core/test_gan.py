@@ -96,7 +96,7 @@ def test_discriminate_takes_bytes_and_floats_alike(gan: zoo.DCGAN) -> None:
         (np.zeros((2, 16, 16, 1), np.uint8), "uint8 becomes that by .* Received: uint8"),
         (
             (np.zeros((2, 16, 16, 1), np.float32), np.zeros(2, np.int64)),
-            r"use dataset.map\(lambda image, label: image\). Received: tuple of 2",
+            r"by dataset.map\(lambda image, label: image\). Received: tuple of 2",
         ),
         (np.zeros((16, 16, 1), np.float32), r"single images: use dataset.batch\(64\). Received: "),
     ],
@@ -114,7 +114,7 @@ def test_fit_refuses_values_out_of_range_before_they_harm(gan: zoo.DCGAN, value:
     gan.compile()
     before = gan.discriminator.get_weights()
     rule = r"Images must be finite and in \[-1, 1\]; x / 127.5 - 1 makes that of 0 to 255."
-    with pytest.raises(tf.errors.InvalidArgumentError, match=rule):
+    with pytest.raises(ValueError, match=rule):
         gan.fit(tf.data.Dataset.from_tensors(images), verbose=0)
     for a, b in zip(before, gan.discriminator.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -137,7 +137,7 @@ def test_generate_refuses_less_than_one(gan: zoo.DCGAN) -> None:
 def test_numpy_integers_are_integers(gan: zoo.DCGAN) -> None:
     drawn = gan.generate(np.int64(3), seed=np.uint8(5))
     np.testing.assert_array_equal(drawn, gan.generate(3, seed=5))
-    for n in (1.5, 2.0, "3", None):
+    for n in (1.5, 2.0, "3"):
         with pytest.raises(ValueError, match=f"n must be an integer. Received: {n!r}"):
             gan.generate(n)
     with pytest.raises(ValueError, match="seed must be an integer. Received: 0.5"):
