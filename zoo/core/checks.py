@@ -1,4 +1,4 @@
-"""What a model accepts: one clear line for anything else."""
+"""What a model accepts, and one clear line for anything else."""
 
 import operator
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def check_keras_settings() -> None:
 
 
 def integer(name: str, value: Any) -> int:
-    """`value` as an int, of numpy's integers too; anything else, a float or a text, is refused."""
+    """`value` as an int (numpy's too); anything else, such as a float or a text, is refused."""
     try:
         return operator.index(value)
     except TypeError:
@@ -43,7 +43,7 @@ def rows_asked_for(n: Any, given: dict[str, tuple[Any, int]]) -> int:
     """How many images: n, or where that is None as many as what is given row by row, or 1.
 
     Args:
-        n: As a person gives it.
+        n: As the user gives it.
         given: By argument: its value, None where it is omitted, and the rank of one row.
 
     Raises:
@@ -84,7 +84,7 @@ def grey_or_rgb(channels: Any) -> int:
 
 
 def check_not_negative(values: dict[str, float]) -> None:
-    """Raises ValueError for an argument, by name, that is below 0 or no number."""
+    """Raises ValueError for an argument, by name, that is below 0 or not a number."""
     for name, value in values.items():
         if not value >= 0:
             raise ValueError(f"{name} must be at least 0. Received: {value}.")
@@ -148,7 +148,7 @@ def check_images(images: tf.Tensor, owner: str, image_shape: tuple[int, int, int
 
 
 def refuse(wrong: tf.Tensor, rule: str, values: tf.Tensor) -> tf.Tensor:
-    """`values`, or in the graph an error with the rule and those that are `wrong`."""
+    """`values`, with a check in the graph that raises the rule and the `wrong` ones, if any."""
     check = tf.debugging.Assert(tf.size(wrong) == 0, [f"{rule} Received:", wrong], summarize=3)
     with tf.control_dependencies([check]):
         return tf.identity(values)
@@ -157,7 +157,7 @@ def refuse(wrong: tf.Tensor, rule: str, values: tf.Tensor) -> tf.Tensor:
 def truncations_of(
     truncation: float | Sequence[float] | None, n: int, truncates: bool, owner: str
 ) -> np.ndarray:
-    """Truncation as a person gives it, for n images: f32 [n]; NaN where None.
+    """Checks the truncation that the user gives for n images: f32 [n]; NaN for None.
 
     Raises:
         ValueError: Below 0, not a finite number, another number of them, or the model has none.

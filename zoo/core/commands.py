@@ -1,4 +1,4 @@
-"""What every command does alike: flags, a quiet TensorFlow, one line for an error, Ctrl-C."""
+"""What all commands share: flags, a quiet TensorFlow, one-line errors, Ctrl-C."""
 
 import argparse
 import dataclasses

@@ -6,8 +6,8 @@
     Picture(channels)   images        float [H, W, C] in [-1, 1]    f32 [h, w, C]
     LabelMap(k)         label_map     int [H, W]                    u8 [h, w]
 
-Each object knows its tensors, its checks, how it is drawn from a seed and how it is augmented.
-Training, export, commands and tests ask it. (The client knows the arguments by their names.)
+Each object defines its tensors, its checks and how it is drawn from a seed. Training, export,
+commands and tests use it. (The client knows the arguments by name.)
 A new condition or source is one class here.
 """
 
@@ -44,7 +44,7 @@ class Condition:
 
     @property
     def rule(self) -> str:
-        """What a person must give."""
+        """What the user must give."""
         raise NotImplementedError
 
     @property
@@ -79,7 +79,7 @@ class Condition:
         raise NotImplementedError
 
     def rows_of(self, given: Any, n: int) -> np.ndarray:
-        """The condition as a person gives it, for n images: an array of `spec`.
+        """The condition as the user gives it, for n images: an array of `spec`.
 
         Args:
             given: One row for all images, or n rows; None stands for `any_value`.
@@ -111,7 +111,7 @@ class Condition:
         return tf.where(rows_like(self.is_any(values), values), drawn, values)
 
     def shown(self, n: int) -> Any:
-        """What a sheet of n samples shows, as a person gives it; None draws from the seeds."""
+        """What a sheet of n samples shows, as the user gives it; None draws from the seeds."""
         return None
 
 
@@ -278,7 +278,7 @@ class Source:
 
     @property
     def given_spec(self) -> tf.TensorSpec:
-        """Of a batch of any size, as a person gives it: uint8."""
+        """Of a batch of any size, as the user gives it: uint8."""
         return tf.TensorSpec(self.spec.shape, tf.uint8, name=self.argument)
 
     def shape(self, height: int, width: int) -> tuple[int, ...]:
@@ -300,7 +300,7 @@ class Source:
         raise NotImplementedError
 
     def check_given(self, values: Any, owner: str) -> np.ndarray:
-        """Sources as a person gives them: uint8, of any size, at least one.
+        """Sources as the user gives them: uint8, of any size, at least one.
 
         Raises:
             ValueError: Anything else.
@@ -323,7 +323,7 @@ class Source:
         raise NotImplementedError
 
     def to_uint8(self, values: tf.Tensor) -> tf.Tensor:
-        """What the generator takes, as a person gives it."""
+        """What the generator takes, as the user gives it."""
         raise NotImplementedError
 
     def shown(self, given: np.ndarray) -> np.ndarray:
@@ -338,7 +338,7 @@ class Source:
 
 @dataclasses.dataclass(frozen=True)
 class Picture(Source):
-    """Pictures: f32 [N, H, W, channels] in [-1, 1]; uint8 as a person gives them."""
+    """Pictures: f32 [N, H, W, channels] in [-1, 1]; uint8 as the user gives them."""
 
     channels: int
     argument: ClassVar[str] = "images"
@@ -375,9 +375,9 @@ class Picture(Source):
 
 @dataclasses.dataclass(frozen=True)
 class LabelMap(Source):
-    """Maps of classes: int32 [N, H, W]; uint8 as a person gives them, grey in a PNG.
+    """Maps of classes: int32 [N, H, W]; uint8 as the user gives them, grey in a PNG.
 
-    A map is resized to the nearest class: between two classes there is none.
+    A map is resized by nearest neighbour, since classes cannot be averaged.
 
     Args:
         num_classes: From 2 to 256, as many as a byte tells apart.

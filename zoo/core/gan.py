@@ -31,7 +31,7 @@ class Game:
         real_logits: D's of real images, of any shape; None of a critic, whose scores have no bound.
         fake_logits: D's of generated images.
         d_total: f32 scalar that D minimizes, where it is more than `d_loss`.
-        g_total: Likewise of G.
+        g_total: Likewise for G.
         scalars: More to report, by name.
     """
 
@@ -77,7 +77,7 @@ class GAN(Saving):
     the generator's average, counts steps and images, and keeps running means of the scalars.
     `zoo.core.noise_to_image` and `zoo.core.image_to_image` say what a generator is given.
 
-    What a family may override, beside `train_step`:
+    What a family may override besides `train_step`:
 
         family               its name: the folder in zoo/
         default_optimizers   the paper's
@@ -87,7 +87,7 @@ class GAN(Saving):
         images_from          how images are drawn, where it is more than a call of the generator
         phase, before_phase  steps that are not all alike
         averaging_decay      of the generator's average
-        finish_step          what happens after each update besides
+        finish_step          what else happens after each update
         adapt, settle        what is computed from the data before `fit`; before images are shown
         from_earlier         what the state of a run of an earlier version is now
         check_batch_size     batches that the networks cannot take
@@ -153,7 +153,7 @@ class GAN(Saving):
     # Steps after which phases that come round, such as lazy regularizers, have all been there.
     phases_repeat_after = 1
 
-    # What the networks are given beside noise, an object of `zoo.core.conditions`.
+    # What the networks are given besides noise: an object of `zoo.core.conditions`.
     condition: Condition | None = None
 
     @property
@@ -288,7 +288,7 @@ class GAN(Saving):
         jit_compile: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        """Readies the model for `fit`: the paper's losses and optimizers, unless others are given.
+        """Prepares the model for `fit`, with the paper's losses and optimizers by default.
 
         Under the policy "mixed_float16" (`keras.config.set_dtype_policy`, before the model is
         built) each optimizer scales its loss, so that small gradients survive the type.
@@ -452,7 +452,7 @@ class GAN(Saving):
         return logs if return_dict else list(logs.values())
 
     def first_batch(self, batch: Any) -> None:
-        """What a family keeps of the first batch of `fit`, once checked. Mostly nothing."""
+        """Called with the first batch of `fit`, once checked. Most families ignore it."""
 
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         # Keras would average the first batch over all workers, and fails where it is a tuple. There
@@ -532,7 +532,7 @@ class GAN(Saving):
         return self.structure()
 
     def before_phase(self, phase: Hashable) -> None:
-        """On the host before each step: what must happen between two steps. Mostly nothing."""
+        """Called on the host before each step, for what must happen between two steps."""
 
     def _has_phases(self) -> bool:
         return (type(self).phase, type(self).structure) != (GAN.phase, Saving.structure)
@@ -625,7 +625,7 @@ class GAN(Saving):
         return tf.minimum(self.ema_decay, (1.0 + t) / (10.0 + t))
 
     def _track(self, results: Scalars) -> Scalars:
-        """What `fit` reports: running means since the last reset of what is `tracked`.
+        """What `fit` reports: running means of the `tracked` scalars since the last reset.
 
         Where steps are not all alike, a step may omit scalars: see `told`.
         """
@@ -648,7 +648,7 @@ class GAN(Saving):
 
     @property
     def told(self) -> frozenset[str]:
-        """Scalars that the last steps returned; of others the running means are 0."""
+        """Scalars that the last steps returned; the running means of others are 0."""
         if not self._has_phases():
             return self._told_in.get(self.current_phase, frozenset(self._trackers))
         return frozenset().union(*(self._told_in[phase] for phase in self._phases_told))
@@ -678,7 +678,7 @@ class GAN(Saving):
         return seed
 
     def updated_variables(self, network: keras.Model) -> list[keras.Variable]:
-        """Weights of a network that an update moves."""
+        """Weights of a network that an update changes."""
         return network.trainable_variables
 
     def minimize(
@@ -772,7 +772,7 @@ class GAN(Saving):
         return results
 
     def accuracies(self, real_logits: Any, fake_logits: Any) -> Scalars:
-        """Shares of the images that D judges rightly, of the real and of the generated ones."""
+        """Shares of the real and of the generated images that D classifies correctly."""
         real_from = losses.real_from(self.discriminator_loss)
 
         def share(logits: Any, right: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:

@@ -22,7 +22,7 @@ class GrowingNetwork(keras.Model):
 
     Attributes:
         images_shown: int64 variable, real images of its training so far. It stands in a preset, so
-            that one that is half grown is drawn so, and grows on from there.
+            that a half-grown model draws as such, and continues to grow.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -86,12 +86,12 @@ class GrowingGAN(NoiseToImage):
         return self._asked or self.schedule.at(_read(self.ema_generator.images_shown))
 
     def stage(self) -> str:
-        """Where training is, for a person: "16 px, fading in 40 %"."""
+        """Where training is, for messages: "16 px, fading in 40 %"."""
         shown = self.images_shown()
         return self.schedule.at(shown).describe(shown)
 
     def begin_at(self, shown: int) -> None:
-        """Has training go on as if `shown` images had been shown."""
+        """Continues training as if `shown` images had been shown."""
         for network in (self.generator, self.discriminator, self.ema_generator):
             network.images_shown.assign(shown)
 
@@ -109,7 +109,7 @@ class GrowingGAN(NoiseToImage):
         self.begin_stage(phase)
 
     def begin_stage(self, stage: Stage) -> None:
-        """On the host where a stage begins: what a family changes then. Mostly nothing."""
+        """Called on the host when a stage begins. Most families change nothing then."""
 
     # ---- parts of a step
 
@@ -156,7 +156,7 @@ class GrowingGAN(NoiseToImage):
         return before + tf.cast(alpha, images.dtype) * (images - before)
 
     def updated_variables(self, network: GrowingNetwork) -> list[keras.Variable]:
-        """Those of the layers that the stage uses; the others have no gradient."""
+        """Weights of the layers that the stage uses; the others have no gradient."""
         stage = self.current_phase
         layers = network.layers_at(stage.resolution, stage.fading)
         return [variable for layer in layers for variable in layer.trainable_variables]
@@ -245,7 +245,7 @@ def _read(variable: keras.Variable) -> int:
 
 
 def _reset(optimizer: keras.optimizers.Optimizer, network: keras.Model) -> None:
-    """Puts an optimizer's state back to what it began with; a loss scale stays."""
+    """Resets an optimizer's state, except its loss scale."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     fresh = type(optimizer).from_config(optimizer.get_config())
     fresh.build(network.trainable_variables)

@@ -17,23 +17,23 @@ PIXELS_AT_A_TIME = 2**20
 
 
 class ImageToImage(GAN):
-    """Base of GANs that make an image of an image.
+    """Base of GANs that turn an image into another.
 
     A family writes `images_from`. Its config holds `resolution`, the height and width that it is
     trained at, `channels` of what it makes, and `source_channels` where the pictures that it
     translates have others.
 
     Args:
-        source: What an image is made of, an object of `zoo.core.conditions`: by default a `Picture`
-            of `source_channels`.
+        source: The input, an object of `zoo.core.conditions`: by default a `Picture` of
+            `source_channels`.
         **kwargs: As in `GAN`.
 
     Attributes:
         scale: Pixels of an output for each of the input, in height and in width.
         directions: Ways to translate, where there are several: "a_to_b" and "b_to_a". The first is
-            the one that is taken where none is asked for; `images_from` takes `direction` then.
-        context: Pixels of the source, in each direction, that decide what a pixel becomes; None
-            where all do, as through statistics of the image. See `zoo.pictures.tiles`.
+            the default; `images_from` then takes `direction`.
+        context: Receptive field: how many source pixels, to each side, affect an output pixel; None
+            where all do, for example through statistics of the image. See `zoo.pictures.tiles`.
         examples: (sources uint8 [n, h, w, c], targets uint8 [n, H, W, C]) that `sample_sheet`
             shows, or None. A trainer sets them; plain `fit` takes the first batch's.
     """
@@ -60,11 +60,11 @@ class ImageToImage(GAN):
         return "upscale" if self.scale > 1 else self.source.task
 
     def channels_of(self, direction: str | None = None) -> tuple[int, int]:
-        """Channels of what is translated and of what is made, in a direction."""
+        """Channels of the input and of the output of a direction."""
         return self.source.channels, self.image_shape[2]
 
     def source_of(self, direction: str | None = None) -> conditions.Source:
-        """What an image is made of, in a direction."""
+        """The input of a direction."""
         if direction is None:
             return self.source
         return conditions.Picture(self.channels_of(direction)[0])
@@ -164,10 +164,10 @@ class ImageToImage(GAN):
         return direction
 
     def check_sources(self, images: Any, direction: str | None = None) -> np.ndarray:
-        """Sources as a person gives them, uint8, if that is what `images` are.
+        """Checks sources that the user gives, uint8.
 
         Args:
-            images: What to make images of.
+            images: The sources.
             direction: In which; see `source_of`.
 
         Raises:
@@ -183,13 +183,13 @@ class ImageToImage(GAN):
         Args:
             images: uint8 [N, H, W, C], all of one size, which may be any.
             direction: Of a model that has several: one of `directions`; None for the first.
-            seed: Where the paper has noise, row i draws it from seed + i; None leaves it out.
+            seed: Where the paper has noise, row i draws it from seed + i; None omits it.
 
         Returns:
             uint8 [N, scale H, scale W, C'].
 
         Raises:
-            ValueError: Anything else than such images, another direction, or a model that paints.
+            ValueError: Other images, an unknown direction, or a model that paints.
         """
         if self.source.task != "translate":
             raise ValueError(
@@ -210,7 +210,7 @@ class ImageToImage(GAN):
             uint8 [N, H, W, C].
 
         Raises:
-            ValueError: Anything else than such maps, classes out of range, or a model of pictures.
+            ValueError: Other maps, classes out of range, or a model that translates.
         """
         if self.source.task != "paint":
             raise ValueError(
@@ -223,7 +223,7 @@ class ImageToImage(GAN):
     def translated(
         self, images: np.ndarray, seed: int | None = None, direction: str | None = None
     ) -> np.ndarray:
-        """`translate` of images that are checked: a few at a time, one by one with a seed."""
+        """`translate` for checked images: a few at a time, one by one with a seed."""
         self._settle_once()
         n, height, width = images.shape[:3]
         pixels = height * width * self.scale**2
@@ -252,9 +252,9 @@ class ImageToImage(GAN):
         return self._functions[key]
 
     def sample_sheet(self) -> tuple[np.ndarray, int] | None:
-        """Rows of source, translation and target: uint8 [3 n, H, W, C], and 3; None of no examples.
+        """Rows of source, translation, target: uint8 [3 n, H, W, C], and 3; None without examples.
 
-        A source that is smaller is enlarged; what it has beyond colours, a mask, is left out.
+        A smaller source is enlarged. Channels beyond colour (a mask) are omitted.
         """
         if self.examples is None:
             return None

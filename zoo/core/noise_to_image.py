@@ -96,7 +96,7 @@ class NoiseToImage(GAN):
         return self._config["latent_dim"]
 
     def check_batch(self, batch: Any) -> Any:
-        """Images f32 [N, H, W, C]; of a conditional model (images, condition), once checked.
+        """Checks a batch: images f32 [N, H, W, C]; for a conditional model (images, condition).
 
         Use what it returns: a batch out of range then fails before D has learnt from it. (XLA
         omits checks of values.)
@@ -123,7 +123,7 @@ class NoiseToImage(GAN):
         return images, condition.check_batch(batch[1], tf.shape(images)[0])
 
     def images_and_condition(self, batch: Any) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """The images and the condition of a batch of `train_step`; None of a model without."""
+        """Splits a batch of `train_step` into images and condition; None for a model without."""
         return (batch, None) if self.condition is None else batch
 
     def latents_for(self, images: tf.Tensor) -> tf.Tensor:
@@ -174,7 +174,7 @@ class NoiseToImage(GAN):
         """Images f32 [N, H, W, C] in [-1, 1] by the EMA generator.
 
         Args:
-            inputs: latents f32 [N, z]; of a conditional model (latents, condition).
+            inputs: latents f32 [N, z]; for a conditional model (latents, condition).
         """
         return self.images_from(inputs) if self.condition is None else self.images_from(*inputs)
 
@@ -192,13 +192,13 @@ class NoiseToImage(GAN):
         """latents f32 [N, z] (and labels, say) -> images f32 [N, H, W, C], by the EMA generator.
 
         No row depends on another. A family that truncates overrides this; `truncation` is then
-        f32 [N], NaN or None where nothing is to be truncated.
+        f32 [N], with NaN for rows that are not truncated, or None.
         """
         images = self.ema_generator(with_condition(latents, condition), training=False)
         return tf.cast(images, tf.float32)
 
     def latents_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> latents f32 [N, z]; row i depends on seed i alone."""
+        """int64 [N] -> latents f32 [N, z]; row i depends only on seed i."""
         return tf.map_fn(
             lambda seed: self.draw_latents([self.latent_dim], [seed, 0]),
             seeds,
@@ -206,7 +206,7 @@ class NoiseToImage(GAN):
         )
 
     def condition_from_seeds(self, seeds: tf.Tensor) -> tf.Tensor:
-        """int64 [N] -> labels int32 [N], or embeddings; row i depends on seed i alone."""
+        """int64 [N] -> labels int32 [N], or embeddings; row i depends only on seed i."""
         spec = self.condition.spec
         return tf.map_fn(
             lambda seed: self.draw_condition([], [seed, 1]),
@@ -215,7 +215,7 @@ class NoiseToImage(GAN):
         )
 
     def fill_condition(self, condition: tf.Tensor | None, seeds: tf.Tensor) -> tf.Tensor | None:
-        """The condition, drawn from int64 seeds [N] where a row is open; None of a model without.
+        """The condition, with open rows drawn from int64 seeds [N]; None for a model without.
 
         Args:
             condition: A row for each seed, where -1 and NaN are open; None where all are.
@@ -313,12 +313,12 @@ class NoiseToImage(GAN):
         return self._drawing[structure]
 
     def condition_rows(self, n: int, *, needed: bool = False, **given: Any) -> np.ndarray | None:
-        """The condition as a person gives it, for n images; None of a model without.
+        """Checks the condition that the user gives for n images; None for a model without.
 
         Args:
             n: Images.
             needed: Whether a conditional model must be given one.
-            **given: Values by argument ("labels", "embeddings"); None where it is not given.
+            **given: Values by argument ("labels", "embeddings"); None for one that is omitted.
 
         Raises:
             ValueError: Values out of range, or an argument that the model does not take.
@@ -339,9 +339,9 @@ class NoiseToImage(GAN):
         return self.condition.rows_of(given.get(taken), n)
 
     def sample_sheet(self) -> tuple[np.ndarray, int]:
-        """Images from fixed seeds for a person to look at: uint8 [n, H, W, C], and images a row.
+        """Images from fixed seeds to look at: uint8 [n, H, W, C], and the number of columns.
 
-        Of a model that takes classes each column is one, where a row has room for all.
+        For a model with up to 10 classes, each column is one class.
         """
         if self.condition is None:
             return self.generate(SAMPLE_SHEET, seed=0), 8
@@ -363,8 +363,8 @@ class NoiseToImage(GAN):
 
         Args:
             images: uint8 [N, H, W, C], or float in [-1, 1].
-            labels: Of a model that takes classes: one, or N of them.
-            embeddings: Of a model that takes vectors: one [d], or [N, d].
+            labels: For a model with classes: one, or N of them.
+            embeddings: For a model with vectors: one [d], or [N, d].
 
         Returns:
             f32 [N]: probabilities in [0, 1], or scores without bounds, higher for real.

@@ -55,7 +55,7 @@ class Preset:
 
     @property
     def folder(self) -> pathlib.Path:
-        """Where the preset's bundled files stand, if it is pretrained."""
+        """Folder of the preset's bundled files, if it is pretrained."""
         return PRETRAINED / self.name
 
     @property
@@ -69,7 +69,7 @@ def register_family(name: str, path: str) -> None:
 
     Args:
         name: The class's `family`.
-        path: "my_package.my_family:MyGAN": the package, beside whose class stands `presets.py`.
+        path: "my_package.my_family:MyGAN": the package that holds the class and `presets.py`.
 
     Raises:
         PresetError: A path of another form, or a name that another class has.

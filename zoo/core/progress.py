@@ -1,4 +1,4 @@
-"""Progress of long work: one bar on stderr, with an estimate of what is left."""
+"""Progress of long work: a bar on stderr, with an estimate of the time left."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 
-DELAY_S = 5.0  # what takes less passes without a word
+DELAY_S = 5.0  # shorter work shows no bar
 LOG_EVERY_S = 10.0  # where stderr is a file or a pipe
 
 

@@ -1,8 +1,8 @@
 """When a GAN grows: the schedule of Karras et al. 2018 (section 2, appendix A.1), pure arithmetic.
 
 Training begins at a low resolution. Each resolution is trained for a number of images, then the
-next block is faded in over another number; the last is trained for as long as one likes. How far
-training is, is how many real images it has been shown.
+next block is faded in over another number; the last is trained until the run ends. Progress is
+counted in real images shown.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ class Stage:
         resolution: Of the images, in pixels.
         fading: Whether the block of this resolution is being faded in.
         begins: Images shown before it.
-        ends: Images shown when it is over; None of the last.
+        ends: Images shown at its end; None for the last stage.
     """
 
     resolution: int
@@ -26,7 +26,7 @@ class Stage:
     ends: int | None
 
     def describe(self, shown: int) -> str:
-        """For a person: "16 px", or "16 px, fading in 40 %"."""
+        """For messages: "16 px", or "16 px, fading in 40 %"."""
         if not self.fading:
             return f"{self.resolution} px"
         done = (shown - self.begins) / (self.ends - self.begins)
@@ -51,7 +51,7 @@ class Schedule:
 
     @functools.cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """In their order; those of no images are left out."""
+        """In order; stages of zero images are omitted."""
         stages, begins, resolution = [], 0, self.first
         while resolution < self.last:
             stages.append(Stage(resolution, False, begins, begins + self.stable))
@@ -67,7 +67,7 @@ class Schedule:
         return next(s for s in self.stages if s.ends is None or shown < s.ends)
 
     def finished(self, shown: int) -> list[int]:
-        """Resolutions that are whole after `shown` images: no longer fading in."""
+        """Resolutions that have faded in completely after `shown` images."""
         stage = self.at(shown)
         most = stage.resolution // 2 if stage.fading else stage.resolution
         return [r for r in self.resolutions if r <= most]

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
-    """Puts a finished folder in another's place by two renames; neither is ever there half."""
+    """Replaces a folder by a finished one with two renames; neither is ever incomplete."""
     old = fresh.with_name(fresh.name + ".old")
     if folder.exists():
         folder.rename(old)
@@ -21,7 +21,7 @@ def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
-    """Indented JSON with a final newline; a file that was there is replaced by a rename."""
+    """Indented JSON with a final newline; an existing file is replaced by a rename."""
     fresh = path.with_name(f".{path.name}.unfinished")
     fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     fresh.replace(path)

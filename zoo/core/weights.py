@@ -8,7 +8,7 @@ import numpy as np
 
 
 def trainable_parameters(network: keras.Model) -> int:
-    """How many numbers an optimizer moves in `network`."""
+    """Number of trainable parameters of `network`."""
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 
