@@ -8,22 +8,10 @@ TensorFlow is imported when a model is first used, so listing presets is quick.
 """
 
 import importlib.metadata
-import importlib.util
 import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING, Any, cast
-
-if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
-    _message = (
-        "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
-        "Install them from the clone: pip install '.[train]' (or a wheel's path in place of the "
-        "dot)"
-    )
-    # Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
-    if sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo"):
-        sys.exit(f"error: {_message}")
-    raise ImportError(_message)
 
 from zoo.core import imports, presets
 from zoo.core.presets import (
@@ -73,7 +61,13 @@ __all__ = [
 ]
 
 
-imports.prepare()
+try:
+    imports.prepare()
+except ImportError as error:
+    # Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
+    if sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo"):
+        sys.exit(f"error: {error}")
+    raise
 
 
 def load(

@@ -585,7 +585,9 @@ class GAN(Saving):
             self._seeded(self.train_step), batch, self.accumulate, type(self).__name__
         )
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self.finish_step(tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0] * replicas)
+        # Not before there is a batch, and it is right: the counters do not depend on its values.
+        with tf.control_dependencies(tf.nest.flatten(batch)):
+            self.finish_step(tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0] * replicas)
         return self._track(results)
 
     def _seeded(self, update: Callable[..., Scalars]) -> Callable[..., Scalars]:

@@ -7,6 +7,7 @@ keras        `keras.models.load_model` knows the families
 import contextlib
 import functools
 import importlib.machinery
+import importlib.util
 import json
 import os
 import pathlib
@@ -26,8 +27,14 @@ def prepare() -> None:
     """To be called when `zoo` is imported.
 
     Raises:
-        ImportError: Keras has another backend than TensorFlow.
+        ImportError: They are not installed, or Keras has another backend.
     """
+    if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
+        raise ImportError(
+            "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
+            "Install them from the clone: pip install '.[train]' (or a wheel's path in place of the "
+            "dot)"
+        )
     backend = _backend()
     if backend != "tensorflow":
         raise ImportError(

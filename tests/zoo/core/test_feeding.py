@@ -199,6 +199,7 @@ def test_one_line_for_a_later_batch() -> None:
         gan.fit(iter([images(4), 0 * images(4) + 200]), verbose=0)
     rule = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
     assert str(error.value) == f"{rule} Received: from 200 to 200."
+    assert int(gan.steps.numpy()) == 1
 
 
 @pytest.mark.parametrize(
