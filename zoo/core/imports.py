@@ -32,8 +32,8 @@ def prepare() -> None:
     if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
         raise ImportError(
             "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
-            "Install them from the clone: pip install '.[train]' (or a wheel's path in place of the "
-            "dot)"
+            "Install them from the clone: pip install '.[train]' (or a wheel's path in place of "
+            "the dot)"
         )
     backend = _backend()
     if backend != "tensorflow":
