@@ -177,7 +177,9 @@ def test_help_shows_defaults(capsys: pytest.CaptureFixture) -> None:
     code, text, _ = end_of(capsys, zoo_main.main, "sample", "--help")
     assert code == 0
     assert "Draw images into one PNG." in text
-    assert "image i is made from seed + i (default: 0)" in text
+    words = " ".join(text.split())
+    assert "image i is made from seed + i (default: a fresh one)" in words
+    assert "(default: NAME.png)" in words
 
 
 def test_mix_is_the_figure_of_the_paper(tmp_path: pathlib.Path) -> None:
