@@ -153,6 +153,15 @@ def test_rates_and_averages_are_the_papers() -> None:
     decay = gan.averaging_decay(tf.constant(32, tf.int64))
     np.testing.assert_allclose(decay ** (10_000 / 32), 0.5, rtol=1e-5)
 
+    mean, of_average = (
+        network.mapping.get_layer("mean_style").mean
+        for network in (gan.generator, gan.ema_generator)
+    )
+    mean.assign(mean.numpy() + 1.0)
+    make = tf.function(lambda: gan.finish_step(tf.constant(32, tf.int64)))
+    gan.distribute_strategy.run(make)
+    np.testing.assert_array_equal(of_average, mean)  # copied, as in the code
+
     assert "generator_optimizer" not in gan.get_compile_config()
     own = build(8, first_resolution=4, stable_kimg=0.008, fade_kimg=0.008)
     own.compile(keras.optimizers.SGD(0.5), keras.optimizers.SGD(0.25))

@@ -444,9 +444,11 @@ def test_the_average_has_the_half_life_in_images() -> None:
             half_life = 100.0 if ramp is None else min(100.0, 8 * step * ramp)
             decay = 0.5 ** (8 / half_life) if half_life else 0.0
             average = [
-                decay * a + (1 - decay) * w
-                for a, w in zip(average, gan.generator.get_weights(), strict=True)
+                decay * a + (1 - decay) * w.numpy() if w.trainable else w.numpy()
+                for a, w in zip(average, gan.generator.weights, strict=True)
             ]
+        # The mean style is copied, as in the paper's code.
+        assert not all(w.trainable for w in gan.generator.weights)
         for a, b in zip(average, gan.ema_generator.get_weights(), strict=True):
             np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
 
@@ -464,7 +466,7 @@ def test_both_networks_learn_through_augmentations(kind: str) -> None:
     assert all(np.isfinite(values).all() for values in history.values())
     assert set(history) == set(gan.tracked)
     if kind == "ada":
-        expected = 0.8 + np.array([-1, 1]) * 16 / 500_000
+        expected = 0.8 + np.array([-1, 1]) * 16 / 500_000  # R1's logits count, not its images
         assert np.min(np.abs(float(gan.ada.p.numpy()) - expected)) < 1e-6
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.core import checks
+from zoo.core.gan import on_all_replicas
 from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.nn.layers import without_noise
 from zoo.pictures.images import to_uint8
@@ -89,6 +90,21 @@ class StyleBased(NoiseToImage):
     def num_layers(self) -> int:
         """L: how many layers have a style of their own, two a resolution from 4 px on."""
         return 2 * (self.image_shape[0].bit_length() - 2)
+
+    def finish_step(self, count: tf.Tensor) -> None:
+        """As in `GAN`; what no optimizer moves, w_bar among it, is copied, not averaged.
+
+        The papers' code does so too.
+        """
+        super().finish_step(count)
+        sources = self.generator.variables
+        copied = [i for i, source in enumerate(sources) if not source.trainable]
+        averages = self.ema_generator.variables
+        on_all_replicas(
+            lambda average, source: average.assign(source),
+            [averages[i] for i in copied],
+            [sources[i] for i in copied],
+        )
 
     # ---- tensors
 
