@@ -325,7 +325,7 @@ def _ada_at_its_limit(history: Sequence[Record]) -> Warning | None:
     return Warning(
         "ADA is at its limit: D still learns the images by heart",
         f"{_over(window)}, the augmentation strength p is {window[-1]['ada_p']:.2f} at the end and "
-        f"never below {min(r['ada_p'] for r in window):.2f}; 1 is the most there is.",
+        f"never below {min(r['ada_p'] for r in window):.2f}; from 1 on, every image is augmented.",
         "The augmentations begin to show in the samples from there. More training images are the "
         "cure (mirrored ones count); else a smaller D, a stronger R1, or an earlier checkpoint.",
     )

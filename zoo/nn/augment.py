@@ -5,9 +5,9 @@ Data" (appendix B: pixel blitting, geometry, colour), whose strength p `Adaptive
 `diff_augment` is Zhao et al. 2020, "Differentiable Augmentation for Data-Efficient GAN Training".
 Both are differentiable in the images, twice (R1 goes through them), and functions of their seed.
 
-One difference from the paper's code: the warp samples bilinearly at the image's own size, where the
-code samples at twice that size between two wavelet filters. Flips, quarter turns and whole shifts
-are exact.
+Differences from the paper's code: its image ends one width away from its edges, with zeros beyond,
+where this one is mirrored for ever; and what is mirrored is mirrored at twice the size, where the
+code filters a mirrored image (the filter is not quite symmetric).
 """
 
 import math
@@ -18,6 +18,26 @@ import numpy as np
 import tensorflow as tf
 
 TURN = 2.0 * math.pi
+# The low-pass of the wavelet sym6 (Daubechies 1992, table 8.3): orthogonal to its shifts by two, so
+# that doubling an image with it and halving the result gives the image back.
+SYM6 = np.array(
+    [
+        0.015404109327027373,
+        0.0034907120842174702,
+        -0.11799011114819057,
+        -0.048311742585633,
+        0.4910559419267466,
+        0.787641141030194,
+        0.3379294217276218,
+        -0.07263752278646252,
+        -0.021060292512300564,
+        0.04472490177066578,
+        0.0017677118642428036,
+        -0.007800708325034148,
+    ]
+)
+PEAK = 5  # its largest tap
+MARGIN = 6  # pixels of the doubled image beyond each edge
 LUMA = np.full([3], 1.0 / math.sqrt(3.0), np.float32)  # the grey axis of RGB
 
 
@@ -58,7 +78,7 @@ def ada(images: tf.Tensor, p: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
 
     Args:
         images: float [N, H, W, C] in [-1, 1], C 1 or 3; H = W.
-        p: Scalar in [0, 1].
+        p: Scalar, at least 0; from 1 on every transformation is applied.
         seed: Integer [2].
 
     Returns:
@@ -130,10 +150,14 @@ def _quarter_turns(turns: tf.Tensor) -> tf.Tensor:
 
 
 def warp(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
-    """Images sampled bilinearly through affine maps; beyond their edges they are mirrored.
+    """Images through affine maps, at twice their size (2020a, appendix B).
+
+    The image is doubled by the wavelet filter, sampled bilinearly at every half pixel of the
+    result, and halved by the same filter turned around. So high frequencies survive that bilinear
+    sampling at the image's own size would lose. Beyond its edges the image is mirrored.
 
     Args:
-        images: float [N, H, W, C], H and W at least 2.
+        images: float [N, H, W, C], H and W at least 4.
         matrices: float [N, 3, 3]: from (x, y, 1) of the result to that of the image, in pixels
             from the centre, x to the right and y down.
 
@@ -142,27 +166,88 @@ def warp(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     """
     _, height, width, _ = images.shape
     matrices = tf.cast(matrices, images.dtype)
-    y, x = np.mgrid[:height, :width].reshape(2, -1) - np.array([[height - 1], [width - 1]]) / 2
+    doubled = _along_axes(images, _doubling(height), _doubling(width))
+    # Half pixels of the result, those beyond its edges included that the filter needs.
+    y, x = (np.arange(-PEAK, 2 * size + 5) / 2 - (size - 1) / 2 for size in (height, width))
+    y, x = (grid.ravel() for grid in np.meshgrid(y, x, indexing="ij"))
     places = tf.constant(np.stack([x, y, np.ones_like(x)]), images.dtype)
-    sources = matrices[:, :2] @ places  # [N, 2, H W]
-    left, right, to_right = _mirrored(sources[:, 0] + (width - 1) / 2, width)
-    above, below, down = _mirrored(sources[:, 1] + (height - 1) / 2, height)
-    top = _mix(_pixels(images, above, left), _pixels(images, above, right), to_right)
-    bottom = _mix(_pixels(images, below, left), _pixels(images, below, right), to_right)
-    return tf.reshape(_mix(top, bottom, down), tf.shape(images))
+    sources = matrices[:, :2] @ places  # [N, 2, P]
+    column, right = _mirrored(sources[:, 0] + (width - 1) / 2, width)
+    row, down = _mirrored(sources[:, 1] + (height - 1) / 2, height)
+    sampled = _bilinear(doubled, row, down, column, right)
+    sampled = tf.reshape(sampled, [-1, 2 * height + 10, 2 * width + 10, images.shape[-1]])
+    return _along_axes(sampled, _halving(height), _halving(width))
 
 
-def _mirrored(place: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """A coordinate, mirrored at the edges: the pixels before and after it, and its fraction."""
-    place = tf.math.floormod(place, 2.0 * (size - 1))
-    place = tf.minimum(place, 2.0 * (size - 1) - place)
+def _doubling(size: int) -> np.ndarray:
+    """From a line of pixels to twice as many, MARGIN more on each side: [2 size - 1 + 12, size].
+
+    Pixel i is at 2 i + MARGIN. The line is mirrored at its first and last pixel.
+    """
+    matrix = np.zeros([2 * size - 1 + 2 * MARGIN, size])
+    for i in range(-2 * MARGIN, size + 2 * MARGIN):
+        pixel = i % (2 * size - 2)
+        pixel = min(pixel, 2 * size - 2 - pixel)
+        for tap, value in enumerate(SYM6):
+            place = 2 * i + tap - PEAK + MARGIN
+            if 0 <= place < len(matrix):
+                matrix[place, pixel] += math.sqrt(2.0) * value
+    return matrix
+
+
+def _halving(size: int) -> np.ndarray:
+    """From half pixels, PEAK before the first pixel and 6 after the last: [size, 2 size + 10]."""
+    matrix = np.zeros([size, 2 * size + 10])
+    for i in range(size):
+        matrix[i, 2 * i : 2 * i + len(SYM6)] = SYM6 / math.sqrt(2.0)
+    return matrix
+
+
+def _along_axes(images: tf.Tensor, rows: np.ndarray, columns: np.ndarray) -> tf.Tensor:
+    """Matrices applied to the columns and to the rows of images [N, H, W, C]."""
+    x = tf.transpose(images, [0, 3, 1, 2])
+    x = tf.tensordot(x, tf.constant(columns.T, x.dtype), 1)  # [N, C, H, W']
+    x = tf.tensordot(tf.transpose(x, [0, 1, 3, 2]), tf.constant(rows.T, x.dtype), 1)
+    return tf.transpose(x, [0, 3, 2, 1])  # of [N, C, W', H']
+
+
+def _mirrored(place: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """A coordinate in pixels: that of the doubled image before it, and the fraction that is left.
+
+    Beyond the doubled image's margin it is mirrored.
+    """
+    place *= 2.0
+    end = 2.0 * (size - 1)
+    # To the nearest image of pixel 0, of which there is one every 2 `end`.
+    beyond = tf.abs(place - 2.0 * end * tf.round(place / (2.0 * end)))
+    inside = (place >= -MARGIN) & (place <= end + MARGIN)
+    place = tf.where(inside, place, beyond) + MARGIN
     before = tf.floor(place)
-    after = tf.minimum(before + 1.0, size - 1.0)
-    return tf.cast(before, tf.int32), tf.cast(after, tf.int32), place - before
+    return tf.cast(before, tf.int32), place - before
 
 
-def _mix(a: tf.Tensor, b: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    return a + share[..., None] * (b - a)
+def _bilinear(
+    images: tf.Tensor, row: tf.Tensor, down: tf.Tensor, column: tf.Tensor, right: tf.Tensor
+) -> tf.Tensor:
+    """Pixels [N, P] of images [N, H, W, C], each mixed with its neighbours: [N, P, C]."""
+    # Each pixel with the three after it, so that one look-up finds all four. Sums over them are
+    # products with constant matrices, which are faster than sums of short axes.
+    x = tf.concat([images, _successor(images, 2)], axis=-1)
+    x = tf.concat([x, _successor(x, 1)], axis=-1)
+    channels, points = images.shape[-1], row.shape[1]
+    four = tf.reshape(_pixels(x, row, column), [-1, 4 * channels])
+    left, up = 1.0 - right, 1.0 - down
+    shares = tf.stack([up * left, up * right, down * left, down * right])
+    shares = tf.transpose(tf.reshape(shares, [4, -1]))
+    spread = tf.constant(np.kron(np.eye(4), np.ones([1, channels])), x.dtype)
+    total = tf.constant(np.kron(np.ones([4, 1]), np.eye(channels)), x.dtype)
+    return tf.reshape((four * (shares @ spread)) @ total, [-1, points, channels])
+
+
+def _successor(images: tf.Tensor, axis: int) -> tf.Tensor:
+    """Each pixel's successor along an axis; the last one's is itself."""
+    size = images.shape[axis]
+    return tf.gather(images, np.minimum(np.arange(size) + 1, size - 1), axis=axis)
 
 
 def _pixels(images: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
@@ -226,12 +311,37 @@ def recolour(images: tf.Tensor, matrices: tf.Tensor) -> tf.Tensor:
     return tf.einsum("nhwc,ndc->nhwd", images, linear) + shift
 
 
+def cutout(images: tf.Tensor, p: tf.Tensor | float, seed: tf.Tensor) -> tf.Tensor:
+    """Sets a square of half the size, anywhere in the image, to 0 with probability p.
+
+    It is the last transformation of appendix B, which `ada` leaves out, as the paper's best
+    pipeline does.
+
+    Args:
+        images: float [N, H, W, C].
+        p: Scalar.
+        seed: Integer [2].
+
+    Returns:
+        As `images`.
+    """
+    draw = _Draws(seed, tf.shape(images)[0])
+    cut = draw.choose(p)[:, None, None]
+    for axis in (1, 2):
+        size = images.shape[axis]
+        places = tf.constant((np.arange(size) + 0.5) / size, tf.float32)
+        near = tf.abs(places - draw.uniform()[:, None]) < 0.25
+        cut &= tf.expand_dims(near, 3 - axis)
+    return tf.where(cut[..., None], tf.zeros_like(images), images)
+
+
 @keras.saving.register_keras_serializable("gan_zoo")
 class AdaptiveStrength(keras.layers.Layer):
     """ADA's controller: the strength p that holds r_t = E[sign D(real)] at a target.
 
     p rises by images / speed if r_t of the last `interval` steps was above the target (D overfits),
-    and falls otherwise. It stays in [0, 1] (section 3 of the paper).
+    and falls otherwise, but not below 0 (section 3 of the paper). As in the paper's code it may
+    rise above 1, and r_t counts all logits of real images, those of R1 too.
 
     Args:
         target: The target of r_t.
@@ -249,7 +359,7 @@ class AdaptiveStrength(keras.layers.Layer):
         self.p = self._state("p")
         # Since the last adjustment, on a replica.
         self.signs = self._state("signs")
-        self.images = self._state("images")
+        self.judged = self._state("judged")
         self.built = True
 
     def _state(self, name: str) -> keras.Variable:
@@ -266,17 +376,22 @@ class AdaptiveStrength(keras.layers.Layer):
     def observe(self, real_logits: tf.Tensor) -> None:
         """Counts D's logits [N, 1] of real images on this replica."""
         self.signs.assign_add(tf.reduce_sum(tf.sign(tf.cast(real_logits, tf.float32))))
-        self.images.assign_add(tf.cast(tf.shape(real_logits)[0], tf.float32))
+        self.judged.assign_add(tf.cast(tf.shape(real_logits)[0], tf.float32))
 
-    def adjust(self, step: tf.Tensor) -> None:
-        """After step number `step`, from 1: adjusts p if this is the last step of an interval."""
+    def adjust(self, step: tf.Tensor, count: tf.Tensor) -> None:
+        """After step number `step`, from 1: adjusts p if this is the last step of an interval.
+
+        Args:
+            step: Integer scalar.
+            count: Real images that each step shows, on all replicas.
+        """
         due = tf.equal(step % self.interval, 0)
-        replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        excess = tf.sign(self.signs / tf.maximum(self.images, 1.0) - self.target)
-        moved = tf.clip_by_value(self.p + excess * self.images * replicas / self.speed, 0.0, 1.0)
+        excess = tf.sign(self.signs / tf.maximum(self.judged, 1.0) - self.target)
+        images = tf.cast(count, tf.float32) * self.interval
+        moved = tf.maximum(self.p + excess * images / self.speed, 0.0)
         self.p.assign(tf.where(due, moved, self.p))
-        for count in (self.signs, self.images):
-            count.assign(tf.where(due, 0.0, count))
+        for sum_of in (self.signs, self.judged):
+            sum_of.assign(tf.where(due, 0.0, sum_of))
 
     def get_config(self) -> dict[str, Any]:
         return {

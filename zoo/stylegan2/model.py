@@ -255,10 +255,12 @@ class StyleGAN2(StyleBased):
         images, labels = self.images_and_condition(batch)
         seed = self.step_seed("augment_r1")
         with tf.GradientTape() as tape:
-            penalty, _ = regularizers.r1_penalty(
+            penalty, real_logits = regularizers.r1_penalty(
                 lambda x: self._discriminate(x, labels, seed), images
             )
             loss = self.r1_interval * self.r1 / 2.0 * penalty
+        if self.augment == "ada":
+            self.ada.observe(real_logits)
         self.minimize(tape, loss, self.discriminator)
         return {"r1_penalty": penalty}
 
@@ -266,7 +268,7 @@ class StyleGAN2(StyleBased):
         """As `GAN.finish_step`; ADA's strength follows D's judgement of the real images."""
         super().finish_step(count)
         if self.augment == "ada":
-            self.ada.adjust(self.steps.value)
+            self.ada.adjust(self.steps.value, count)
 
     def _draw_w(self, count: tf.Tensor, labels: tf.Tensor | None, seed: tf.Tensor) -> tf.Tensor:
         """Styles f32 [count, L, W]; a share `mixing` takes another latent's from a layer on."""

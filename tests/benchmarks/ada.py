@@ -1,0 +1,85 @@
+"""ADA's warp next to that of the paper's code, and StyleGAN2 on 1,000 images at equal minutes.
+
+    python tests/benchmarks/ada.py                  # the power that the warp keeps: a minute
+    python tests/benchmarks/ada.py --minutes=60     # KID of a run so long: a quiet machine
+
+For KID before and after a change of the augmentations, run the second command on both commits, with
+the same minutes and --seed, and compare. It trains the preset stylegan2_fashion_mnist with ADA on
+1,000 images of the bundled sample, and scores it on 5,000 others.
+"""
+
+import argparse
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import PIL.Image
+import tensorflow as tf
+
+from tests.zoo.nn import warp_reference
+from zoo.nn import augment
+
+SAMPLE = "trainers/data/samples/fashion_mnist.npz"
+
+
+def power(draws: int, size: int) -> None:
+    """Prints the share of the power above a quarter of the sampling rate that each warp keeps."""
+
+    def ours(images: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+        return augment.warp(tf.constant(images[..., None], tf.float32), matrices).numpy()[..., 0]
+
+    def papers(images: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+        return np.stack([warp_reference.warp(*pair) for pair in zip(images, matrices, strict=True)])
+
+    for p in (0.3, 0.6):
+        seed = tf.constant([1, 2], tf.int64)
+        matrices = augment.geometry(tf.constant(draws), size, p, seed).numpy()
+        kept = [warp_reference.power_kept(warp, matrices, size) for warp in (ours, papers)]
+        print(f"p = {p}: here {kept[0]:.4f}, the paper's code {kept[1]:.4f}")
+
+
+def kid(minutes: float, seed: int) -> None:
+    """Trains for so many minutes, and prints the scores."""
+    images = np.load(SAMPLE)["images"][..., 0]
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {}
+        for name, part in (("train", images[:1000]), ("others", images[1000:6000])):
+            folders[name] = pathlib.Path(scratch) / name
+            folders[name].mkdir()
+            for i, image in enumerate(part):
+                PIL.Image.fromarray(image).save(folders[name] / f"{i}.png")
+        workdir = pathlib.Path(scratch) / "run"
+        flags = ["--preset=stylegan2_fashion_mnist", "--set", "augment=ada", f"--seed={seed}"]
+        flags += ["--batch_size=64", "--steps=10000000", f"--dataset={folders['train']}"]
+        run = subprocess.Popen(
+            [sys.executable, "-m", "trainers", *flags, f"--workdir={workdir}"],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            run.wait(60 * minutes)
+        except subprocess.TimeoutExpired:
+            run.send_signal(signal.SIGTERM)  # it finishes the step and saves
+            run.wait()
+        command = [sys.executable, "-m", "trainers.evaluate", f"--run={workdir}"]
+        command += [f"--dataset={folders['others']}", "--num_images=5000"]
+        command += ["--network=mobilenet_v2", "--metrics=kid,recall,coverage"]
+        subprocess.run(command, check=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--minutes", type=float, help="train for so long, and score")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--draws", type=int, default=1500)
+    arguments = parser.parse_args()
+    if arguments.minutes:
+        kid(arguments.minutes, arguments.seed)
+    else:
+        power(arguments.draws, size=32)
+
+
+if __name__ == "__main__":
+    main()
