@@ -1,6 +1,7 @@
 """A folder of images."""
 
 import concurrent.futures
+import dataclasses
 import logging
 import os
 import pathlib
@@ -11,8 +12,12 @@ from PIL import Image, ImageOps
 
 from trainers.data import DataError, pixels
 from zoo.core.progress import with_progress
+from zoo.pictures import folders
 
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
+# Subfolders that are splits of one set, not classes.
+TRAINING = ("train", "training")
+HELD_OUT = ("test", "testing", "val", "valid", "validation")
+_DOMAINS = tuple(f"{split}{domain}" for split in ("train", "test") for domain in "AB")
 
 # Pillow warns of more than `Image.MAX_IMAGE_PIXELS` and refuses more than twice as many.
 MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
@@ -24,50 +29,120 @@ _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # modes of Pillow
 _logger = logging.getLogger(__name__)
 
 
-def find(path: str | os.PathLike) -> list[pathlib.Path]:
-    """Every image under a folder, subfolders too, in the order of their sorted paths.
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """The pictures of a folder, or of the split of it that is read.
+
+    Attributes:
+        spec: The folder as it was given.
+        root: Where the pictures are: the folder, or a subfolder such as `train`.
+        split: "all"; "train" or "test" of a folder with such subfolders.
+        files: The pictures, in the order of their sorted paths.
+    """
+
+    spec: str
+    root: pathlib.Path
+    split: str
+    files: list[pathlib.Path]
+
+    def names(self) -> list[str]:
+        """What the files are called in messages: their paths in the folder."""
+        return [folders.shown(file.relative_to(self.root)) for file in self.files]
+
+    def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
+        """Classes from subfolders, as in torchvision's ImageFolder and Keras.
+
+        The subfolders that hold pictures are the classes, in the order of their sorted names;
+        what is deeper in one belongs to it.
+
+        Returns:
+            (names of the classes, label int64 of each file); no names, and labels of -1, where a
+            picture is in the folder itself or the subfolders are trainA, trainB and so on.
+        """
+        first = [file.relative_to(self.root).parts[:-1][:1] for file in self.files]
+        each = [folders.composed(folders.shown(name)) for path in first for name in path]
+        names = sorted(set(each))
+        if not all(first) or set(names) <= set(_DOMAINS):
+            return (), np.full(len(self.files), -1, np.int64)
+        return tuple(names), np.array([names.index(name) for name in each], np.int64)
+
+
+def list_pictures(path: str | os.PathLike) -> folders.Listing:
+    """All that a folder holds.
 
     Raises:
-        DataError: for a missing folder, or one without images.
+        DataError: for a missing folder, or one without pictures.
     """
-    folder = pathlib.Path(path).expanduser()
+    folder, spec = pathlib.Path(path).expanduser(), folders.shown(path)
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "does not exist"
         raise DataError(
             f"The folder of images {kind}. Use an existing folder, a TFDS name such as "
-            f"'fashion_mnist', or 'sample:fashion_mnist'. Received: '{path}'."
+            f"'fashion_mnist', or 'sample:fashion_mnist'. Received: '{spec}'."
         )
-    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
-    if not files:
+    listing = folders.find(folder)
+    if not listing.files:
         raise DataError(
-            f"The folder holds no images: files ending in {', '.join(SUFFIXES)} are read, in "
-            f"subfolders too. Received: '{path}'."
+            f"The folder holds no images: files ending in {', '.join(folders.SUFFIXES)} are read, "
+            f"in subfolders too. Received: '{spec}'."
         )
-    return files
+    return listing
 
 
-def classes_of(
-    files: Sequence[pathlib.Path], path: str | os.PathLike
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Classes from subfolders, as in torchvision's ImageFolder and Keras.
+def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = False) -> Folder:
+    """Finds the pictures of a folder, subfolders and links to folders included.
 
-    The subfolders of `path` that hold images are the classes, in the order of their sorted names;
-    what is deeper in one belongs to it.
+    Which files are pictures is said in `zoo.pictures.folders`. A folder with the subfolders `train`
+    and `test` (or `val`) has those splits; of any other folder everything is read.
 
     Args:
-        files: As `find` returns them.
         path: The folder.
+        split: Of a folder with splits. "test" is `val` where there is no `test`.
+        quiet: Whether to omit the warning that counts what is not read.
 
-    Returns:
-        (names of the classes, label int64 of each file); no names, and labels of -1, where an image
-        lies in the folder itself.
+    Raises:
+        DataError: for a missing folder, one without pictures, or a split that it does not have.
     """
-    folder = pathlib.Path(path).expanduser()
-    first = [file.relative_to(folder).parts[:-1][:1] for file in files]
-    if not all(first):
-        return (), np.full(len(files), -1, np.int64)
-    names = sorted({name for (name,) in first})
-    return tuple(names), np.array([names.index(name) for (name,) in first], np.int64)
+    listing = list_pictures(path)
+    folder, spec = listing.folder, folders.shown(path)
+    notes = [listing.note()]
+    root, files, name = folder, listing.files, "all"
+    first = {file.relative_to(folder).parts[:-1][:1] for file in files}
+    splits = _splits([name for path in first for name in path], alone=len(first) == 1)
+    if splits:
+        name = split.partition("[")[0]
+        if name not in splits:
+            raise DataError(
+                f"The folder has the splits {', '.join(sorted(splits))}, and not this one. "
+                f"Received: '{spec}', split='{split}'."
+            )
+        root = folder / splits[name]
+        files = [file for file in files if root in file.parents]
+        others = len(listing.files) - len(files)
+        if others:
+            count = f"the {len(files):,} images of {root.name}/"
+            notes.append(f"Only {count} are read, not the other {others:,}.")
+    if not quiet and any(notes):
+        _logger.warning("'%s': %s", spec, " ".join(note for note in notes if note))
+    return Folder(spec, root, name, files)
+
+
+def _splits(names: Sequence[str], *, alone: bool) -> dict[str, str]:
+    """The subfolder of each split, "train" and "test"; nothing if the subfolders are no splits.
+
+    They are if there is one to train on and one to measure on, or only one of either.
+    """
+    by_name = {name.lower(): name for name in names}
+    train = [by_name[name] for name in TRAINING if name in by_name]
+    held_out = [by_name[name] for name in HELD_OUT if name in by_name]
+    if not (train and held_out) and not ((train or held_out) and alone):
+        return {}
+    splits = {name: by_name[name] for name in by_name if by_name[name] in (*train, *held_out)}
+    return (
+        splits
+        | ({"train": train[0]} if train else {})
+        | ({"test": held_out[0]} if held_out else {})
+    )
 
 
 def picture(file: pathlib.Path) -> Image.Image | str:
@@ -161,8 +236,7 @@ def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -
 
 def named(names: Sequence[str], most: int = 5, separator: str = "; ") -> str:
     """The first of them, and how many more there are, for a message."""
-    more = f"{separator}and {len(names) - most} more" if len(names) > most else ""
-    return separator.join(names[:most]) + more
+    return folders.listed(names, most, separator)
 
 
 def fill(
@@ -204,40 +278,32 @@ def close_gaps(array: np.ndarray, good: Sequence[int]) -> np.ndarray:
 
 
 def read(
-    path: str | os.PathLike, resolution: int, channels: int
+    folder: Folder, resolution: int, channels: int
 ) -> tuple[np.ndarray, list[int], tuple[str, ...]]:
-    """Decodes every image under a folder once, in the order of `find`.
+    """Decodes every picture of a folder once, in their order.
 
-    An image that cannot be decoded to its last pixel is omitted and named in a warning.
+    One that cannot be decoded to its last pixel is omitted and named in a warning.
 
     Args:
-        path: The folder.
+        folder: What to read.
         resolution: Height and width of the images returned.
         channels: 1 or 3.
 
     Returns:
-        (images uint8 [count, resolution, resolution, channels], which of `find` they are, paths
-        skipped, relative to `path`).
+        (images uint8 [count, resolution, resolution, channels], which of the files they are, the
+        names of those skipped).
 
     Raises:
-        DataError: for a missing folder, one without images, or one in which more than one image
-            and more than 10 % of the images cannot be read.
+        DataError: where more than one picture and more than 10 % of them cannot be read.
     """
-    files = find(path)
-    images = pixels.allocate(len(files), resolution, channels)
+    images = pixels.allocate(len(folder.files), resolution, channels)
 
     def fill_row(i: int) -> str | None:
-        image = decode(files[i], resolution, channels)
+        image = decode(folder.files[i], resolution, channels)
         if isinstance(image, str):
             return image
         images[i] = image
         return None
 
-    good, skipped = fill(relative(files, path), fill_row, path)
+    good, skipped = fill(folder.names(), fill_row, folder.spec)
     return close_gaps(images, good), good, skipped
-
-
-def relative(files: Sequence[pathlib.Path], path: str | os.PathLike) -> list[str]:
-    """What the files under a folder are called in messages."""
-    folder = pathlib.Path(path).expanduser()
-    return [str(file.relative_to(folder)) for file in files]

@@ -29,7 +29,8 @@ def load(
             is downloaded and prepared first where that is still to do; or the path of a folder of
             images. A name that TFDS knows is the TFDS set: write "./cifar10" for a folder.
         split: "train", "test", "train[:10000]"...: what TFDS takes. A sample has "train" alone; a
-            folder is always read whole, and its split reads "all".
+            folder has those of its subfolders `train` and `test`. Without them it is read whole,
+            and its split reads "all".
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
         labels: Whether the subfolders of a folder are classes; other sets have labels or have none.
@@ -55,18 +56,32 @@ def load(
         licence = bundled.SAMPLES[name]
         return image_set_of(spec, name, split, decoded, label_of, num_classes, licence)
     if is_folder(spec):
-        images, read, skipped = image_folder.read(spec, resolution, channels)
-        source = folder_source(spec)
-        if not labels:
-            return image_set_of(spec, source, "all", images, skipped=skipped)
-        classes, label_of = image_folder.classes_of(image_folder.find(spec), spec)
-        if not classes:
+        folder = image_folder.open_folder(spec, split)
+        classes, label_of = folder.classes() if labels else ((), None)
+        if labels and not classes:
             raise no_classes(spec)
+        images, read, skipped = image_folder.read(folder, resolution, channels)
         return image_set_of(
-            spec, source, "all", images, label_of[read], len(classes), skipped=skipped
+            spec,
+            folder_source(spec),
+            folder.split,
+            images,
+            label_of[read] if labels else None,
+            len(classes) or None,
+            skipped=skipped,
         )
-    tfds_set = tfds_sets.read(spec, split, resolution, channels, data_dir)
-    return image_set_of(spec, spec, split, *tfds_set)
+    images, label_of, num_classes, licence = tfds_sets.read(
+        spec, split, resolution, channels, data_dir
+    )
+    if labels and num_classes:
+        wrong = np.flatnonzero((label_of < 0) | (label_of >= num_classes))
+        if len(wrong):
+            raise DataError(
+                f"Labels must be classes from 0 to {num_classes - 1}, one for every image. "
+                f"Received: {label_of[wrong[0]]} for image {wrong[0]} of '{spec}', split "
+                f"'{split}', and {len(wrong)} such labels in all."
+            )
+    return image_set_of(spec, spec, split, images, label_of, num_classes, licence)
 
 
 def no_classes(spec: str) -> DataError:

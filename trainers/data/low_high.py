@@ -57,8 +57,9 @@ def load_low_high(
             spec, arrays, [array.shape[:2] for array in arrays], resolution, channels
         )
     elif is_folder(spec):
-        source, split, licence = folder_source(spec), "all", None
-        photos, skipped = _from_folder(spec, resolution, channels)
+        folder = image_folder.open_folder(spec, split)
+        source, split, licence = folder_source(spec), folder.split, None
+        photos, skipped = _from_folder(folder, resolution, channels)
     else:
         source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
         key, licence = tfds_split.image_key(), tfds_split.licence
@@ -94,9 +95,10 @@ def _from_arrays(
     return photos
 
 
-def _from_folder(spec: str, resolution: int, channels: int) -> tuple[Photos, tuple[str, ...]]:
-    files = image_folder.find(spec)
-    names = image_folder.relative(files, spec)
+def _from_folder(
+    folder: image_folder.Folder, resolution: int, channels: int
+) -> tuple[Photos, tuple[str, ...]]:
+    spec, files, names = folder.spec, folder.files, folder.names()
     found = image_folder.sizes_of(files)
     # A file that cannot be read takes no room, and is skipped when it comes to decoding.
     sizes = [(0, 0) if isinstance(size, str) else size for size in found]

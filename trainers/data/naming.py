@@ -17,7 +17,7 @@ def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
         from trainers.data import tfds_sets  # TFDS takes a second
 
         if is_folder(spec):
-            image_folder.find(spec)  # raises: it does not exist
+            image_folder.open_folder(spec)  # raises: it does not exist
         tfds_sets.check(spec, data_dir)
 
 
@@ -37,3 +37,13 @@ def is_folder(spec: str) -> bool:
 def folder_source(spec: str) -> str:
     """The absolute path of a folder, as the source of a set."""
     return str(pathlib.Path(spec).expanduser().resolve())
+
+
+def is_path(source: str) -> bool:
+    """Whether the source of a set is a folder, rather than a name."""
+    return os.path.isabs(source)
+
+
+def canonical(spec: str) -> str:
+    """One string for every way to write the same set: a folder's real path, a name as it is."""
+    return folder_source(spec) if is_folder(spec) else spec

@@ -14,6 +14,7 @@ from trainers.data.naming import folder_source, is_folder
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.sets import PairSet, make_reader
 from zoo.core.progress import with_progress
+from zoo.pictures import folders
 
 SIDES = ("source", "target")
 
@@ -50,7 +51,7 @@ def load_pairs(
             source/ and target/, whose images are matched by their names without the ending; or it
             holds pictures that are both images side by side, the left half the source. With `task`,
             any spec of `load`.
-        split: As in `load`: of a folder everything is read, and its split reads "all".
+        split: As in `load`.
         resolution: Height and width of the images (R).
         source_channels, target_channels: 1 (grey) or 3 (RGB). With a task, what it makes, or 3 of
             a grey source; the target then has 3.
@@ -91,8 +92,9 @@ def load_pairs(
         pictures = zip(*([pixels.to_picture(image) for image in a] for a in arrays), strict=True)
         images = _squares(spec, pictures, len(arrays[0]), resolution, channels, reverse)
     elif is_folder(spec):
-        source, split, licence = folder_source(spec), "all", None
-        images, skipped = _read_folder(spec, resolution, channels, reverse)
+        folder = image_folder.open_folder(spec, split)
+        source, split, licence = folder_source(spec), folder.split, None
+        images, skipped = _read_folder(folder, resolution, channels, reverse)
     else:
         source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
         licence = tfds_split.licence
@@ -175,13 +177,16 @@ def _squares(
 
 
 def _read_folder(
-    spec: str, resolution: int, channels: tuple[int, int], reverse: bool
+    folder: image_folder.Folder, resolution: int, channels: tuple[int, int], reverse: bool
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """The two arrays of a set, and what was skipped."""
-    root = pathlib.Path(spec).expanduser()
-    two_folders = any((root / side).is_dir() for side in SIDES)
-    files = _matched(root) if two_folders else [(file,) for file in image_folder.find(spec)]
-    names = [" and ".join(image_folder.relative(pair, spec)) for pair in files]
+    spec = folder.spec
+    two_folders = any((folder.root / side).is_dir() for side in SIDES)
+    files = _matched(folder) if two_folders else [(file,) for file in folder.files]
+    names = [
+        " and ".join(folders.shown(file.relative_to(folder.root)) for file in pair)
+        for pair in files
+    ]
     sizes = zip(*map(image_folder.sizes_of, zip(*files, strict=True)), strict=True)
     wrong = [
         f"{name} ({problem})"
@@ -205,33 +210,37 @@ def _read_folder(
     return [image_folder.close_gaps(array, good) for array in images], skipped
 
 
-def _matched(root: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
+def _matched(folder: image_folder.Folder) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """Files of source/ and target/ under one name, in the order of their names."""
-    by_name: list[dict[str, pathlib.Path]] = []
+    by_name: tuple[dict[str, pathlib.Path], dict[str, pathlib.Path]] = ({}, {})
     wrong = []
-    for side in SIDES:
-        found: dict[str, pathlib.Path] = {}
-        for file in image_folder.find(root / side):
-            name = file.relative_to(root / side).with_suffix("").as_posix()
-            if name in found:
-                wrong.append(f"{side}/{name} (twice: {found[name].name}, {file.name})")
-            found[name] = file
-        by_name.append(found)
+    for file in folder.files:
+        side, *rest = file.relative_to(folder.root).with_suffix("").parts
+        if side not in SIDES:
+            wrong.append(f"{folders.shown(file.relative_to(folder.root))} (in neither)")
+            continue
+        found = by_name[SIDES.index(side)]
+        name = folders.composed("/".join(rest))
+        if name in found:
+            twice = f"{folders.shown(found[name].name)}, {folders.shown(file.name)}"
+            wrong.append(f"{side}/{folders.shown(name)} (twice: {twice})")
+        found[name] = file
     sources, targets = by_name
     for name in sorted(sources.keys() ^ targets.keys()):
         has, lacks = SIDES if name in sources else SIDES[::-1]
-        wrong.append(f"{has}/{name} (not in {lacks}/)")
-    _refuse("Every image of source/ must have one partner in target/ of its name", wrong, root)
+        wrong.append(f"{has}/{folders.shown(name)} (not in {lacks}/)")
+    rule = "Every image of source/ must have one partner in target/ of its name"
+    _refuse(rule, wrong, folder.spec)
     return [(sources[name], targets[name]) for name in sorted(sources)]
 
 
 def _problem(*sizes: tuple[int, int]) -> str:
     """Why pictures (height, width) do not make a pair, or nothing."""
-    told = " and ".join(f"{width}x{height}" for height, width in sizes)
+    received = " and ".join(f"{width}x{height}" for height, width in sizes)
     if len(sizes) == 2:
-        return told if sizes[0] != sizes[1] else ""
+        return received if sizes[0] != sizes[1] else ""
     ((height, width),) = sizes
-    return "" if width % 2 == 0 and _WIDE[0] <= width / height <= _WIDE[1] else told
+    return "" if width % 2 == 0 and _WIDE[0] <= width / height <= _WIDE[1] else received
 
 
 def _halves(pictures: Iterable[Image.Image]) -> list[Image.Image]:

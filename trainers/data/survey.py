@@ -92,16 +92,17 @@ def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
 
 
 def _of_folder(spec: str) -> Survey:
-    files = image_folder.find(spec)
-    heads = image_folder.heads_of(files[:: -(-len(files) // HEADS)])
+    folder = image_folder.open_folder(spec, quiet=True)
+    heads = image_folder.heads_of(folder.files[:: -(-len(folder.files) // HEADS)])
     good = [head for head in heads if not isinstance(head, str)]
     if not good:
         raise DataError(
             f"No image in the folder can be read: {next(iter(heads))}. Received: '{spec}'."
         )
     channels = 1 if all(grey for _, _, grey in good) else 3
-    classes, _ = image_folder.classes_of(files, spec)
-    return _of_shapes(len(files), [head[:2] for head in good], channels, classes, len(classes))
+    classes, _ = folder.classes()
+    shapes = [head[:2] for head in good]
+    return _of_shapes(len(folder.files), shapes, channels, classes, len(classes))
 
 
 def _of_shapes(

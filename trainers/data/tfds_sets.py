@@ -182,9 +182,9 @@ class Split:
         key = "image" if "image" in images else images[0] if len(images) == 1 else ""
         if key not in self.image_keys():
             raise DataError(
-                "A TFDS set must have one 8-bit image an example, under 'image' or as its only "
-                f"image. Received: '{self.spec}' with the features "
-                f"{', '.join(sorted(self.features))}."
+                "A TFDS set must have one 8-bit image an example (uint8, 0 to 255), under 'image' "
+                f"or as its only image. Received: '{self.spec}' with the features "
+                f"{', '.join(f'{k} ({f.np_dtype})' for k, f in sorted(self.features.items()))}."
             )
         return key
 

@@ -16,6 +16,7 @@ from trainers.data.loading import (
 )
 from trainers.data.naming import folder_source, is_folder
 from trainers.data.sets import ImageSet, UnpairedSet
+from zoo.pictures import folders
 
 
 def load_unpaired(
@@ -59,10 +60,8 @@ def load_unpaired(
             domains.append(image_set_of(spec, source, split + letter, images, licence=licence))
     elif is_folder(spec):
         source = folder_source(spec)
-        domains = [
-            _of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"
-        ]
-        a, b = (_names(spec, domain) for domain in domains)
+        read = [_of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"]
+        domains, (a, b) = zip(*read, strict=True)
         counterparts = a == b and not all(pathlib.Path(name).stem.isdigit() for name in a)
     else:
         source = spec
@@ -80,21 +79,20 @@ def load_unpaired(
     return UnpairedSet(spec, source, split, *domains, counterparts)
 
 
-def _of_folder(spec: str, source: str, name: str, resolution: int, channels: int) -> ImageSet:
+def _of_folder(
+    spec: str, source: str, name: str, resolution: int, channels: int
+) -> tuple[ImageSet, list[str]]:
+    """A domain, and the names of its images."""
     path = pathlib.Path(spec).expanduser() / name
     if not path.is_dir():
         raise DataError(
             "A folder of two domains has the subfolders trainA and trainB, testA and testB: "
             f"'{name}' is missing. Received: '{spec}'."
         )
-    images, _, skipped = image_folder.read(path, resolution, channels)
-    return image_set_of(
+    folder = image_folder.open_folder(path)
+    images, good, skipped = image_folder.read(folder, resolution, channels)
+    names = folder.names()
+    domain = image_set_of(
         spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )
-
-
-def _names(spec: str, domain: ImageSet) -> list[str]:
-    """The files of a domain of a folder, without what could not be read."""
-    path = pathlib.Path(spec).expanduser() / domain.split
-    names = image_folder.relative(image_folder.find(path), path)
-    return [name for name in names if f"{domain.split}/{name}" not in domain.skipped]
+    return domain, [folders.composed(names[i]) for i in good]

@@ -2,8 +2,8 @@
 
 import concurrent.futures
 import dataclasses
-import pathlib
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import zoo
 from trainers.data import image_folder
 from zoo.core import sources
+from zoo.pictures import folders
 
 BATCH = 128
 
@@ -38,7 +39,7 @@ class Fakes:
         trained_on: What the model's card says of its data, {"name", "split", ...}; None if unknown.
         seed: Image i is made from seed + i; None where the images were not made here.
         gan: The model, for metrics that ask it for images of their own choice; None for a folder.
-        skipped: Files that could not be read, as far as `batches` has come.
+        skipped: Files that could not be read so far.
     """
 
     batches: Iterable[np.ndarray]
@@ -59,7 +60,7 @@ def from_gan(
     source: dict[str, Any] | None = None,
     trained_on: dict[str, Any] | None = None,
 ) -> Fakes:
-    """Images of a model in memory, as it is when they are read.
+    """Images that a model makes, with the weights that it has when they are read.
 
     Args:
         gan: The model.
@@ -108,7 +109,7 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
     """Images of a folder, in a fixed random order, a batch in memory at a time.
 
     They are brought straight to the size at which they are compared, and the real ones too. A file
-    that cannot be read is left out and named in the record.
+    that cannot be read is omitted and named in the record.
 
     Args:
         path: The folder; subfolders are read too.
@@ -119,8 +120,10 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
         DataError: No such folder, no images in it, or, once `batches` is through, too many that
             cannot be read.
     """
-    root = pathlib.Path(path).expanduser()
-    files = image_folder.find(path)
+    listing = image_folder.list_pictures(path)
+    files = listing.files
+    if listing.unused:
+        print(f"{folders.shown(path)}: {listing.note()}", file=sys.stderr)
     random.Random(0).shuffle(files)  # their order may be that of classes
     files = files[:num_images]
     skipped: list[str] = []
@@ -136,7 +139,7 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
                 )
                 for file, image in zip(some, images, strict=True):
                     if isinstance(image, str):
-                        skipped.append(str(file.relative_to(root)))
+                        skipped.append(folders.shown(file.relative_to(listing.folder)))
                         reasons.append(f"{skipped[-1]} ({image})")
                 good = [image for image in images if not isinstance(image, str)]
                 if good:

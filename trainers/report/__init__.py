@@ -18,14 +18,15 @@ def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
     Raises:
         ValueError: The folder holds nothing of a run.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = pathlib.Path(workdir).expanduser()
     left = reading.read(workdir)
     found = diagnosis.warnings(left.history, left.samples, left.events, left.metrics, left.best)
     text = page.page(left, grids.pictures(left.grids), found, str(workdir))
     file = workdir / FILE
     unfinished = file.with_name(f".{FILE}.{os.getpid()}.{threading.get_ident()}")
     try:
-        unfinished.write_text(text, encoding="utf-8")
+        # The names of files may not be UTF-8.
+        unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import io
 import shutil
 import signal
 import sys
@@ -179,6 +180,8 @@ def run(command: Callable[[], None]) -> None:
     ValueError and OSError are the user's to fix, and their messages say how; anything else is a
     defect and keeps its traceback.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may not be UTF-8
     # A shell that starts commands in the background makes them ignore Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

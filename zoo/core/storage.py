@@ -21,9 +21,13 @@ def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:
 
 
 def write_json(path: pathlib.Path, content: dict[str, Any]) -> None:
-    """Indented JSON with a final newline; an existing file is replaced by a rename."""
+    """Indented JSON with a final newline; an existing file is replaced by a rename.
+
+    A file name that is not UTF-8 is escaped as JSON has it, and is read back as it was.
+    """
     fresh = path.with_name(f".{path.name}.unfinished")
-    fresh.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    fresh.write_text(text, encoding="utf-8", errors="backslashreplace")
     fresh.replace(path)
 
 

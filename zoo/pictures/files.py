@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps
 
+from zoo.pictures import folders
 from zoo.pictures.tiles import translate_large
 
 if TYPE_CHECKING:  # so that wrong paths are reported before TensorFlow is imported
     from zoo.core.image_to_image import ImageToImage
 
-# Files of a folder that count as pictures.
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 # Files that are written.
 WRITTEN = (".png", ".jpg", ".jpeg")
 # The most pixels of a file, read from its header before anything is decoded.
@@ -215,16 +214,19 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
                 f"Received: {target}."
             )
         return [(source, target)]
-    files = sorted(f for f in source.iterdir() if f.is_file() and not f.name.startswith("."))
-    files = [f for f in files if f.suffix.lower() in SUFFIXES]
+    listing = folders.find(source, subfolders=False)
+    files = listing.files
     if not files:
         raise ValueError(
-            f"IN must hold pictures: files that end in {', '.join(SUFFIXES)}. Received: {source}."
+            f"IN must hold pictures: files that end in {', '.join(folders.SUFFIXES)}. "
+            f"Received: {source}."
         )
     if target.exists() and not target.is_dir():
         raise ValueError(f"OUT must be a folder, as IN is one. Received: {target}.")
     stems = [f.stem.lower() for f in files]
     names = [f"{f.stem if stems.count(f.stem.lower()) == 1 else f.name}.png" for f in files]
+    if listing.unused:
+        print(f"{folders.shown(source)}: {listing.note()}", file=sys.stderr)
     taken: dict[str, pathlib.Path] = {}
     for file, name in zip(files, names, strict=True):
         other = taken.setdefault(name.lower(), file)

@@ -1,6 +1,7 @@
 """A folder of images: what is read, in which order, and what happens to broken files."""
 
 import logging
+import os
 import struct
 import zlib
 
@@ -37,7 +38,9 @@ def test_images_in_the_order_of_their_paths(tmp_path, pictures):
     assert next(data.batches(image_set, 4, seed=0).as_numpy_iterator()).shape == (4, 28, 28, 1)
 
 
-@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".jpeg", ".JPG", ".png", ".webp"])
+@pytest.mark.parametrize(
+    "suffix", [".avif", ".bmp", ".gif", ".jpeg", ".JPG", ".png", ".tif", ".TIFF", ".webp"]
+)
 def test_formats(tmp_path, pictures, suffix):
     save(pictures, tmp_path, 3, suffix)
     # JPEG and WebP are lossy.
@@ -114,7 +117,7 @@ def test_missing_folder_a_file_and_a_folder_without_images(tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
     with pytest.raises(data.DataError, match=r"is a file, not a folder.*notes\.txt"):
         load(tmp_path / "notes.txt")
-    with pytest.raises(data.DataError, match=r"holds no images: files ending in \.bmp, \.gif"):
+    with pytest.raises(data.DataError, match=r"holds no images: files ending in \.avif, \.bmp"):
         load(tmp_path)
 
 
@@ -161,3 +164,69 @@ def test_a_picture_made_to_fill_the_memory(tmp_path, pictures):
         "A picture may have at most 178,956,970 pixels: make it smaller, or cut it. "
         f"Received: '{file}'."
     )
+
+
+def test_what_is_no_picture_is_counted_in_one_line(tmp_path, pictures, caplog):
+    save(pictures, tmp_path, 3)
+    for name in (".DS_Store", "._000.png", "Thumbs.db", "notes.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    save(pictures[5:], tmp_path / ".ipynb_checkpoints", 2)
+    save(pictures[5:], tmp_path / "__MACOSX", 1)
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(read(load(tmp_path)), pictures[:3])
+    (line,) = [r.getMessage() for r in caplog.records]
+    assert line == (
+        f"'{tmp_path}': 7 files are not pictures and were skipped: .DS_Store, ._000.png, "
+        ".ipynb_checkpoints/000.png, .ipynb_checkpoints/001.png, Thumbs.db, and 2 more."
+    )
+
+
+def test_train_and_test_are_splits_and_no_classes(tmp_path, pictures, caplog):
+    for i, of_class in enumerate(("bags", "shoes")):
+        save(pictures[10 * i :], tmp_path / "Train" / of_class, 3)
+        save(pictures[10 * i + 5 :], tmp_path / "val" / of_class, 2)
+    with caplog.at_level(logging.WARNING):
+        image_set = load(tmp_path, labels=True)
+    assert (image_set.split, image_set.count, image_set.num_classes) == ("train", 6, 2)
+    assert image_set.source == str(tmp_path.resolve())
+    np.testing.assert_array_equal(read(image_set)[3:], pictures[10:13])
+    assert "Only the 6 images of Train/ are read, not the other 4." in caplog.text
+    held_out = load(tmp_path, split="test")  # there is no test/
+    assert (held_out.split, held_out.count) == ("test", 4)
+    np.testing.assert_array_equal(read(held_out)[:2], pictures[5:7])
+    with pytest.raises(data.DataError, match=r"has the splits test, train, val, and not this"):
+        load(tmp_path, split="validation")
+
+
+@pytest.mark.parametrize("names", [["train", "car"], ["test", "exam", "quiz"]])
+def test_a_class_may_be_called_like_a_split(tmp_path, pictures, names):
+    for i, name in enumerate(names):
+        save(pictures[10 * i :], tmp_path / name, 2)
+    assert load(tmp_path, labels=True).num_classes == len(names)
+    assert load(tmp_path).split == "all"
+
+
+def test_only_one_split(tmp_path, pictures):
+    save(pictures, tmp_path / "train", 2)
+    assert (load(tmp_path).split, load(tmp_path).count) == ("train", 2)
+    with pytest.raises(data.DataError, match=r"has the splits train, and not .* split='test'"):
+        load(tmp_path, split="test")
+
+
+def test_domains_are_no_classes(tmp_path, pictures):
+    for i, name in enumerate(("trainA", "trainB", "testA", "testB")):
+        save(pictures[10 * i :], tmp_path / name, 1)
+    with pytest.raises(data.DataError, match="learns from labels"):
+        load(tmp_path, labels=True)
+
+
+def test_names_that_are_not_utf_8_or_composed(tmp_path, pictures, caplog):
+    """One class in two Unicode forms, a name in Latin-1, and a broken file of such a name."""
+    for i, name in enumerate(("caf\u00e9", "cafe\u0301", os.fsdecode(b"na\xefve"))):
+        save(pictures[10 * i :], tmp_path / name, 10)
+    (tmp_path / "caf\u00e9" / os.fsdecode(b"bad\xff.png")).write_bytes(b"broken")
+    with caplog.at_level(logging.WARNING):
+        image_set = load(tmp_path, labels=True)
+    assert (image_set.count, image_set.num_classes) == (30, 2)
+    assert image_set.skipped == ("caf\u00e9/bad\\xff.png",)
+    caplog.text.encode()  # can be printed

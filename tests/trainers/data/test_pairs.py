@@ -159,10 +159,31 @@ def test_images_without_a_partner(tmp_path, squares):
 
 def test_a_side_that_is_missing(tmp_path, squares):
     save_sides(tmp_path, squares[:2], [])
-    with pytest.raises(data.DataError, match=r"holds no images.*Received: '.*/target'\."):
+    with pytest.raises(data.DataError, match=r"2 are otherwise: source/\S+ \(not in target/\)"):
         load(tmp_path)
     with pytest.raises(data.DataError, match=r"does not exist"):
         load(tmp_path / "nothing")
+
+
+def test_partners_in_two_unicode_forms_and_names_that_are_not_utf_8(tmp_path, squares):
+    for side, names, images in (
+        ("source", ("e\u0301t\u00e9", "na\udcefve"), squares),
+        ("target", ("\u00e9te\u0301", "na\udcefve"), 255 - squares),
+    ):
+        (tmp_path / side).mkdir()
+        for name, image in zip(names, images, strict=False):
+            Image.fromarray(image).save(tmp_path / side / f"{name}.png")
+    pairs_read = load(tmp_path)
+    assert pairs_read.count == 2
+    for source, target in pairs_read.images.as_numpy_iterator():
+        np.testing.assert_array_equal(source, 255 - target)
+
+
+def test_a_picture_beside_the_sides_is_refused(tmp_path, squares):
+    save_sides(tmp_path, squares[:2], squares[:2])
+    Image.fromarray(squares[0]).save(tmp_path / "cover.png")
+    with pytest.raises(data.DataError, match=r"1 are otherwise: cover\.png \(in neither\)"):
+        load(tmp_path)
 
 
 def test_partners_of_another_size(tmp_path, squares):

@@ -49,9 +49,9 @@ def test_subfolders_are_classes_in_the_order_of_their_names(tmp_path) -> None:
     save(tmp_path / "horses", 3, (8, 8))
     (tmp_path / "empty").mkdir()
     assert survey(str(tmp_path)).classes == ("cats", "dogs", "horses")
-    files = image_folder.find(tmp_path)
-    _, labels = image_folder.classes_of(files, tmp_path)
-    assert [file.relative_to(tmp_path).parts[0] for file in files] == [
+    folder = image_folder.open_folder(tmp_path)
+    _, labels = folder.classes()
+    assert [file.relative_to(tmp_path).parts[0] for file in folder.files] == [
         ("cats", "dogs", "horses")[label] for label in labels
     ]
     (tmp_path / "dogs" / "8x8-0.png").write_text("not an image")

@@ -73,6 +73,27 @@ def test_a_set_without_images(tmp_path):
         load(tmp_path, "my_set")
 
 
+def test_a_set_of_floats_is_refused(tmp_path):
+    features = {"image": tfds.features.Tensor(shape=(4, 4, 1), dtype=np.float32)}
+    store(tmp_path, features, [{"image": np.full((4, 4, 1), 255, np.float32)}])
+    rule = r"one 8-bit image an example \(uint8, 0 to 255\).* features image \(float32\)\.$"
+    with pytest.raises(data.DataError, match=rule):
+        load(tmp_path, "my_set")
+
+
+def test_images_without_a_label_are_refused_where_labels_are_learned(tmp_path):
+    features = {
+        "image": tfds.features.Image(shape=(4, 4, 1)),
+        "label": tfds.features.ClassLabel(num_classes=3),
+    }
+    image = np.zeros((4, 4, 1), np.uint8)
+    store(tmp_path, features, [{"image": image, "label": label} for label in (0, 2, -1, -1)])
+    assert load(tmp_path, "my_set", resolution=4).count == 4
+    rule = r"classes from 0 to 2, .* -1 for image 2 of 'my_set', split 'train', and 2 such labels"
+    with pytest.raises(data.DataError, match=rule):
+        load(tmp_path, "my_set", resolution=4, labels=True)
+
+
 def store(data_dir, features, examples) -> None:
     tfds.dataset_builders.store_as_tfds_dataset(
         name="my_set",

@@ -208,7 +208,10 @@ def test_a_folder_goes_on_after_a_bad_file(
     lines = [line for part in error.split("\n") for line in part.split("\r") if line.strip()]
     progress = [line.split(",")[0] for line in lines if " left" in line]
     assert progress == [f"{i} of 6 pictures" for i in range(1, 7)]
-    told = [line for line in lines if " left" not in line]
+    skipped, *told = [line for line in lines if " left" not in line]
+    assert skipped == (
+        f"{source}: 2 files are not pictures and were skipped: .hidden.png, notes.txt."
+    )
     assert told[0].startswith(f"{source / 'b.jpg'}: A picture must be a whole file. Received: ")
     assert told[1] == f"{source / 'c.gif'}: the first of 2 frames is taken"
     assert told[2].startswith(f"{source / 'cut.gif'}: A picture must be a whole file. Received: ")
