@@ -43,6 +43,9 @@ def _show(args: argparse.Namespace) -> None:
         }
     else:
         content |= source.card
+        # Hashes of the training images are for programs.
+        data = content.get("dataset") or {}
+        content["dataset"] = {key: value for key, value in data.items() if key != "sketch"}
     print(json.dumps(content, indent=2, ensure_ascii=False))
 
 

@@ -6,13 +6,14 @@ A set is rows that are read by index, how they are augmented, and one way of dra
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
 
-from trainers.data import DataError, bicubic
+from trainers.data import DataError, bicubic, fingerprint
 from trainers.data.jitter import CROP, flip_and_turn, jitter, mirror, uniform
 from trainers.data.order import FIXED, draw, is_training, row_seeds
 from trainers.data.ragged import Photos
@@ -64,6 +65,11 @@ class _Set(abc.ABC):
         """
         read = self._drawing(is_training(self.split) if augment is None else augment)
         return draw(self, batch_size, read, seed=seed, start_step=start_step, share=share)
+
+    @functools.cached_property
+    def sketch(self) -> dict[str, Any]:
+        """Hashes of its images, by which they are known again: `fingerprint.sketch`."""
+        return fingerprint.sketch(self)
 
     def contents(self) -> Iterator[np.ndarray]:
         """All that the set holds, array after array, for its fingerprint."""

@@ -3,6 +3,7 @@
 import datetime
 import os
 import pathlib
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,7 +14,8 @@ import PIL
 import tensorflow as tf
 
 from trainers import data
-from trainers.data import ImageSet
+from trainers.data import ImageSet, naming
+from trainers.data.fingerprint import share_seen
 from trainers.metrics import catalogue
 from trainers.metrics.cache import cached, cached_classifier, store
 from trainers.metrics.catalogue import METRICS, needed
@@ -26,6 +28,8 @@ from trainers.metrics.scores import Measured, score
 from trainers.workdir import own_version
 from zoo.core.progress import with_progress
 
+# Shares of real images that the model was trained on.
+REFUSED, WARNED = 0.1, 0.02
 CLASSIFIER_IMAGES = 60_000  # training images that the classifier is fitted to, at most
 
 
@@ -144,7 +148,7 @@ class Evaluator:
             "seed": fakes.seed,
             "source": fakes.source
             | ({} if fakes.skipped is None else {"skipped": len(fakes.skipped)}),
-            "trained_on": fakes.trained_on,
+            "trained_on": without_sketch(fakes.trained_on),
             "versions": versions(),
             "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -298,7 +302,7 @@ def labels(images: ImageSet, count: int) -> np.ndarray:
 
 
 def _chosen(images: ImageSet, count: int) -> tf.data.Dataset:
-    if images.split == "all" and images.reader:
+    if naming.is_path(images.source) and images.reader:
         order = np.random.default_rng(0).permutation(images.count)[:count]
         return tf.data.Dataset.from_tensor_slices(order).batch(BATCH).map(images.reader)
     return images.images.take(count).batch(BATCH)
@@ -390,22 +394,52 @@ def evaluate(
     return evaluator.record(fakes, nearest_out=nearest_out)
 
 
-def check_unseen(trained_on: dict[str, Any] | None, real: data.ImageSet) -> None:
-    """Refuses a split that the model was trained on: memorised images would score best.
+def check_unseen(trained_on: dict[str, Any] | None, real: Any) -> None:
+    """Refuses images that the model was trained on: memorised ones would score best.
 
-    Parts of one split count as that split: "train[:10000]" and "train" are the same here.
+    Parts of one split count as that split: "train[:10000]" and "train" are the same here. Other
+    sets, and folders under any name, are compared by their pixels, where the model's card has the
+    hashes of its training images (`trainers.data.fingerprint`).
+
+    Args:
+        trained_on: What the card says of the data: {"name", "split", "sketch"}.
+        real: Any set of `trainers.data`.
 
     Raises:
-        ValueError: The set and a base split are those of the training.
+        ValueError: The set and a base split are those of the training, or at least `REFUSED` of the
+            images are. From `WARNED` on there is a warning.
     """
-    if trained_on is None or trained_on.get("name") != real.source:
+    if trained_on is None:
         return
-    if splits_overlap(trained_on.get("split", "all"), real.split):
+    same = trained_on.get("name") == real.source
+    rule = "A model is measured on images that it has not seen, and this one was trained on"
+    received = f"Received: '{real.source}', split '{real.split}'"
+    if same and splits_overlap(trained_on.get("split", "all"), real.split):
         raise ValueError(
-            f"A model is measured on images that it has not seen, and this one was trained on "
-            f"'{trained_on['name']}', split '{trained_on.get('split', 'all')}'. "
-            f"Received: '{real.source}', split '{real.split}'. Give another --split or --dataset."
+            f"{rule} '{trained_on['name']}', split '{trained_on.get('split', 'all')}'. "
+            f"{received}. Give another --split or --dataset."
         )
+    if not trained_on.get("sketch") or (same and not naming.is_path(real.source)):
+        return  # splits that a set declares are apart
+    share = share_seen(trained_on["sketch"], real)
+    if share >= REFUSED:
+        raise ValueError(
+            f"{rule} {share:.0%} of these, as their pixels show. {received}. "
+            "Give another --split or --dataset."
+        )
+    if share >= WARNED:
+        print(
+            f"warning: the model was trained on {share:.0%} of the images of '{real.source}', "
+            f"split '{real.split}', as their pixels show",
+            file=sys.stderr,
+        )
+
+
+def without_sketch(trained_on: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What a record says of the training data; the hashes are in the card."""
+    if not trained_on:
+        return None
+    return {key: value for key, value in trained_on.items() if key != "sketch"}
 
 
 def splits_overlap(a: str, b: str) -> bool:

@@ -1,4 +1,4 @@
-"""Measures an image-to-image GAN on images that it has not seen, beside plain baselines."""
+"""Measures an image-to-image GAN on unseen images, next to simple baselines."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from PIL import Image
 from trainers import data
 from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet
 from trainers.metrics import likeness
-from trainers.metrics.comparison import check_unseen, versions
+from trainers.metrics.comparison import check_unseen, versions, without_sketch
 from trainers.metrics.extractor import Features
 from trainers.metrics.kid import kid
 from zoo.core.image_to_image import ImageToImage
@@ -30,8 +30,9 @@ def evaluate(
     num_images: int = 5000,
     data_dir: str | None = None,
 ) -> dict[str, Any]:
-    """`measure` of a model that was loaded from a preset, whose card says what it was trained on;
-    `measure_unpaired` of one that was trained on two domains.
+    """Measures a model that was loaded from a preset, whose card says what it was trained on.
+
+    Calls `measure_unpaired` if it was trained on two domains, otherwise `measure`.
 
     Args:
         gan: The model.
@@ -63,12 +64,12 @@ def evaluate(
     check_unseen(trained_on, held_out)
     if gan.takes == "unpaired":
         record = measure_unpaired(gan, held_out, num_images=num_images)
-        return {**record, "trained_on": trained_on or None}
+        return {**record, "trained_on": without_sketch(trained_on)}
     seen = None
     if gan.takes == "pairs" and trained_on.get("name") == dataset:
         seen = load(trained_on["split"])
     record = measure(gan, held_out, training=seen, num_images=num_images)
-    return {**record, "trained_on": trained_on or None}
+    return {**record, "trained_on": without_sketch(trained_on)}
 
 
 def measure(
@@ -86,8 +87,8 @@ def measure(
     training pair whose source is nearest, pixel by pixel.
 
     The scores: l1, psnr and ssim of all channels and of Y (psnr_y, ssim_y), perceptual, and
-    kid_x1000 of all images together. `crop`, left out of psnr and ssim on each side, is the scale
-    of a model that enlarges, else 0.
+    kid_x1000 of all images together. `crop` pixels on each side do not count for psnr and
+    ssim: the model's scale if it enlarges, else 0.
 
     Args:
         gan: The model.
@@ -137,7 +138,7 @@ def measure(
 def measure_unpaired(
     gan: ImageToImage, held_out: UnpairedSet, *, num_images: int = 5000
 ) -> dict[str, Any]:
-    """Scores of each direction beside those of the identity, which leaves the images as they are.
+    """Scores of each direction, next to those of the identity, which leaves the images as they are.
 
     The scores: kid_x1000 of all translations against the domain that they are to look like;
     cycle_l1, from an image to its way there and back; and, where the set has counterparts, l1 and
