@@ -1,4 +1,4 @@
-"""What happens beside a run: progress, logs, sample grids, profile, stop on NaN.
+"""What happens during a run: progress, logs, sample grids, profile, stop on NaN.
 
 All of them count steps (generator updates) from the start of the run, resumed or not.
 """
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from trainers.journal import HISTORY, SAMPLES, readable
 from trainers.parts import part_at
-from trainers.report.diagnosis import variety
+from trainers.report.diagnosis import Copies, variety
 from trainers.session import Session
 from zoo.pictures import images as image_io
 
@@ -32,8 +32,8 @@ class StepCallback(keras.callbacks.Callback):
         session: Of this process.
         step: The last one so far.
         compiled: Whether TensorFlow compiled during that step: no measure of what one takes.
-        telling: Whether it only tells of the run: when it fails, a full disk say, the run goes on
-            with a warning.
+        telling: Whether it only reports on the run. If it fails, on a full disk for example, the
+            run continues with a warning.
     """
 
     telling = False
@@ -73,7 +73,7 @@ class StopOnNaN(StepCallback):
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         for name, value in logs.items():
-            # The norm of a gradient may overflow in float16: its step is left out, no harm done.
+            # A gradient's norm may overflow in float16: that step is skipped, and no harm is done.
             if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
                     f"{name} is {value} at step {step}. "
@@ -110,13 +110,17 @@ class SampleGrids(StepCallback):
     Args:
         session: Of this process.
         real: uint8 [N, H, W, C], real images to compare the variety with; None for no comparison.
+        copies: Compares samples with all training images; None for no comparison.
     """
 
     telling = True
 
-    def __init__(self, session: Session, real: np.ndarray | None) -> None:
+    def __init__(
+        self, session: Session, real: np.ndarray | None, copies: Copies | None = None
+    ) -> None:
         super().__init__(session)
         self.real = real
+        self.copies = copies
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         if self.step == 0:
@@ -133,6 +137,7 @@ class SampleGrids(StepCallback):
         sheet = image_io.grid(samples, columns)
         image_io.write_png(self.session.workdir / "samples" / f"{step:08d}.png", sheet)
         varied = {} if self.real is None else variety(samples, self.real)
+        varied |= self.copies.of(samples) if self.copies else {}
         self.session.journal.write(SAMPLES, step, **varied)
         with self.session.writer.as_default(step=step):
             tf.summary.image("samples", sheet[None])

@@ -59,7 +59,7 @@ class Chart:
         note: How to read it, in a sentence.
         percent: Values are shares in [0, 1]: the axis is 0 to 100 %.
         from_zero: The axis reaches down to 0.
-        log: A logarithmic axis; values that are not positive are left out.
+        log: A logarithmic axis; values that are not positive are omitted.
         best: (step, value) to be marked.
     """
 

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from trainers.journal import readable
 from trainers.report.charts import TEMPLATES, Chart, Series, figure, short
-from trainers.report.diagnosis import ALIKE, Warning, better
+from trainers.report.diagnosis import Warning, better, not_judged, too_early
 from trainers.report.grids import Pictures
 from trainers.report.reading import Left, Record, number
 
@@ -54,7 +54,6 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
     """
     folder = pathlib.Path(__file__).parent
     style, script = ((folder / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
-    alike = left.samples[-1].get("duplicates") if left.samples else None
     about = left.about
     data, versions = (about[k] if isinstance(about.get(k), dict) else {} for k in RECORDS)
     return TEMPLATES.get_template("page.html").render(
@@ -64,7 +63,8 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         pictures=pictures,
         enlarged=SMALL,
         found=found,
-        alike=alike is not None and alike >= ALIKE,
+        early=too_early(left.history, left.samples),
+        unknown=not_judged(left.history, left.samples, left.metrics) if left.history else [],
         workdir=workdir,
         state=STATES.get(str(left.events[-1].get("event")) if left.events else "", "not finished"),
         tiles=_tiles(left),
@@ -203,6 +203,7 @@ def _sample_charts(samples: Sequence[Record]) -> list[Chart]:
                 for key, name in (
                     ("spread", "distance, of that between real images"),
                     ("duplicates", "share with a near-duplicate"),
+                    ("copies", "share that copies a training image"),
                 )
             ],
             "Good samples differ as much as real images do, and hardly any has a near-duplicate. A "

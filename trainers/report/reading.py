@@ -1,4 +1,4 @@
-"""Reads what a run has left in its workdir, whole or not."""
+"""Reads the files of a run's workdir, complete or not."""
 
 import dataclasses
 import json
@@ -37,7 +37,7 @@ class Left:
 
 
 def read(workdir: pathlib.Path) -> Left:
-    """Reads a workdir. What cannot be read is left out and told in `gaps`.
+    """Reads a workdir. What cannot be read is omitted and named in `gaps`.
 
     Raises:
         ValueError: It is not a folder, or holds nothing of a run.
@@ -113,7 +113,7 @@ def _lines(path: pathlib.Path, gaps: list[str], holds: str) -> list[Record]:
                 bad.append(i)
     if bad:
         where = f"line {bad[0]}" if len(bad) == 1 else f"{len(bad)} lines, the first {bad[0]}"
-        gaps.append(f"{path.name}: {where} cannot be read and is left out.")
+        gaps.append(f"{path.name}: {where} cannot be read and is skipped.")
     return records
 
 

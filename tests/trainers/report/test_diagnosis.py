@@ -5,10 +5,11 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 import zoo
 from tests.trainers.report.conftest import RUNS, records
-from trainers.report.diagnosis import variety, warnings
+from trainers.report.diagnosis import Copies, not_judged, too_early, variety, warnings
 
 COLLAPSE = "Collapse: G draws the same few images again and again"
 D_WINS = "D wins outright: G has nothing to learn from"
@@ -17,6 +18,9 @@ RUNS_AWAY = "The losses run away"
 NOTHING = "Nothing is learned"
 DIVERGED = "The training diverged"
 ADA = "ADA is at its limit: D still learns the images by heart"
+COPIES = "The samples are copies of training images"
+FAR = "The images are still far from real ones"
+SMEARED = "The samples are smeared"
 PAST = "The best is long past"
 
 
@@ -47,11 +51,17 @@ def brute_force(samples: np.ndarray, real: np.ndarray, near: float = 0.15) -> di
     def contrast(images: np.ndarray) -> float:
         return float(np.mean([np.std(image / 255) for image in images]))
 
+    def detail(images: np.ndarray) -> float:
+        x = images.astype(np.float64)
+        down, across = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
+        return float(np.mean(np.abs(down)) + np.mean(np.abs(across)))
+
     return {
         "spread": float(np.mean(list(distances(samples).values())) / scale),
         "duplicates": share(samples),
         "duplicates_real": share(real[: len(samples)]),
         "contrast": contrast(samples) / contrast(real),
+        "detail": detail(samples) / detail(real),
     }
 
 
@@ -66,9 +76,9 @@ def test_large_images_are_averaged_down(clothes: np.ndarray) -> None:
     """Blocks of equal pixels have themselves as their mean; noise in them averages out."""
     small = np.pad(clothes[:40], ((0, 0), (2, 2), (2, 2), (0, 0)))
     large = small.repeat(3, axis=1).repeat(3, axis=2)
-    assert variety(large[:20], large[20:]) == pytest.approx(
-        variety(small[:20], small[20:]), abs=2e-4
-    )
+    of_large, of_small = variety(large[:20], large[20:]), variety(small[:20], small[20:])
+    del of_large["detail"], of_small["detail"]  # of the pixels as they are
+    assert of_large == pytest.approx(of_small, abs=2e-4)
 
 
 def test_real_images_are_varied(clothes: np.ndarray) -> None:
@@ -77,12 +87,14 @@ def test_real_images_are_varied(clothes: np.ndarray) -> None:
         assert result["duplicates"] == result["duplicates_real"] == 0
         assert 0.9 < result["spread"] < 1.1
         assert 0.9 < result["contrast"] < 1.1
+        assert 0.9 < result["detail"] < 1.1
 
 
 def test_a_trained_generator_is_varied_and_a_fresh_one_is_blank(clothes: np.ndarray) -> None:
     trained = variety(zoo.load("dcgan_fashion_mnist").generate(64, seed=0), clothes)
     assert trained["duplicates"] == 0
     assert 0.9 < trained["spread"] < 1.1
+    assert 0.75 < trained["detail"] < 1.25
     fresh = zoo.load("dcgan_fashion_mnist", load_weights=False).generate(64, seed=0)
     blank = variety(fresh, clothes)
     assert blank["duplicates"] == 1
@@ -121,6 +133,91 @@ def test_variety_refuses_what_it_cannot_compare(samples: tuple, real: tuple, mes
         variety(np.zeros((2, 8, 8, 1), np.float32), np.zeros((2, 8, 8, 1), np.uint8))
 
 
+def test_copies_are_found_mirrored_and_noisy_ones_too(clothes: np.ndarray) -> None:
+    training, others = clothes[:256], clothes[256:]
+    copies = Copies([training[:100], training[100:]])
+    noisy = training[:64] + np.random.default_rng(0).normal(0, 5, (64, 28, 28, 1))
+    for samples in (training[:64], training[:64, :, ::-1], noisy.clip(0, 255).astype(np.uint8)):
+        assert copies.of(samples)["copies"] > 0.95
+    found = copies.of(others[:64])
+    assert found["copies"] < 0.1
+    assert found["copies_real"] < 0.1
+    assert copies.of(np.repeat(training.mean(axis=0, keepdims=True), 64, 0).astype(np.uint8)) == {
+        "copies": 0.0,
+        "copies_real": found["copies_real"],
+    }
+    twice = Copies([training, training]).of(others[:64])
+    assert twice["copies_real"] == 1
+
+
+def test_copies_are_warned_of_beyond_those_among_real_images() -> None:
+    history, samples, _ = records("healthy, trained on")
+    copied = [{**s, "copies": 0.5, "copies_real": 0.02} for s in samples]
+    (warning,) = warnings(history, copied)
+    assert warning.title == COPIES
+    assert "50 % of the samples are nearly the same as a training image" in warning.evidence
+    assert titles(history, [{**s, "copies": 0.5, "copies_real": 0.4} for s in samples]) == []
+    assert titles(history, [*copied, {**samples[-1], "copies": 0.1, "copies_real": 0.02}]) == []
+
+
+def test_blurred_images_have_less_detail(clothes: np.ndarray) -> None:
+    blurred = np.stack(
+        [
+            np.asarray(Image.fromarray(image[..., 0]).filter(ImageFilter.GaussianBlur(2)))
+            for image in clothes[:64]
+        ]
+    )[..., None]
+    assert variety(blurred, clothes)["detail"] < 0.5
+
+
+def test_smears_are_warned_of_once_a_network_is_no_longer_young() -> None:
+    history, samples, _ = records("healthy, trained on")
+    smeared = [{**s, "detail": 0.3} for s in samples]
+    assert titles(history, smeared) == []
+    for record in history:
+        record["kimg"] += 200
+    (warning,) = warnings(history, smeared)
+    assert warning.title == SMEARED
+    assert "differ by 30 % of what they do in real images" in warning.evidence
+
+
+@pytest.mark.parametrize(
+    ("values", "network", "expected"),
+    [
+        ([2008.0], "MobileNetV2 1.0", FAR),
+        ([5000.0, 2008.0], "MobileNetV2 1.0", FAR),
+        ([2008.0, 600.0], "MobileNetV2 1.0", None),
+        ([2008.0], "InceptionV3", None),
+    ],
+)
+def test_a_metric_far_from_real_images(values: list, network: str, expected: str | None) -> None:
+    metrics = [
+        {"step": 1000 * i, "network": network, "metrics": {"kid": {"value_x1000": value}}}
+        for i, value in enumerate(values, start=1)
+    ]
+    assert titles([], metrics=metrics) == ([expected] if expected else [])
+    if expected:
+        (warning,) = warnings([], metrics=metrics)
+        assert warning.evidence.startswith(f"KID x 1000 is 2,008 at step {len(values)},000")
+        assert warning.try_this.startswith("It is falling" if len(values) > 1 else "Train on if")
+
+
+def test_what_cannot_be_judged_is_said() -> None:
+    history, samples, _ = records("healthy")
+    early = not_judged(history[:2], samples[:1], [])
+    assert too_early(history[:2], samples[:1])
+    assert early[0].startswith("Losses are judged from 5 points of the curves over 100 steps on")
+    assert "nearly one image: 100 % of the samples have a near-duplicate" in early[1]
+    assert early[-1].startswith("No metric has been computed")
+    assert too_early(history, samples)  # 19,200 images, and a sheet of blobs
+    varied = [{**s, "duplicates": 0.0} for s in samples]
+    assert not too_early(history, varied)
+    assert not_judged(history, varied, [{"step": 1}]) == []
+    assert not_judged(history, [], [{"step": 1}]) == [
+        "The variety of the samples has not been measured."
+    ]
+
+
 # ---- warnings on real runs
 
 
@@ -139,7 +236,7 @@ def test_variety_refuses_what_it_cannot_compare(samples: tuple, real: tuple, mes
         ("sgd at 30", [DIVERGED]),
     ],
 )
-def test_each_illness_is_told_from_the_others(run: str, expected: list[str]) -> None:
+def test_each_failure_mode_is_recognised(run: str, expected: list[str]) -> None:
     assert titles(*records(run)) == expected
 
 
