@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import os
 import pathlib
 import re
 import sys
@@ -24,6 +25,7 @@ from trainers.defaults import build, fill_in
 from trainers.journal import Journal
 from trainers.parts import Part, parts_of
 from trainers.report import write_report
+from trainers.report.diagnosis import Copies
 from trainers.run import JIT, Run, defaults_of
 from trainers.session import Session
 from trainers.strategy import (
@@ -50,6 +52,8 @@ from zoo.core.weights import trainable_parameters
 
 # Real images that sample grids are compared with.
 COMPARED = 256
+# Images of a set up to which sample grids are compared with all of them: few are learned by heart.
+SMALL = 5000
 
 
 # A resumed run must agree on these: they decide what it computes.
@@ -58,6 +62,7 @@ IDENTITY = (
     "family",
     "dataset",
     "task",
+    "reverse",
     "jitter",
     "batch_size",
     "batch_sizes",
@@ -87,11 +92,10 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
         zoo.core.commands.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
     """
     run.check()
+    run = dataclasses.replace(run, workdir=os.path.expanduser(run.workdir))
     run, pictures = fill_in(run)
     workdir = pathlib.Path(run.workdir)
     identity = {name: getattr(run, name) for name in IDENTITY}
-    if run.batch_sizes:
-        identity["batch_sizes"] = _as_json(run.batch_sizes)
     changes = check_same_run(
         workdir,
         identity,
@@ -388,11 +392,13 @@ def _chiefs_callbacks(
             tf.summary.text(name, f"```\n{content}\n```")
     progress = callbacks.Progress(session)
     closing.callback(progress.close)
-    real = None
+    real = copies = None
     if session.gan.takes == "images":
-        first = session.images.images.take(COMPARED).as_numpy_iterator()
-        real = np.stack([image for image, _ in first])
-    chiefs = [callbacks.Compiling(), progress, callbacks.SampleGrids(session, real)]
+        batches = session.images.images.map(lambda image, _: image).batch(COMPARED)
+        real = next(batches.as_numpy_iterator())
+        if 1 < session.images.count <= SMALL:
+            copies = Copies(batches.as_numpy_iterator())
+    chiefs = [callbacks.Compiling(), progress, callbacks.SampleGrids(session, real, copies)]
     if profile:
         profiler = callbacks.Profile(session, profile)
         closing.callback(profiler.close)
@@ -468,6 +474,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             "split": images.split,
             "images": images.count,
             "licence": images.licence,
+            "sketch": images.sketch,
         },
         "training": {
             "recipe": run.recipe,

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -134,13 +135,14 @@ class Run:
     def name(self) -> str:
         """What the model is called: its preset's name, or its family and the data set."""
         if self.preset:
-            name = self.preset.rstrip("/")
+            name = sources.canonical(self.preset).rstrip("/")
         else:
             dataset = self.dataset.removeprefix("sample:")
             if pathlib.Path(dataset).expanduser().is_dir():
                 dataset = pathlib.Path(dataset).expanduser().resolve().name
             name = f"{self.family}_{dataset.replace('/', '_')}"
-        return re.sub(r"[^\w.-]+", "_", name.rpartition("/")[2])
+        name = unicodedata.normalize("NFC", name.rpartition("/")[2])
+        return re.sub(r"[^\w.-]+", "_", name)
 
     def check(self) -> None:
         """Raises ValueError for a value out of range, or an unknown family or argument of it."""

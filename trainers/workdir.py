@@ -1,6 +1,7 @@
 """The folder of a run: one process at a time, and always the same run."""
 
 import contextlib
+import dataclasses
 import datetime
 import fcntl
 import importlib.metadata
@@ -14,12 +15,22 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainers.data import naming
+from trainers.run import Run
+from zoo.core import sources
+
 CONFIG = "config.json"
 ABOUT = "about.json"
 LOCK = ".lock"
 
 # What no resume can change: other variables, or another type of them.
 FIXED = ("preset", "family", "mixed_precision")
+
+_DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(Run)
+    if field.default is not dataclasses.MISSING
+}
 
 
 @contextlib.contextmanager
@@ -68,13 +79,14 @@ def check_same_run(
     if not path.is_file():
         return []
     try:
-        # A run of an earlier version has a preset, and none of these.
-        earlier = {
-            "family": None,
-            "alternate": None,
-            **json.loads(path.read_text(encoding="utf-8")),
+        # What an earlier version did not write was as it is by default.
+        earlier = {**_DEFAULTS, **json.loads(path.read_text(encoding="utf-8"))}
+        identity, config = json.loads(json.dumps([identity, config or {}]))  # as that was read
+        changed = {
+            name: value
+            for name, value in identity.items()
+            if not _same(name, earlier[name], value, workdir)
         }
-        changed = {name: value for name, value in identity.items() if earlier[name] != value}
         differences = [f"{name} {earlier[name]!r}, now {changed[name]!r}" for name in changed]
         before, now = ({**(defaults or {}), **(c or {})} for c in (earlier.get("config"), config))
         arguments = [
@@ -95,6 +107,28 @@ def check_same_run(
     return differences
 
 
+def _same(name: str, earlier: Any, now: Any, workdir: pathlib.Path) -> bool:
+    """Whether two values are the same, of paths however they are written."""
+    if earlier == now or not (isinstance(earlier, str) and isinstance(now, str)):
+        return earlier == now
+    if name == "preset":
+        return sources.canonical(earlier) == sources.canonical(now)
+    if name != "dataset":
+        return False
+    # A relative path was meant from where the run began, which `about.json` knows.
+    meant = (_about(workdir).get("data") or {}).get("source")
+    known = {naming.canonical(earlier), *([meant] if meant and naming.is_path(meant) else [])}
+    return naming.canonical(now) in known
+
+
+def _about(workdir: pathlib.Path) -> dict[str, Any]:
+    try:
+        about = json.loads((workdir / ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
+
+
 def check_same_data(
     workdir: pathlib.Path, about: dict[str, Any], *, accept_changes: bool = False
 ) -> list[str]:
@@ -112,7 +146,7 @@ def check_same_data(
         ValueError: They differ.
     """
     try:
-        earlier = json.loads((workdir / ABOUT).read_text(encoding="utf-8"))
+        earlier = _about(workdir)
         about = json.loads(json.dumps(about))  # as the other was read
         common = earlier.get("config", {}).keys() & about["config"].keys()
         before, now = (
@@ -124,7 +158,7 @@ def check_same_data(
             }
             for record in (earlier, about)
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return []  # a record that is not there is nothing to compare with
     differences = [
         f"{name} {before[name]}, now {now[name]}" for name in now if before[name] != now[name]

@@ -1,7 +1,9 @@
 """Runs of a family on a folder of one's own pictures."""
 
 import dataclasses
+import functools
 import json
+import os
 import pathlib
 import shutil
 
@@ -17,8 +19,10 @@ from trainers.__main__ import main
 from trainers.callbacks import Compiling
 from trainers.data import DataError
 from trainers.evaluate import main as evaluate
-from trainers.loop import train
+from trainers.loop import IDENTITY, train
 from trainers.run import Run
+from trainers.workdir import check_same_run
+from zoo.core import sources
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +132,68 @@ def test_other_arguments_are_refused_with_what_differs(
     assert "or other arguments of the networks" in str(error.value)
 
 
+@pytest.mark.parametrize("way", ["relative", "slash", "home", "link", "as it was"])
+def test_a_folder_is_the_same_however_it_is_written(
+    finished: tuple[pathlib.Path, Run],
+    pictures: pathlib.Path,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    workdir, run = finished
+    monkeypatch.chdir(pictures.parent)
+    monkeypatch.setenv("HOME", str(pictures.parent))
+    (tmp_path / "link").symlink_to(pictures)
+    ways = {
+        "relative": f"./{pictures.name}/",
+        "slash": f"{pictures}//",
+        "home": f"~/{pictures.name}",
+        "link": str(tmp_path / "link"),
+    }
+    identity = {name: getattr(run, name) for name in IDENTITY}
+    arguments = json.loads((workdir / "config.json").read_text())["config"]
+    if way == "as it was":  # typed as a relative path, from a folder that is not this one
+        workdir = pathlib.Path(shutil.copytree(workdir, tmp_path / "W"))
+        config = json.loads((workdir / "config.json").read_text())
+        (workdir / "config.json").write_text(json.dumps({**config, "dataset": "somewhere"}))
+    else:
+        identity["dataset"] = ways[way]
+    assert check_same_run(workdir, identity, config=arguments) == []
+    (tmp_path / "other").mkdir()
+    with pytest.raises(ValueError, match="holds another run: dataset"):
+        check_same_run(workdir, {**identity, "dataset": str(tmp_path / "other")}, config=arguments)
+
+
+def test_a_preset_is_the_same_however_it_is_written(
+    finished: tuple[pathlib.Path, Run], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preset = finished[0] / "preset"
+    monkeypatch.chdir(preset.parent)
+    monkeypatch.setenv("HOME", str(preset.parent))
+    (tmp_path / "link").symlink_to(preset)
+    ways = (f"{preset}/", "preset", "./preset/", "~/preset", str(tmp_path / "link"))
+    assert {sources.canonical(way) for way in ways} == {str(preset.resolve())}
+    assert {Run(preset=way, dataset="d", workdir="w", steps=1).name for way in ways} == {"preset"}
+    assert sources.resolve("~/preset").family == "dcgan"
+    assert sources.canonical("hf://user/repo/") == "hf://user/repo"
+    assert sources.canonical("dcgan_mnist") == "dcgan_mnist"
+
+
+def test_reverse_belongs_to_a_run_and_is_not_in_the_files_of_older_ones(
+    finished: tuple[pathlib.Path, Run], tmp_path: pathlib.Path
+) -> None:
+    workdir = pathlib.Path(shutil.copytree(finished[0], tmp_path / "W"))
+    config = json.loads((workdir / "config.json").read_text())
+    for name in ("reverse", "jitter", "accumulate", "task"):
+        del config[name]
+    (workdir / "config.json").write_text(json.dumps(config))
+    identity = {name: getattr(finished[1], name) for name in IDENTITY}
+    check = functools.partial(check_same_run, workdir, config=config["config"])
+    assert check(identity) == []
+    with pytest.raises(ValueError, match="holds another run: reverse False, now True"):
+        check({**identity, "reverse": True})
+
+
 def test_what_equals_a_default_is_no_change(finished: tuple[pathlib.Path, Run]) -> None:
     workdir, run = finished
     said = dataclasses.replace(run, config={**run.config, "architecture": "paper"})
@@ -158,26 +224,62 @@ def test_a_preset_takes_other_arguments(pictures: pathlib.Path, tmp_path: pathli
         train(dataclasses.replace(run, steps=4))
 
 
-def test_a_run_is_measured(
+def test_a_run_is_measured_on_images_that_it_has_not_seen(
     finished: tuple[pathlib.Path, Run],
     pictures: pathlib.Path,
+    fashion: np.ndarray,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture,
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    held_out = shutil.copytree(pictures, tmp_path / "held_out")
-    code, output, error = end_of(
-        capsys,
-        evaluate,
-        f"--run={finished[0]}",
-        f"--dataset={held_out}",
-        "--num_images=12",
-        "--metrics=kid",
-    )
+
+    def score(dataset: pathlib.Path) -> tuple[int | str, str, str]:
+        return end_of(
+            capsys,
+            evaluate,
+            f"--run={finished[0]}",
+            f"--dataset={dataset}",
+            "--num_images=12",
+            "--metrics=kid",
+        )
+
+    held_out = tmp_path / "held_out"
+    held_out.mkdir()
+    for i, image in enumerate(np.uint8((fashion[100:160, ..., 0] + 1.0) * 127.5)):
+        Image.fromarray(image).resize((45, 33)).save(held_out / f"{i}.png")
+    code, output, error = score(held_out)
     assert code == 0, error
     record = json.loads(output.splitlines()[-1])
     assert record["source"]["preset"] == "dcgan_my_things"
+    assert "sketch" not in output
+
+    copies = tmp_path / "copies"  # other names, another format, mirrored
+    copies.mkdir()
+    for i, file in enumerate(sorted(pictures.rglob("*.png"))):
+        image = Image.open(file)
+        (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if i % 2 else image).save(
+            copies / f"copy {i}.jpg", quality=90
+        )
+    for seen, share in (
+        (pictures / "bags", "100%"),  # a part of the folder
+        (pictures.parent, "100%"),  # the folder above
+        (copies, "100%"),
+    ):
+        code, _, error = score(seen)
+        assert (code, error.count("\n")) == (1, 1)
+        assert f"this one was trained on {share} of these, as their pixels show." in error
+    shutil.copy(copies / "copy 0.jpg", held_out)
+    shutil.copy(copies / "copy 2.jpg", held_out)
+    code, _, error = score(held_out)
+    assert code == 0
+    assert "warning: the model was trained on 3% of the images of" in error
+    with pytest.raises(ValueError, match=r"give evaluate_dataset.* 100% of these"):
+        train(
+            own_run(
+                tmp_path / "W", pictures, evaluate_every=1, evaluate_dataset=str(pictures / "bags")
+            )
+        )
 
 
 def filled(pictures: pathlib.Path, **changes: object) -> dict:
@@ -242,3 +344,23 @@ def test_each_phase_is_told_when_it_is_compiled(capsys: pytest.CaptureFixture) -
         "Compiling training step 2",
         "Compiling training step 5",
     ]
+
+
+def test_names_that_are_not_utf_8_train_and_are_printed(
+    pictures: pathlib.Path, tmp_path: pathlib.Path, capfd: pytest.CaptureFixture
+) -> None:
+    """The folder's, a class's and a broken file's; nothing is half-written."""
+    folder = tmp_path / os.fsdecode(b"n\xe4me")
+    shutil.copytree(pictures / "bags", folder / os.fsdecode(b"t\xe4g"))
+    shutil.copytree(pictures / "coats", folder / "caf\u00e9")
+    (folder / "caf\u00e9" / os.fsdecode(b"\xff.png")).write_bytes(b"broken")
+    workdir = tmp_path / "W"
+    run = own_run(workdir, folder, steps=2)
+    train(run)
+    about = json.loads((workdir / "about.json").read_text())
+    assert about["data"]["skipped"] == ["caf\u00e9/\\xff.png"]
+    assert json.loads((workdir / "config.json").read_text())["dataset"] == str(folder)
+    assert "n\\udce4me" in (workdir / "report.html").read_text(encoding="utf-8")
+    assert not list(tmp_path.rglob("*unfinished*"))
+    train(dataclasses.replace(run, steps=3))
+    assert "dcgan_n_me on 8 images of" in capfd.readouterr().out

@@ -49,8 +49,16 @@ def check_name(name: str) -> None:
 
     Reads no file of it and imports no TensorFlow, so that a command can ask first.
     """
-    if "://" not in name and not pathlib.Path(name).is_dir():
+    if "://" not in name and not pathlib.Path(name).expanduser().is_dir():
         get_preset(name)
+
+
+def canonical(name: str) -> str:
+    """One string for every way to write the same preset: a folder's real path, a name as it is."""
+    if "://" in name:
+        return name.rstrip("/")
+    folder = pathlib.Path(name).expanduser()
+    return str(folder.resolve()) if name not in registry() and folder.is_dir() else name
 
 
 def of_run(workdir: str) -> pathlib.Path:
@@ -59,7 +67,7 @@ def of_run(workdir: str) -> pathlib.Path:
     Raises:
         PresetError: It has left none.
     """
-    preset = pathlib.Path(workdir) / "preset"
+    preset = pathlib.Path(workdir).expanduser() / "preset"
     if not preset.is_dir():
         raise PresetError(
             "--run must be a workdir in which a run has left preset/, as each checkpoint does. "
@@ -74,9 +82,10 @@ def family_of(name: str) -> str:
     Raises:
         PresetError: An unknown name, or a folder that holds no preset.
     """
-    if not pathlib.Path(name).is_dir() or name in registry():
+    folder = pathlib.Path(name).expanduser()
+    if not folder.is_dir() or name in registry():
         return get_preset(name).family
-    return _read_config(pathlib.Path(name))[0]
+    return _read_config(folder)[0]
 
 
 def resolve(name: str | os.PathLike[str]) -> Source:
@@ -99,7 +108,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
         if preset.pretrained:
             return _read_folder(preset.folder, name)
         return Source(name, preset.family, dict(preset.config), None, None)
-    folder = pathlib.Path(name)
+    folder = pathlib.Path(name).expanduser()
     if folder.is_dir():
         inner = folder / "preset"
         if (inner / CONFIG_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
