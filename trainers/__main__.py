@@ -6,7 +6,7 @@
         --dataset=photos --steps=20000 --batch_size=16 --workdir=runs/photos
     python -m trainers --recipe=dcgan_fashion_mnist --workdir=runs/dcgan
 
-The same command again goes on where it stopped. A flag is --name=value or --name value.
+The same command again resumes the run. A flag is --name=value or --name value.
 """
 
 import argparse

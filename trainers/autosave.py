@@ -64,7 +64,7 @@ class SaveCheckpoints(StepCallback):
             return
         try:
             self.checkpoints.wait()
-        except CheckpointError as error:  # of the one before, told by its thread
+        except CheckpointError as error:  # of the one before, raised in its thread
             print(f"\nwarning: {error}", file=sys.stderr)
             self.session.journal.event(step, "checkpoint_failed", str(error))
         self.save(step)

@@ -15,7 +15,7 @@ from trainers.metrics.fakes import from_gan
 from trainers.session import Session
 from zoo import GAN
 
-# What is measured of a model at a step: a record with "metrics".
+# Measures a model at a step: returns a record with "metrics".
 Measure = Callable[[GAN, int], dict[str, Any]]
 # What decides, the first that a run has: lower is better. How near an image comes to its true
 # counterpart decides only where the training had pairs, too.

@@ -9,32 +9,34 @@
 
     kid              how far the images are from real ones, lower is better; trustworthy from about
                      1,000 images on
-    fid              the Frechet distance between the same, lower is better; wants 10,000 images or
-                     more, and more than the network has features (2,048 or 1,280). Called FID on
-                     InceptionV3 alone, otherwise frechet_distance
+    fid              the Frechet distance between the same, lower is better; needs 10,000 images or
+                     more, and more than the network has features (2,048 or 1,280). Called FID
+                     with InceptionV3 only, otherwise frechet_distance
     inception_score  is one thing seen in each image, and many things in all? InceptionV3 alone
     precision        share of generated images that look like a real one
-    recall           share of real images that look like a generated one: sees lost variety
+    recall           share of real images that look like a generated one: drops in mode collapse
     density          as precision, about 1 for real against real
     coverage         as recall, about .97 for real against real
     ppl              how smoothly images change from latent to latent, lower is better
     class_accuracy   does a model with classes draw what it is asked for? Labelled sets
     class_balance    are classes missing? 0 to 1, lower is better. Labelled sets
-    nearest          is it copying its training images? Well below 1 tells of copies
+    nearest          is it copying its training images? Values well below 1 mean copies
 
-Classes are those that a small classifier sees, which is trained on the real training images first.
-All others look through a network trained on ImageNet, and figures of different networks do not
-compare: InceptionV3 if Keras has its weights on this machine already (--network=inception_v3
-downloads them, 92 MB), else the bundled MobileNetV2. A model is never measured on the split that it
-was trained on.
+Classes are predicted by a small classifier, which is trained on the real training images first.
+All other metrics use a network trained on ImageNet, and figures of different networks cannot be
+compared: InceptionV3 if Keras has its weights on this machine already (--network=inception_v3
+downloads them, 92 MB), else the bundled MobileNetV2. A model is never measured on images that
+it was trained on: the hashes in its card recognise them under other names, in other formats and
+mirrored.
 
-A model that makes images of images is measured on pairs that it has not seen, beside plain
-baselines: L1, PSNR and SSIM (of all channels and of Y), a perceptual distance and KID, each of the
-model, of bicubic where it enlarges, else of the source as it is, of one colour for all and of the
-nearest training pair. One that learnt without pairs: KID of each direction against the images it
-is to look like, how far an image is from itself there and back, and where the held-out images of
-both domains have the same names, the distance to the true counterpart; beside the images as they
-are. --metrics, --seed and --nearest_out are for the others, --task is for these.
+An image-to-image model is measured on pairs that it has not seen: L1, PSNR and SSIM (of all
+channels and of Y), a perceptual distance and KID. They are given for the model and for simple
+baselines: bicubic interpolation if the model enlarges, otherwise the source itself, one colour for
+all images, and the nearest training pair. A model that was trained without pairs is measured by the
+KID of each direction against images of the target domain, and by the distance between an image and
+its translation there and back. If the held-out images of both domains have the same names, the
+distance to the true counterpart is given too. --metrics, --seed and --nearest_out are for models
+that make images of noise, --task is for those that make images of images.
 
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """

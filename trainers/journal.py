@@ -19,8 +19,8 @@ class Journal:
 
     Args:
         workdir: Of the run.
-        start: Step at which this process begins. Lines of later steps are dropped: they tell of
-            steps that a killed run took and that are now taken again. Events stay.
+        start: Step at which this process begins. Lines of later steps are dropped: they describe
+            steps that a killed run took and that are now repeated. Events stay.
         writes: Whether this process writes; of several workers only the chief does.
     """
 
@@ -51,7 +51,7 @@ class Journal:
 def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
     """All whole lines of a journal's file; none where there is no file.
 
-    A line that a kill has cut off is left out.
+    An incomplete last line, of a run that was killed, is skipped.
     """
     if not path.is_file():
         return []

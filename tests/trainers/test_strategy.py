@@ -27,7 +27,7 @@ def test_by_name():
 
 
 def test_multi_worker_must_be_told_of_its_workers():
-    with pytest.raises(ValueError, match="must be told of its workers: set TF_CONFIG on every"):
+    with pytest.raises(ValueError, match="the addresses of its workers: set TF_CONFIG on every"):
         make_strategy("multi_worker")
     with pytest.raises(ValueError, match="worker_timeout must be above 0 seconds. Received: 0."):
         make_strategy("multi_worker", worker_timeout_s=0)

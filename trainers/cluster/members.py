@@ -36,7 +36,7 @@ def find_cluster() -> Cluster:
         return _from_tf_config()
     if "SLURM_PROCID" in os.environ:
         return _from_slurm()
-    raise ValueError(f"strategy 'multi_worker' must be told of its workers: {HOW_TO}.")
+    raise ValueError(f"strategy 'multi_worker' needs the addresses of its workers: {HOW_TO}.")
 
 
 def describes_several() -> bool:

@@ -41,7 +41,7 @@ def meet(cluster: Cluster, timeout_s: float) -> None:
     if not others:
         return
     deadline = time.monotonic() + timeout_s
-    told = -TELL_EVERY_S
+    reported = -TELL_EVERY_S
     answered: set[int] = set()
     with _listening(cluster) as asked_by:
         while True:
@@ -62,8 +62,8 @@ def meet(cluster: Cluster, timeout_s: float) -> None:
                     f"{names}. This is {cluster.name(cluster.index)}. Start the same command on "
                     "all of them at about the same time, and let them reach each other's ports."
                 )
-            if now - told >= TELL_EVERY_S:
-                told = now
+            if now - reported >= TELL_EVERY_S:
+                reported = now
                 print(
                     f"{cluster.name(cluster.index)} waits for {names} "
                     f"({max(0.0, deadline - now):.0f} s left)",

@@ -1,4 +1,4 @@
-"""Jobs that any set of images can teach an image-to-image network: undo what is done to it here.
+"""Tasks for image-to-image networks that any set of images can teach: undo a degradation.
 
 Every task is a pure function of (images uint8 [N, H, W, 3], seeds int64 [N, 2]): the same row and
 seed give the same source, whatever else is in the batch. Where nothing is drawn, the seed is not
@@ -28,7 +28,7 @@ class Task:
     Attributes:
         degrade: (images uint8 [N, H, W, 3], seeds int64 [N, 2]) -> uint8 [N, H, W, C].
         source_channels: C.
-        sharpens: Whether the task gives detail back, so that its targets may not be softened.
+        sharpens: Whether the task restores detail, so that its targets must not be blurred.
     """
 
     degrade: Degrade

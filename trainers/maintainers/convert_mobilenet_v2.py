@@ -9,7 +9,7 @@
 
 The checkpoint is a pickle: its sha256 is checked first, and PyTorch reads it with
 `weights_only=True`, so nothing in it can run. The result holds plain arrays and is the same to the
-byte on every run. The ImageNet classifier is left out.
+byte on every run. The ImageNet classifier is omitted.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """How like its target an image is, pixel by pixel and as a network sees it.
 
 Images are uint8 [N, H, W, C], C = 1 or 3, and every measure gives one number an image, [N].
-`crop` pixels are left out on each side, as super-resolution leaves out those that see the border.
+`crop` pixels are omitted on each side, as is usual for super-resolution.
 """
 
 import functools
@@ -69,7 +69,7 @@ def ssim(made: np.ndarray, targets: np.ndarray, *, y: bool = False, crop: int = 
     made, targets = _checked(made, targets, y=y, crop=crop)
     if min(made.shape[1:3]) < SMALLEST_SSIM:
         raise ValueError(
-            f"SSIM needs images of {SMALLEST_SSIM} pixels a side, crop={crop} left out on each. "
+            f"SSIM needs images of {SMALLEST_SSIM} pixels a side, crop={crop} omitted on each. "
             f"Received: {made.shape[1]}x{made.shape[2]} left."
         )
     # In float32, as TensorFlow computes it: exact to about 1e-5.

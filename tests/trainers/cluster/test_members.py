@@ -41,7 +41,7 @@ TWO = {"worker": ["10.0.0.1:2222", "10.0.0.2:2222"]}
 
 def test_nothing_is_described(environment):
     assert not cluster.describes_several()
-    with pytest.raises(ValueError, match="must be told of its workers: set TF_CONFIG"):
+    with pytest.raises(ValueError, match="needs the addresses of its workers: set TF_CONFIG"):
         cluster.find_cluster()
 
 
