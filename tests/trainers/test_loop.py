@@ -86,6 +86,9 @@ def test_a_run_leaves_what_it_says(finished: pathlib.Path) -> None:
     assert sorted(os.listdir(finished / "samples")) == [f"{i:08d}.png" for i in (0, 2, 4)]
     assert Image.open(finished / "samples" / "00000004.png").size == (242, 242)
     card = json.loads((finished / "preset" / "card.json").read_text())
+    sketch = card["dataset"].pop("sketch")
+    assert sketch["kept"] == 2048 / 10000
+    assert len(sketch["hashes"]) < 90_000
     assert card["dataset"] == {
         "name": "fashion_mnist",
         "split": "train",

@@ -4,8 +4,12 @@ The hash of an image is made so that the same picture under another name, in ano
 mirrored has nearly the same one, and another picture has not. It is the signs of 256 random
 projections (Charikar, 2002, section 3) of the differences between neighbouring pixels, of the image
 averaged down to 8 x 8. Two hashes differ in a share of their bits that is the angle between the
-differences over pi. Measured on 2,000 images of Fashion-MNIST: copies as JPEGs of quality 75 have
-a median angle of .03 and 1 % above .08; the nearest other image is at .37, for 1 % below .16.
+differences over pi.
+
+Measured with 6 bits, on halves of the bundled samples: all copies are recognised, also mirrored;
+99 % of the JPEGs of quality 75 of Fashion-MNIST, 86 to 97 % of those of drawings, 38 to 71 % of
+those of photographs at 64 px, 6 % of those of dark images; and of the other half .5 % of
+Fashion-MNIST, up to 2 % of the emoji, 4 to 5 % of OpenMoji (it has duplicates) and no photograph.
 """
 
 import base64
@@ -22,7 +26,7 @@ SIDE = 8
 KEPT = 2048
 # Bits in which two hashes of one picture may differ. A few wrong matches count for many if only a
 # part of the hashes is kept, so the limit is lower then.
-NEAR, NEAR_OF_A_PART = 10, 4
+NEAR, NEAR_OF_A_PART = 6, 4
 # Differences between pixels, in grey levels, below which an image has nothing to be known by.
 FLAT = 2.0
 
