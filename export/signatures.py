@@ -74,9 +74,9 @@ def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
                      -> image_bytes string [N], each a PNG; upscale_png if the GAN enlarges
 
     For a GAN with directions, these are those of the first direction, and each direction also has
-    signatures of its own, such as `a_to_b` and `a_to_b_png`. Alpha is copied from the source to the
-    output, unless it is an input of the model. A GAN whose images do not have the channels of
-    pictures has no `_png`: see `has_pictures`.
+    signatures of its own, such as `a_to_b` and `a_to_b_png`. A transparent picture is laid on
+    white, and its output gets its alpha, unless alpha is an input of the model. A GAN whose images
+    do not have the channels of pictures has no `_png`: see `has_pictures`.
 
     For a GAN whose source is a map of classes, each row is made from it and from a seed i64 [N]:
 
@@ -140,11 +140,11 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
     channels, _ = gan.channels_of(direction)
 
     def one(data: tf.Tensor) -> tf.Tensor:
-        source, alpha, has_alpha = codecs.decode(data, channels, gan.scale)
+        source, pixels, has_alpha = codecs.decode(data, channels, gan.scale)
         made = gan.made_from(image_io.from_uint8(source)[None], direction=direction)[0]
         # Alpha that is an input of the model is not copied.
         has_alpha &= channels != 4
-        return codecs.encode(image_io.to_uint8(made), alpha, has_alpha)
+        return codecs.encode(image_io.to_uint8(made), pixels, has_alpha)
 
     def translate_png(image_bytes: tf.Tensor) -> dict[str, Any]:
         files = tf.map_fn(

@@ -47,6 +47,27 @@ class TwoWays(Untrained):
         return images[..., ::-1]
 
 
+class Copying(Untrained):
+    """The same image, or each pixel twice in height and width."""
+
+    family = "copying"
+
+    def __init__(self, scale: int = 1, channels: int = 3) -> None:
+        self.scale = scale
+        super().__init__(
+            **_networks(channels, channels, keras.layers.UpSampling2D(scale)),
+            config={
+                "resolution": 16 * scale,
+                "source_channels": channels,
+                "channels": channels,
+                "scale": scale,
+            },
+        )
+
+    def images_from(self, images, seed=None):
+        return self.ema_generator(images, training=False)
+
+
 class Doubling(Untrained):
     """Convolutions without statistics, whose pixels see 5 to each side, and twice the size."""
 

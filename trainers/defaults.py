@@ -52,7 +52,7 @@ def build(run: Run) -> zoo.GAN:
 def _earlier(run: Run) -> dict[str, Any] | None:
     """What is written of the run in the workdir, if there is one that can be read."""
     try:
-        return json.loads((pathlib.Path(run.workdir) / CONFIG).read_text(encoding="utf-8"))
+        return json.loads((pathlib.Path(run.workdir) / CONFIG).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return None
 

@@ -80,7 +80,7 @@ def check_same_run(
         return []
     try:
         # What an earlier version did not write was as it is by default.
-        earlier = {**_DEFAULTS, **json.loads(path.read_text(encoding="utf-8"))}
+        earlier = {**_DEFAULTS, **json.loads(path.read_text(encoding="utf-8-sig"))}
         identity, config = json.loads(json.dumps([identity, config or {}]))  # as that was read
         changed = {
             name: value
@@ -123,7 +123,7 @@ def _same(name: str, earlier: Any, now: Any, workdir: pathlib.Path) -> bool:
 
 def _about(workdir: pathlib.Path) -> dict[str, Any]:
     try:
-        about = json.loads((workdir / ABOUT).read_text(encoding="utf-8"))
+        about = json.loads((workdir / ABOUT).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}

@@ -9,6 +9,8 @@ python -m serving.client metadata MODEL
 """
 
 import argparse
+import io
+import os
 import signal
 import sys
 import time
@@ -25,6 +27,8 @@ from serving.parsing import Parser
 def main(argv: Sequence[str] | None = None) -> None:
     """The command `python -m serving.client`; ends with 1 after an error, 130 after Ctrl-C."""
     args = _parser().parse_args(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may not be UTF-8
     try:
         with Client(args.server, timeout=args.timeout) as client:
             args.run(client, args)
@@ -69,7 +73,12 @@ def _parser() -> Parser:
     )
     upscale = _command(commands, "upscale", _upscale, "enlarge a picture into a PNG file")
     for command in (translate, upscale):
-        command.add_argument("source", metavar="IN", type=Path, help="a PNG or JPEG file")
+        command.add_argument(
+            "source",
+            metavar="IN",
+            type=Path,
+            help="a PNG, a JPEG, or what Pillow reads",
+        )
         command.add_argument(
             "--out", type=Path, required=True, metavar="PNG", help="the file to write"
         )
@@ -121,7 +130,7 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
         )
         args.out.mkdir(parents=True, exist_ok=True)
         for index, data in enumerate(files, at):
-            (args.out / _file_name(index)).write_bytes(data)
+            _write(args.out / _file_name(index), data)
         if n > CHUNK_ROWS:
             done = at + rows
             left = (time.monotonic() - begun) / done * (n - done)
@@ -147,9 +156,20 @@ def _write_png(args: argparse.Namespace, ask: Callable[[], bytes]) -> None:
         raise InvalidRequest(f"--out must end in .png. Received: {args.out}")
     png = ask()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_bytes(png)
+    _write(args.out, png)
     width, height = image_inputs.size(png)
     print(f"Wrote {args.out}: {width}x{height} px")
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file completely or not at all."""
+    # A name may be as long as names can be: this one is short.
+    fresh = path.with_name(f".unfinished-{os.getpid()}")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _labels(text: str | None) -> list[int] | None:

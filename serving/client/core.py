@@ -219,26 +219,43 @@ class Core:
         timeout: float | None,
     ) -> Steps:
         """Returns the output for an image, in the form in which the image was given."""
+        deadline = self._deadline(timeout)
         given = image_inputs.read(image)
         # The signature that says what a model is for, whatever the form of the image.
         of_files = f"{direction or task}_png"
         if isinstance(given, bytes):
-            files = np.empty(1, object)
-            files[0] = given
-            chunks = iter([{"image_bytes": files}])
-            made = yield from self._in_chunks(
-                model, of_files, chunks, "image_bytes", version, timeout
-            )
-            return made[0]
+            (png,) = yield from self._made_files(model, of_files, [given], 1, version, deadline)
+            return image_inputs.from_file(png, image)
+        signature = direction or "serving_default"
         n, height, width, _ = given.shape
         rows = max(1, min(CHUNK_ROWS, image_inputs.PIXELS_AT_A_TIME // (height * width)))
-        chunks = ({"images": to_float(given[at : at + rows])} for at in range(0, n, rows))
-        signature = direction or "serving_default"
-        made = yield from self._in_chunks(
-            model, signature, chunks, "images", version, timeout, needs=of_files
-        )
-        made = to_uint8(made)
+        metadata = yield from self._known_metadata(model, version, deadline)
+        if image_inputs.must_be_files(given, metadata.signatures.get(signature)):
+            files = image_inputs.to_files(given)
+            pngs = yield from self._made_files(model, of_files, files, rows, version, deadline)
+            made = np.stack([image_inputs.from_file(png, given) for png in pngs])
+        else:
+            chunks = ({"images": to_float(given[at : at + rows])} for at in range(0, n, rows))
+            made = yield from self._in_chunks(
+                model, signature, chunks, "images", version, deadline, needs=of_files
+            )
+            made = to_uint8(made)
         return made[0] if np.ndim(image) == 3 else made
+
+    def _made_files(
+        self,
+        model: str,
+        signature: str,
+        files: list[bytes],
+        rows: int,
+        version: int | None,
+        deadline: _Deadline,
+    ) -> Steps:
+        """Returns a PNG for each file, of which `rows` are sent at a time."""
+        array = np.empty(len(files), object)
+        array[:] = files
+        chunks = ({"image_bytes": array[at : at + rows]} for at in range(0, len(files), rows))
+        return self._in_chunks(model, signature, chunks, "image_bytes", version, deadline)
 
     def paint(
         self,
@@ -316,7 +333,10 @@ class Core:
             f" Last seen: {last}"
         )
 
-    def _deadline(self, timeout: float | None) -> _Deadline:
+    def _deadline(self, timeout: float | _Deadline | None) -> _Deadline:
+        """Of a call that starts now, or of one that has started."""
+        if isinstance(timeout, _Deadline):
+            return timeout
         return _Deadline(self._timeout if timeout is None else timeout)
 
     def _in_chunks(
@@ -326,7 +346,7 @@ class Core:
         chunks: Iterator[dict[str, np.ndarray]],
         output: str | None,
         version: int | None,
-        timeout: float | None,
+        timeout: float | _Deadline | None,
         needs: str | None = None,
     ) -> Steps:
         """Returns the joined `output` of all chunks, or the signature's only one.

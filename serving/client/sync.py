@@ -183,8 +183,11 @@ class Client:
         Args:
             model: the model's name.
             image: uint8 [H, W, C] or [N, H, W, C], which returns uint8 images of the same rank; or
-                a PNG or JPEG, as bytes or as the path of a file, which returns a PNG, as bytes. For
-                a file, alpha is kept and a photo's orientation is respected.
+                a PNG or JPEG, as bytes or as the path of a file, which returns a PNG, as bytes. A
+                photo is turned upright. A transparent picture is laid on white for the model, and
+                its alpha is kept. Where Pillow is installed, also any file that Pillow reads; one
+                of Pillow's images, which returns one; and an array of grey or with alpha, C from 1
+                to 4.
             direction: for a model that has several, such as "b_to_a"; the first one by default.
             version: a version number; the latest by default.
             timeout: seconds.

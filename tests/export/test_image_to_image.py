@@ -24,6 +24,7 @@ from tests.translating import (
     lying,
     png_of_size,
 )
+from zoo.pictures import exif
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +164,12 @@ def test_every_kind_of_picture(signatures: dict[str, dict], photo: np.ndarray) -
         ],
         strict=True,
     ):
-        np.testing.assert_array_equal(decoded(data), expected)
+        made = decoded(data)
+        assert made.shape == expected.shape
+        if made.shape[-1] == 4:  # what is half transparent is of tests/zoo/pictures
+            np.testing.assert_array_equal(made[..., 3], expected[..., 3])
+            made, expected = (x[made[..., 3] == 255] for x in (made, expected))
+        np.testing.assert_array_equal(made, expected)
     jpegs = [
         encoded(photo, "JPEG", **FINE),
         encoded(photo, "JPEG", progressive=True, **FINE),
@@ -194,24 +200,24 @@ def test_photos_stand_upright(signatures: dict[str, dict], photo: np.ndarray) ->
 def test_both_byte_orders_of_exif() -> None:
     @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
     def orientation(data):
-        return codecs.orientation(data)
+        return exif.orientation(data, tf.constant(False))
 
     for order, count, entry in [
         (b"II*\0\x08\0\0\0", b"\x02\0", b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"),
         (b"MM\0*\0\0\0\x08", b"\0\x02", b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0"),
     ]:
-        data = codecs.JPEG + b"\xe1??" + codecs.EXIF + order + count + bytes(12) + entry
+        start = codecs.JPEG[:2] + b"\xff\xe0\0\x04??" + b"\xff\xe1\0\x50Exif\0\0" + order + count
+        data = start + bytes(12) + entry
         assert orientation(data).numpy() == 6
         for end in range(len(data) - 4):
             assert orientation(data[:end]).numpy() in (1, 6)
         for value in (0, 9, 77):
-            entry_of = entry.replace(b"\x06", bytes([value]))
-            data = codecs.EXIF + order + count + bytes(12) + entry_of
+            data = start + bytes(12) + entry.replace(b"\x06", bytes([value]))
             assert orientation(data).numpy() == 1
 
 
 def test_enlarged_alpha_is_bicubic(signatures: dict[str, dict], photo: np.ndarray) -> None:
-    alpha = photo[..., 1]
+    alpha = np.where(photo[..., 1] > 99, 255, photo[..., 1]).astype(np.uint8)
     (made,) = files(
         signatures["doubling"]["upscale_png"], encoded(np.dstack([photo, alpha]), "PNG")
     )
@@ -219,7 +225,12 @@ def test_enlarged_alpha_is_bicubic(signatures: dict[str, dict], photo: np.ndarra
     # In floats: of 8 bits, Pillow clips between the two axes.
     floats = Image.fromarray(alpha.astype(np.float32)).resize((112, 56), Image.Resampling.BICUBIC)
     assert np.abs(made[..., 3] - np.clip(floats, 0, 255)).max() <= 1
-    assert np.abs(made[..., :3] - Doubling().translate(photo[None])[0]).max() <= 1
+    share = alpha[..., None] / 255
+    on_white = np.rint(photo * share + 255 * (1 - share)).astype(np.uint8)
+    opaque = made[..., 3] == 255
+    assert opaque.sum() > 100
+    off = made[..., :3] - Doubling().translate(on_white[None])[0]
+    assert np.abs(off[opaque]).max() <= 1
 
 
 # ---- bad input

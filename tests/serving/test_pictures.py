@@ -1,6 +1,8 @@
 """Images and picture files through the real server, by both clients and on the command line."""
 
 import asyncio
+import os
+import sys
 
 import numpy as np
 import pytest
@@ -73,13 +75,51 @@ def test_files_come_back_as_png(client, photo, tmp_path):
     path.write_bytes(lying(photo, 6, "JPEG", **FINE))
     for given in (png, bytearray(png), memoryview(png)):
         made = decoded(client.translate("two", given))
-        np.testing.assert_array_equal(made, np.dstack([255 - photo, photo[..., 1]]))
+        np.testing.assert_array_equal(made[..., 3], photo[..., 1])
+        opaque = made[..., 3] == 255
+        np.testing.assert_array_equal(made[opaque][:, :3], 255 - photo[opaque])
     made = decoded(client.translate("two", png, direction="b_to_a"))
-    np.testing.assert_array_equal(made[..., :3], photo[..., ::-1])
+    np.testing.assert_array_equal(made[opaque][:, :3], photo[opaque][:, ::-1])
     for given in (path, str(path)):
         made = decoded(client.translate("two", given))
         assert np.abs(made.astype(int) - (255 - photo.astype(int))).mean() < 3
         assert decoded(client.upscale("doubling", given)).shape == (56, 112, 3)
+
+
+def test_alpha_is_one_rule_for_every_form(client, photo, tmp_path, monkeypatch):
+    """On white before the model, as in training; the output has it again."""
+    alpha = photo[..., 1]
+    clear = np.dstack([photo, alpha])
+    share = alpha[..., None] / 255
+    on_white = np.rint(photo * share + 255 * (1 - share)).astype(np.uint8)
+    hidden = np.where(alpha[..., None] > 0, clear, [9, 99, 199, 0]).astype(np.uint8)
+    expected = decoded(client.translate("two", encoded(clear, "PNG"))).astype(int)
+    np.testing.assert_array_equal(expected[..., 3], alpha)
+    opaque = alpha == 255
+    np.testing.assert_array_equal(expected[opaque][:, :3], (255 - on_white)[opaque])
+    for given in (clear, clear[None], hidden, Image.fromarray(clear), Image.fromarray(hidden)):
+        made = client.translate("two", given)
+        assert isinstance(made, type(given) if isinstance(given, np.ndarray) else Image.Image)
+        np.testing.assert_array_equal(np.asarray(made).reshape(expected.shape), expected)
+    for given in (encoded(hidden, "PNG"), encoded(hidden, "WEBP", lossless=True, exact=True)):
+        np.testing.assert_array_equal(decoded(client.translate("two", given)), expected)
+    # Grey with alpha, grey, and a picture of Pillow's that lies on its side.
+    grey = np.dstack([photo[..., 0], alpha])
+    three = np.dstack([np.repeat(grey[..., :1], 3, -1), alpha])
+    for given in (grey, np.stack([grey, grey[::-1]]), Image.fromarray(grey)):
+        made = np.asarray(client.translate("two", given))
+        first = made[0] if made.ndim == 4 else made
+        np.testing.assert_array_equal(first, client.translate("two", three))
+    np.testing.assert_array_equal(client.translate("two", grey[..., :1]), 255 - three[..., :3])
+    path = tmp_path / "in.tif"
+    path.write_bytes(lying(photo, 6, "TIFF"))
+    np.testing.assert_array_equal(decoded(client.translate("two", path)), 255 - photo)
+    # Without Pillow, a line says what to do.
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for given in (clear, path):
+        with pytest.raises(serving.InvalidRequest, match="unless Pillow is installed") as caught:
+            client.translate("two", given)
+        assert "\n" not in str(caught.value)
 
 
 IMAGE_RULE = (
@@ -97,9 +137,9 @@ REFUSALS = {
     "nothing": (lambda c: c.translate("two", None), rf"{IMAGE_RULE}object \[\]"),
     "other bytes": (
         lambda c: c.translate("two", b"GIF89a"),
-        "image must be a PNG or a JPEG. Received: 6 bytes, which is neither",
+        "image must be a PNG, a JPEG or another picture that Pillow reads. Received: 6 bytes",
     ),
-    "no bytes": (lambda c: c.upscale("doubling", b""), "Received: 0 bytes, which is neither"),
+    "no bytes": (lambda c: c.upscale("doubling", b""), "Received: 0 bytes, which is none"),
     "a missing file": (
         lambda c: c.translate("two", "/no/such.png"),
         "image must be a file that can be read. Received: '/no/such.png': No such file",
@@ -107,11 +147,11 @@ REFUSALS = {
     "a folder": (lambda c: c.upscale("doubling", "/"), "Received: '/': Is a directory"),
     "a file of another kind": (
         lambda c: c.translate("two", __file__),
-        r"image must be a PNG or a JPEG. Received: '.*test_pictures.py', which is neither",
+        r"another picture that Pillow reads. Received: '.*test_pictures.py', which is none",
     ),
     "channels": (
-        lambda c: c.translate("two", GREY),
-        r"images must be float32\[N, N, N, 3\] for .* Received: shape \[1, 4, 4, 1\]",
+        lambda c: c.translate("two", np.zeros((4, 4, 5), np.uint8)),
+        r"images must be float32\[N, N, N, 3\] for .* Received: shape \[1, 4, 4, 5\]",
     ),
     "direction": (
         lambda c: c.translate("two", GREY, direction="b"),
@@ -210,3 +250,18 @@ def test_the_command_line(address, photo, tmp_path, capsys):
     code, _ = _run(capsys, "upscale", "doubling", source, f"--out={tmp_path / 'x.jpg'}", where)
     assert "--out must end in .png. Received: " in code
     assert not (tmp_path / "x.png").exists()
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", "café.png".encode(), "cafe\u0301.png".encode()])
+def test_names_of_every_kind(address, photo, tmp_path, capsys, name):
+    """Not UTF-8, and both forms of Unicode: written under the same name, and printed."""
+    (tmp_path / "out").mkdir()
+    source, out = (
+        os.fsdecode(os.path.join(os.fsencode(f), name)) for f in (tmp_path, tmp_path / "out")
+    )
+    with open(source, "wb") as file:
+        file.write(encoded(photo, "PNG"))
+    code, printed = _run(capsys, "translate", "two", source, f"--out={out}", f"--server={address}")
+    assert code == 0
+    assert printed.startswith("Wrote ")
+    assert os.listdir(os.fsencode(tmp_path / "out")) == [name]

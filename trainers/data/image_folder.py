@@ -1,6 +1,7 @@
 """A folder of images."""
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import logging
 import os
@@ -8,11 +9,11 @@ import pathlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from trainers.data import DataError, pixels
 from zoo.core.progress import with_progress
-from zoo.pictures import folders
+from zoo.pictures import PictureError, decoder, folders
 
 # Subfolders that are splits of one set, not classes.
 TRAINING = ("train", "training")
@@ -21,8 +22,6 @@ _DOMAINS = tuple(f"{split}{domain}" for split in ("train", "test") for domain in
 
 # Pillow warns of more than `Image.MAX_IMAGE_PIXELS` and refuses more than twice as many.
 MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
-
-_ORIENTATION = 0x0112  # a tag of EXIF; from 5 on the picture lies on its side
 
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # modes of Pillow
 
@@ -146,22 +145,18 @@ def _splits(names: Sequence[str], *, alone: bool) -> dict[str, str]:
 
 
 def picture(file: pathlib.Path) -> Image.Image | str:
-    """One whole picture; a string says why it cannot be read.
+    """One whole picture, as `zoo.pictures.decoder` decodes it; a string says why it cannot be read.
 
-    Of an animation the first frame is taken; the orientation that a camera noted in EXIF is
-    applied.
+    Of an animation the first frame is taken.
 
     Raises:
         DataError: for more than `MAX_PIXELS`: a small file may be made to fill the memory.
     """
     try:
-        with _open(file) as image:
-            image.load()  # to the last pixel: this is what finds a truncated file
-            return ImageOps.exif_transpose(image)
-    except DataError:
-        raise
-    except Exception as error:  # a broken file makes Pillow raise nearly anything
-        return _reason(error)
+        with _opened(file) as image:
+            return decoder.decoded(image)[0]
+    except PictureError as error:
+        return str(error).rstrip(".")
 
 
 def heads_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int, bool] | str]:
@@ -176,15 +171,10 @@ def heads_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int, bool] | str]
 
     def head_of(file: pathlib.Path) -> tuple[int, int, bool] | str:
         try:
-            with _open(file) as image:
-                width, height = image.size
-                turned = image.getexif().get(_ORIENTATION, 1) >= 5
-                grey = image.mode in _GREY
-                return (width, height, grey) if turned else (height, width, grey)
-        except DataError:
-            raise
-        except Exception as error:
-            return _reason(error)
+            with _opened(file) as image:
+                return *decoder.size(image), image.mode in _GREY
+        except PictureError as error:
+            return str(error).rstrip(".")
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
         return list(pool.map(head_of, files))
@@ -205,18 +195,15 @@ def decode(file: pathlib.Path, resolution: int, channels: int) -> np.ndarray | s
     return image if isinstance(image, str) else pixels.to_square(image, resolution, channels)
 
 
-def _open(file: pathlib.Path) -> Image.Image:
-    try:
-        return Image.open(file)
-    except Image.DecompressionBombError:
-        raise DataError(
-            f"A picture may have at most {MAX_PIXELS:,} pixels: make it smaller, or cut it. "
-            f"Received: '{file}'."
-        ) from None
+def _opened(file: pathlib.Path) -> contextlib.AbstractContextManager[Image.Image]:
+    def check_size(width: int, height: int) -> None:
+        if width * height > MAX_PIXELS:
+            raise DataError(
+                f"A picture may have at most {MAX_PIXELS:,} pixels: make it smaller, or cut it. "
+                f"Received: '{file}'."
+            )
 
-
-def _reason(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return decoder.opened(file, check_size)
 
 
 def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -> None:

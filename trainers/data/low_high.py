@@ -12,6 +12,7 @@ from trainers.data.naming import folder_source, is_folder
 from trainers.data.ragged import Photos
 from trainers.data.sets import LowHighSet
 from zoo.core.progress import with_progress
+from zoo.pictures import decoder
 
 SCALES = (2, 4)
 
@@ -124,7 +125,7 @@ def _from_folder(
 
 def _as_array(picture: Image.Image, channels: int) -> np.ndarray:
     width, height = picture.size
-    return np.asarray(pixels.to_mode(picture, channels)).reshape(height, width, channels)
+    return np.asarray(decoder.on_white(picture, channels)).reshape(height, width, channels)
 
 
 def _check_large_enough(

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from trainers.data import DataError
+from zoo.pictures import decoder
 
 # Decoded pixels up to this size are held in memory; more go to a temporary file.
 MAX_IN_MEMORY_BYTES = 2 * 1024**3
@@ -49,28 +50,13 @@ def allocate_flat(size: int, what: str) -> np.ndarray:
     return np.memmap(tempfile.TemporaryFile(), np.uint8, "w+", shape=(size,))
 
 
-def to_mode(image: Image.Image, channels: int) -> Image.Image:
-    """Returns a picture of any mode as grey (1 channel) or RGB (3) of 8 bits.
-
-    Transparent pixels come out white; 16-bit grey is scaled to 8 bits; colour and grey are
-    converted into each other (luma of Rec. 601).
-    """
-    if image.mode.startswith("I"):  # Pillow's own conversion would clip at 255
-        image = Image.fromarray((np.asarray(image, np.uint32) >> 8).astype(np.uint8))
-    mode = "RGB" if channels == 3 else "L"
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == mode else image.convert(mode)
-
-
 def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
-    """Returns uint8 [resolution, resolution, channels] from a picture of any size and mode.
+    """Returns uint8 [resolution, resolution, channels] from a picture of 8 bits and any size.
 
     The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
-    Modes are converted as in `to_mode`.
+    Transparent pixels are laid on white before, so what they hide does not bleed.
     """
-    image = to_mode(image, channels)
+    image = decoder.on_white(image, channels)
     if image.size != (resolution, resolution):
         width, height = image.size
         side = min(width, height)

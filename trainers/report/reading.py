@@ -81,7 +81,7 @@ def number(value: Any) -> float | None:
 
 def _object(path: pathlib.Path, gaps: list[str], holds: str) -> Record:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         gaps.append(f"No {path.name}, so nothing about {holds}.")
     except ValueError:

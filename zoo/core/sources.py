@@ -154,7 +154,7 @@ def card_path(folder: pathlib.Path) -> pathlib.Path:
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise PresetError(
             f"A preset folder must hold {CONFIG_FILE}, {WEIGHTS_FILE} and {CARD_FILE}. "

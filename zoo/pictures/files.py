@@ -1,8 +1,8 @@
 """Picture files of any size, through a GAN that makes an image of an image."""
 
 import dataclasses
+import os
 import pathlib
-import re
 import sys
 import time
 import warnings
@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
-from zoo.pictures import folders
+from zoo.pictures import PictureError, folders
 from zoo.pictures.tiles import translate_large
 
 if TYPE_CHECKING:  # so that wrong paths are reported before TensorFlow is imported
@@ -30,11 +30,9 @@ CHANNELS = (1, 3, 4)
 JPEG_QUALITY = 95
 GREY_PNG = b"\x89PNG\r\n\x1a\n"
 GREY_8 = b"\x08\x00"  # bit depth and colour type
-MODES_16 = ("I;16", "I;16L", "I;16B", "I;16N")
-
-
-class PictureError(ValueError):
-    """A file that is not a picture, or cannot be translated."""
+# Pixels of a transparent picture that are finished at a time, and rows beside them that they need.
+PIXELS_AT_A_TIME = 2**20
+REACH = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,125 +40,109 @@ class Picture:
     """A decoded file.
 
     Attributes:
-        colours: uint8 [H, W, C]; C is what the model takes. For a map of classes, [H, W].
-    alpha: uint8 [H, W], or None for an opaque picture, or if alpha is in `colours`.
+        given: uint8 [H, W, C], what the model takes: C is 1 or 3 for a picture on white, 4 with
+            alpha. For a map of classes, [H, W].
+        clear: uint8 [H, W, 4] of a transparent picture whose alpha is not in `given`: RGB as in the
+            file, and alpha.
         profile: ICC profile of the colours, if there is one.
         note: What a person should know about the file; may be empty.
     """
 
-    colours: np.ndarray
-    alpha: np.ndarray | None
-    profile: bytes | None
-    note: str
+    given: np.ndarray
+    clear: np.ndarray | None = None
+    profile: bytes | None = None
+    note: str = ""
 
 
 def read(path: pathlib.Path, channels: int, scale: int = 1) -> Picture:
-    """Decodes a picture and turns it upright by its EXIF orientation.
-
-    Grey, palettes, CMYK, YCbCr and Lab become RGB. Channels of 16 bits keep the upper 8. An
-    animation is read as its first frame.
+    """Decodes a picture as `zoo.pictures.decoder` does, and lays it on white.
 
     Args:
         path: A file of any format that Pillow reads.
-        channels: One of `CHANNELS`; 1 converts colours to grey.
+        channels: One of `CHANNELS`; 1 converts colours to grey, 4 keeps alpha.
         scale: The model's: there is a limit on the output, too.
 
     Raises:
         PictureError: Not a picture, a damaged or truncated one, too many pixels, or another number
             of bits.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
-            image = Image.open(path)
-    except Image.DecompressionBombError as error:
-        found = re.search(r"\((\d+) pixels\)", str(error))
-        raise _too_large(int(found[1]) if found else None) from None
-    except Exception as error:  # Pillow's errors share no base class
-        received = getattr(error, "strerror", None) or "a file of another kind"
-        raise PictureError(
-            f"A picture must be a PNG, a JPEG or another file that Pillow reads. "
-            f"Received: {received}."
-        ) from None
-    with image:
-        pixels = image.width * image.height
-        if pixels > MAX_PIXELS or pixels * scale**2 > MAX_MADE:
-            raise _too_large(pixels, scale)
-        note = ""
-        try:
-            frames = getattr(image, "n_frames", 1)
-            image.load()
-            upright = ImageOps.exif_transpose(image)
-        except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise PictureError(
-                f"A picture must be a whole file. Received: {reason.rstrip('.')}."
-            ) from None
-        if frames > 1 and image.format != "MPO":  # a camera's file, with previews
-            note = f"the first of {frames} frames is taken"
-        return dataclasses.replace(_decoded(upright, channels, image.format), note=note)
+    from zoo.pictures import decoder
 
-
-def _too_large(pixels: int | None, scale: int = 1) -> PictureError:
-    rule = f"A picture must have at most {MAX_PIXELS:,} pixels"
-    if scale > 1:
-        rule += f", and {MAX_MADE:,} once it is enlarged {scale} times"
-    received = "more" if pixels is None else f"{pixels:,}"
-    return PictureError(f"{rule}. Received: {received}.")
-
-
-def _decoded(image: Image.Image, channels: int, file_format: str | None) -> Picture:
-    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-    if image.mode in MODES_16 or (image.mode == "I" and file_format == "PNG"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        raise PictureError(
-            f"A picture must have 8 or 16 bits a channel. Received: Pillow's mode {image.mode!r}."
-        )
-    alpha = None
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        alpha = np.asarray(image.getchannel("A"))
+    image, profile, note = _decoded(path, scale)
     if channels == 4:
-        return Picture(np.asarray(image.convert("RGBA")), None, profile, "")
-    colours = np.asarray(image.convert("RGB"))
-    if channels == 1:
-        colours = np.asarray(Image.fromarray(colours).convert("L"))[..., None]
-    return Picture(colours, alpha, profile, "")
+        return Picture(np.asarray(image.convert("RGBA")), None, profile, note)
+    clear = np.asarray(image.convert("RGBA")) if image.mode in ("LA", "RGBA") else None
+    given = np.asarray(decoder.on_white(image, channels))
+    return Picture(given.reshape(*given.shape[:2], channels), clear, profile, note)
+
+
+def _decoded(path: pathlib.Path, scale: int) -> tuple[Image.Image, bytes | None, str]:
+    """Pixels, the profile of their colours, and what a person should know."""
+    from zoo.pictures import decoder
+
+    def check_size(width: int, height: int) -> None:
+        pixels = width * height
+        if pixels > MAX_PIXELS or pixels * scale**2 > MAX_MADE:
+            rule = f"A picture must have at most {MAX_PIXELS:,} pixels"
+            if scale > 1:
+                rule += f", and {MAX_MADE:,} once it is enlarged {scale} times"
+            raise PictureError(f"{rule}. Received: {pixels:,}.")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit is ours
+        with decoder.opened(path, check_size) as image:
+            coloured = image.mode in ("P", "RGB", "RGBA")
+            profile = image.info.get("icc_profile") if coloured else None
+            decoded, frames = decoder.decoded(image)
+    return decoded, profile, f"the first of {frames} frames is taken" if frames > 1 else ""
 
 
 def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
     """Writes the output for a picture, with its alpha; completely or not at all.
 
-    If the image was enlarged, alpha is too, by bicubic interpolation. A JPEG has no alpha: there
-    the picture is put on white.
+    Alpha and the colours beside it are those of `zoo.pictures.transparency.off_white`. A JPEG has
+    no alpha: there the output is put on white.
 
     Args:
         path: Ends in one of `WRITTEN`.
         made: uint8 [H, W, C], C 1 or 3.
         picture: The source.
     """
+    from zoo.pictures import decoder
+
+    if picture.clear is not None:
+        made = _off_white(made, picture.clear)
     image = Image.fromarray(made[..., 0] if made.shape[-1] == 1 else made)
-    jpeg = _is_jpeg(path)
-    if picture.alpha is not None:
-        alpha = Image.fromarray(picture.alpha)
-        if alpha.size != image.size:
-            alpha = alpha.resize(image.size, Image.Resampling.BICUBIC)
-        if jpeg:
-            image = Image.composite(image, Image.new(image.mode, image.size, "white"), alpha)
-        else:
-            image.putalpha(alpha)
     profile = picture.profile if image.mode in ("RGB", "RGBA") else None
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.unfinished")
+    # A name may be as long as names can be: this one is short.
+    fresh = path.with_name(f".unfinished-{os.getpid()}")
     try:
-        if jpeg:
+        if _is_jpeg(path):
+            image = decoder.on_white(image, 1 if image.mode in ("L", "LA") else 3)
             image.save(fresh, "JPEG", quality=JPEG_QUALITY, icc_profile=profile)
         else:
             image.save(fresh, "PNG", icc_profile=profile)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _off_white(made: np.ndarray, clear: np.ndarray) -> np.ndarray:
+    """`transparency.off_white`, some rows at a time: uint8 [H, W, C + 1]."""
+    from zoo.pictures.transparency import off_white
+
+    scale = len(made) // len(clear)
+    out = np.empty([*made.shape[:2], made.shape[2] + 1], np.uint8)
+    rows = max(1, PIXELS_AT_A_TIME // (scale * made.shape[1]))
+    for top in range(0, len(clear), rows):
+        # Bicubic interpolation sees two rows to each side.
+        first, end = max(0, top - REACH), min(len(clear), top + rows + REACH)
+        part = clear[first:end]
+        part = off_white(made[scale * first : scale * end], part[..., :3], part[..., 3:]).numpy()
+        at = scale * (top - first)
+        out[scale * top : scale * (top + rows)] = part[at : at + scale * rows]
+    return out
 
 
 def read_map(path: pathlib.Path, num_classes: int) -> Picture:
@@ -180,12 +162,14 @@ def read_map(path: pathlib.Path, num_classes: int) -> Picture:
             "A map must be a PNG of 8-bit grey, whose values are the classes. "
             "Received: a file of another kind."
         )
-    classes = read(path, 1).colours[..., 0]
+    image, _, _ = _decoded(path, 1)
+    # A transparent class is a class.
+    classes = np.asarray(image.convert("RGBA"))[..., 0]
     if classes.max() >= num_classes:
         raise PictureError(
             f"A map must hold classes from 0 to {num_classes - 1}. Received: {classes.max()}."
         )
-    return Picture(classes, None, None, "")
+    return Picture(classes)
 
 
 def _is_jpeg(path: pathlib.Path) -> bool:
@@ -277,7 +261,7 @@ def translate(
                 picture = read_map(source, gan.source.num_classes)
             else:
                 picture = read(source, channels, gan.scale)
-            height, width = (gan.scale * side for side in picture.colours.shape[:2])
+            height, width = (gan.scale * side for side in picture.given.shape[:2])
             if _is_jpeg(target) and max(height, width) > MAX_JPEG_SIDE:
                 raise PictureError(
                     f"A JPEG has at most {MAX_JPEG_SIDE:,} pixels a side: write a PNG. "
@@ -285,7 +269,7 @@ def translate(
                 )
             if missing is not None:
                 picture = _cut_out(picture, missing)
-            if gan.get_config().get("fill") and picture.colours[..., 3].min() == 255:
+            if gan.get_config().get("fill") and picture.given[..., 3].min() == 255:
                 raise PictureError(
                     "A picture must be transparent where it is to be filled, or have a mask that "
                     "says where. Received: an opaque one."
@@ -294,7 +278,7 @@ def translate(
                 shown.say(f"{source}: {picture.note}")
             made = translate_large(
                 gan,
-                picture.colours,
+                picture.given,
                 seed=None if seed is None else seed + i,
                 direction=direction,
                 progress=shown.at(i),
@@ -326,9 +310,12 @@ def _missing(mask: pathlib.Path, channels: int) -> np.ndarray:
             f"Received: {mask}, for a model that takes {channels}."
         )
     try:
-        missing = read(mask, 1).colours[..., 0]
+        image, _, _ = _decoded(mask, 1)
     except PictureError as error:
         raise PictureError(f"{mask}: {error}") from None
+    missing = np.asarray(image.convert("L"))
+    if image.mode in ("LA", "RGBA"):  # what nobody painted is not white
+        missing = np.minimum(missing, np.asarray(image.getchannel("A")))
     if not missing.any():
         raise ValueError(
             f"A mask must be white where something is missing. Received: {mask}, black."
@@ -337,15 +324,15 @@ def _missing(mask: pathlib.Path, channels: int) -> np.ndarray:
 
 
 def _cut_out(picture: Picture, missing: np.ndarray) -> Picture:
-    if missing.shape != picture.colours.shape[:2]:
-        (height, width), (mask_height, mask_width) = picture.colours.shape[:2], missing.shape
+    if missing.shape != picture.given.shape[:2]:
+        (height, width), (mask_height, mask_width) = picture.given.shape[:2], missing.shape
         raise PictureError(
             "A mask must be as large as the picture. "
             f"Received: {mask_width}x{mask_height} px for {width}x{height} px."
         )
-    colours = picture.colours.copy()
-    colours[..., 3] = np.minimum(colours[..., 3], 255 - missing)
-    return dataclasses.replace(picture, colours=colours)
+    given = picture.given.copy()
+    given[..., 3] = np.minimum(given[..., 3], 255 - missing)
+    return dataclasses.replace(picture, given=given)
 
 
 class _Progress:

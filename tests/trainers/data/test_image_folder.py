@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests import odd_pictures
 from trainers import data
 
 
@@ -230,3 +231,39 @@ def test_names_that_are_not_utf_8_or_composed(tmp_path, pictures, caplog):
     assert (image_set.count, image_set.num_classes) == (30, 2)
     assert image_set.skipped == ("caf\u00e9/bad\\xff.png",)
     caplog.text.encode()  # can be printed
+
+
+def test_what_transparent_pixels_hide_is_never_seen(tmp_path):
+    """A disc enlarged and shrunk: the same over hidden black, white or noise, and no dark rim."""
+    y, x = np.mgrid[:40, :40] - 19.5
+    alpha = np.clip(14 - np.hypot(x, y), 0, 1) * 255
+    hidden = [0, 255, np.random.default_rng(0).integers(0, 256, (40, 40, 3))]
+    for i, below in enumerate(hidden):
+        colours = np.where(alpha[..., None] > 0, [255, 250, 245], below)
+        picture = np.dstack([colours, alpha]).astype(np.uint8)
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+    for resolution in (16, 40, 100):
+        first, *others = read(load(tmp_path, resolution=resolution, channels=3))
+        assert first.min() >= 245
+        for other in others:
+            np.testing.assert_array_equal(other, first)
+
+
+def test_a_transparent_colour_of_16_bits_is_that_colour_alone(tmp_path):
+    grey = np.array([[0x1234, 0x1235, 0xFFFF, 0x0000]] * 4)
+    key = odd_pictures.chunk(b"tRNS", b"\x12\x34")
+    data = odd_pictures.png(grey, 16, odd_pictures.GREY, before=key)
+    (tmp_path / "0.png").write_bytes(data)
+    (image,) = read(load(tmp_path, resolution=4))
+    np.testing.assert_array_equal(image[..., 0], [[255, 0x12, 255, 0]] * 4)
+
+
+def test_12_bits_in_16_are_refused_with_what_to_do(tmp_path):
+    for i, scale in enumerate((16, 1)):
+        Image.fromarray(np.full((8, 8), 4095 * scale, np.uint16)).save(tmp_path / f"{i}.png")
+    image_set = load(tmp_path, resolution=8)
+    assert image_set.skipped == ("1.png",)
+    assert read(image_set)[0].min() == 255
+    (tmp_path / "0.png").unlink()
+    with pytest.raises(data.DataError, match="multiply values of 12 bits by 16. Received: values"):
+        load(tmp_path)

@@ -226,6 +226,17 @@ def test_a_missing_file(copy: pathlib.Path, file: str) -> None:
         zoo.load(str(copy))
 
 
+def test_json_with_a_byte_order_mark(copy: pathlib.Path) -> None:
+    """Some editors write one."""
+    config, card = copy / "config.json", copy / "card.json"
+    mark = b"\xef\xbb\xbf"
+    earlier = storage.sha256(config)
+    config.write_bytes(mark + config.read_bytes())
+    text = card.read_text().replace(earlier, storage.sha256(config))
+    card.write_bytes(mark + text.encode())
+    assert zoo.load(str(copy)).family == "dcgan"
+
+
 def test_json_that_cannot_be_read(copy: pathlib.Path) -> None:
     (copy / "config.json").write_text("{")
     with pytest.raises(zoo.PresetError, match=r"config\.json must be readable JSON. Received: "):

@@ -1,5 +1,6 @@
 """Picture files through a GAN: every kind that cameras and painters save, and damaged ones."""
 
+import os
 import pathlib
 
 import numpy as np
@@ -26,6 +27,11 @@ from zoo.pictures.files import PictureError
 @pytest.fixture(scope="module")
 def photo(fashion: np.ndarray) -> np.ndarray:
     return colours(fashion, 1, 2)  # uint8 [28, 56, 3]
+
+
+def laid_on_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    share = alpha[..., None] / 255
+    return np.rint(colours * share + 255 * (1 - share)).astype(np.uint8)
 
 
 def read(tmp_path: pathlib.Path, data: bytes, *arguments: int) -> files.Picture:
@@ -61,28 +67,33 @@ def test_modes_become_what_the_model_takes(tmp_path: pathlib.Path, photo: np.nda
         (encoded(cmyk, "TIFF"), np.asarray(cmyk.convert("RGB")), None),
     ]:
         picture = read(tmp_path, data)
-        np.testing.assert_array_equal(picture.colours, expected)
-        np.testing.assert_array_equal(picture.alpha, expected_alpha)
+        if expected_alpha is None:
+            assert picture.clear is None
+        else:
+            np.testing.assert_array_equal(picture.clear, np.dstack([expected, expected_alpha]))
+            expected = laid_on_white(expected, expected_alpha)
+        np.testing.assert_array_equal(picture.given, expected)
         assert picture.note == ""
     jpeg = read(tmp_path, encoded(cmyk, "JPEG", **FINE))
-    assert np.abs(jpeg.colours.astype(int) - photo).mean() < 4
+    assert np.abs(jpeg.given.astype(int) - photo).mean() < 4
     # Models of grey, and of colours with alpha.
     weights = np.array([0.299, 0.587, 0.114])
     of_one = read(tmp_path, encoded(clear, "PNG"), 1)
-    assert np.abs(of_one.colours[..., 0] - photo @ weights).max() <= 1
-    np.testing.assert_array_equal(of_one.alpha, alpha)
+    on_white = laid_on_white(photo, alpha) @ weights
+    assert np.abs(of_one.given[..., 0] - on_white).max() <= 1
+    np.testing.assert_array_equal(of_one.clear[..., 3], alpha)
     of_four = read(tmp_path, encoded(clear, "PNG"), 4)
-    np.testing.assert_array_equal(of_four.colours, clear)
-    assert of_four.alpha is None
-    assert np.all(read(tmp_path, encoded(photo, "PNG"), 4).colours[..., 3] == 255)
+    np.testing.assert_array_equal(of_four.given, clear)
+    assert of_four.clear is None
+    assert np.all(read(tmp_path, encoded(photo, "PNG"), 4).given[..., 3] == 255)
 
 
 def test_a_photo_stands_upright(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
     for orientation in LYING:
         picture = read(tmp_path, lying(photo, orientation, "PNG"))
-        np.testing.assert_array_equal(picture.colours, photo)
+        np.testing.assert_array_equal(picture.given, photo)
         picture = read(tmp_path, lying(photo, orientation, "JPEG", **FINE))
-        assert np.abs(picture.colours.astype(int) - photo).mean() < 4
+        assert np.abs(picture.given.astype(int) - photo).mean() < 4
 
 
 def test_of_an_animation_the_first_frame_is_taken(
@@ -91,7 +102,7 @@ def test_of_an_animation_the_first_frame_is_taken(
     others = [Image.fromarray(photo[::-1]), Image.fromarray(photo[:, ::-1])]
     data = encoded(photo, "PNG", save_all=True, append_images=others)
     picture = read(tmp_path, data)
-    np.testing.assert_array_equal(picture.colours, photo)
+    np.testing.assert_array_equal(picture.given, photo)
     assert picture.note == "the first of 3 frames is taken"
 
 
@@ -123,20 +134,67 @@ def test_what_is_no_picture_is_refused(tmp_path: pathlib.Path, photo: np.ndarray
 
 
 def test_alpha_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
-    picture = read(tmp_path, encoded(np.dstack([photo, photo[..., 1]]), "PNG"))
-    made = photo.repeat(2, 0).repeat(2, 1)
+    alpha = photo[..., 1]
+    picture = read(tmp_path, encoded(np.dstack([photo, alpha]), "PNG"))
+    made = picture.given.repeat(2, 0).repeat(2, 1)
     files.write(tmp_path / "a.png", made, picture)
-    written = np.asarray(Image.open(tmp_path / "a.png"))
-    np.testing.assert_array_equal(written[..., :3], made)
-    alpha = Image.fromarray(photo[..., 1]).resize((112, 56), Image.Resampling.BICUBIC)
-    np.testing.assert_array_equal(written[..., 3], alpha)
+    written = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
+    # In floats: of 8 bits, Pillow clips between the two axes.
+    fitted = Image.fromarray(alpha.astype(np.float32)).resize((112, 56), Image.Resampling.BICUBIC)
+    fitted = np.clip(fitted, 0, 255)
+    assert np.abs(written[..., 3] - fitted).max() <= 1
+    # Laid on white, what is half opaque or more is the model's.
+    share = written[..., 3:] / 255
+    on_white = written[..., :3] * share + 255 * (1 - share)
+    unclipped = (fitted > 128)[..., None] & (written[..., :3] > 0) & (written[..., :3] < 255)
+    assert unclipped.mean() > 0.08
+    assert np.abs(on_white - made)[unclipped].max() <= 2
+    assert (written[written[..., 3] == 0] == [255, 255, 255, 0]).all()
     files.write(tmp_path / "grey.png", made[..., :1], picture)
     assert Image.open(tmp_path / "grey.png").mode == "LA"
     # A JPEG has none.
     files.write(tmp_path / "a.JPG", made, picture)
-    on_white = 255 + (made / 1.0 - 255) * np.asarray(alpha)[..., None] / 255
-    assert np.abs(np.asarray(Image.open(tmp_path / "a.JPG")) - on_white).mean() < 4
+    assert np.abs(np.asarray(Image.open(tmp_path / "a.JPG")) - on_white).mean() < 8
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.JPG", "a.png", "grey.png", "picture"]
+
+
+def disc(size: int, colour: tuple[int, int, int], hidden: int) -> np.ndarray:
+    """uint8 [size, size, 4]: a disc with a soft edge, and a colour that nobody sees around it."""
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    alpha = np.clip(size * 0.35 - np.hypot(x, y) + 0.5, 0, 1) * 255
+    colours = np.where(alpha[..., None] > 0, colour, hidden)
+    return np.rint(np.dstack([colours, alpha])).astype(np.uint8)
+
+
+def enlarged(image: np.ndarray) -> np.ndarray:
+    """What a perfect model makes: bicubic interpolation."""
+    height, width = image.shape[:2]
+    return np.asarray(
+        Image.fromarray(image).resize((4 * width, 4 * height), Image.Resampling.BICUBIC)
+    )
+
+
+@pytest.mark.parametrize("colour", [(255, 255, 255), (255, 220, 0), (0, 0, 0), (20, 40, 160)])
+def test_a_disc_is_enlarged_without_a_rim(tmp_path: pathlib.Path, colour: tuple) -> None:
+    """Hidden colours make no difference, and white does not bleed into the edge, either."""
+    written = []
+    for hidden in (0, 255):
+        picture = read(tmp_path, encoded(disc(24, colour, hidden), "PNG"))
+        files.write(tmp_path / "out.png", enlarged(picture.given), picture)
+        written.append(np.asarray(Image.open(tmp_path / "out.png")).astype(int))
+    np.testing.assert_array_equal(*written)
+    colours, alpha = written[0][..., :3], written[0][..., 3]
+    # Bicubic interpolation overshoots by 8 % beside an edge; a rim would be 127 off.
+    assert np.abs(colours - colour)[alpha > 0].max() <= 20
+    assert ((alpha > 0) & (alpha < 255)).sum() > 200
+
+
+def test_rows_are_finished_some_at_a_time(photo: np.ndarray, monkeypatch) -> None:
+    clear = np.dstack([photo, photo[..., 1]])
+    made = photo[::-1].repeat(2, 0).repeat(2, 1)
+    whole = files._off_white(made, clear)
+    monkeypatch.setattr(files, "PIXELS_AT_A_TIME", 112 * 2 * 5)
+    np.testing.assert_array_equal(files._off_white(made, clear), whole)
 
 
 def test_a_colour_profile_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
@@ -222,6 +280,20 @@ def test_a_folder_goes_on_after_a_bad_file(
         "have different names in OUT: rename one. Received: a.png and a.png.gif, both a.png.png."
         in failure(capsys, "translate", "two", source, out)
     )
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9", "café".encode(), "cafe\u0301".encode(), b"a" * 251])
+def test_names_of_every_kind(
+    tmp_path: pathlib.Path, photo: np.ndarray, two_ways: None, name: bytes
+) -> None:
+    """Not UTF-8, both forms of Unicode, and as long as may be: written under the same name."""
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    file = source / os.fsdecode(name + b".png")
+    file.write_bytes(encoded(photo, "PNG"))
+    zoo_main.main(["translate", "two", str(source), str(out)])
+    assert os.listdir(os.fsencode(out)) == [name + b".png"]
+    zoo_main.main(["translate", "two", str(file), str(out / file.name)])
 
 
 def test_upscale(
