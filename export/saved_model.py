@@ -1,15 +1,7 @@
-"""Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads unchanged.
+"""Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads unchanged."""
 
-A finished, checked folder is renamed into place, so a server that polls DIR/<model> never sees half
-a version.
-"""
-
-import contextlib
 import os
 import pathlib
-import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,22 +10,16 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from export import codecs, parity
+from export.folders import MANIFEST, check_name, fresh_version
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.storage import sha256, write_json
 from zoo.pictures.images import encode_png
 
-MANIFEST = "manifest.json"
-# It becomes a folder, and a name in requests.
-NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 # TF Serving replays these before a version takes traffic.
 WARMUP_FILE = "tf_serving_warmup_requests"
 WARMUP_BATCHES = (1, 8, 32)
-
-
-class ExportError(ValueError):
-    """An export that could not be written completely; nothing of it remains."""
 
 
 def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> pathlib.Path:
@@ -52,19 +38,8 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         ExportError: The folder cannot be written, the disk is full, or the export does not equal
             the model. Earlier versions are unchanged.
     """
-    if not NAME.fullmatch(name) or name.isdigit():
-        raise ExportError(
-            "A model's name must be of letters, digits, '.', '_' and '-', begin with a letter or "
-            f"digit, and not be a number. Received: {name!r}."
-        )
-    model_folder = pathlib.Path(to) / name
-    is_new = not model_folder.exists()
-    fresh = None
-    try:
-        model_folder.mkdir(parents=True, exist_ok=True)
-        # Its name is not a number, so no server takes it for a version.
-        fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=model_folder))
-        fresh.chmod(0o755)  # mkdtemp makes it private; servers run as other users
+    check_name(name)
+    with fresh_version(pathlib.Path(to) / name, tf.errors.OpError) as fresh:
         if isinstance(gan, ImageToImage):
             # Rows run one at a time: larger batches have nothing more to warm up.
             batches: Sequence[int] = (1,)
@@ -76,44 +51,11 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
             size, limits = gan.image_shape, {}
             gan.generate(1, seed=0)
             signatures = noise_to_image(gan)
-        _save(signatures, fresh)
-        _write_warmup(signatures, name, fresh, batches, size)
-        difference = parity.check(gan, fresh)
-        _write_manifest(fresh, name, source, difference, limits)
-        return _publish(fresh, model_folder)
-    except parity.ParityError:
-        raise
-    except (OSError, tf.errors.OpError) as error:
-        raise ExportError(
-            f"{model_folder} must be a folder with room for the export. "
-            f"Received: {getattr(error, 'message', error)}. No version was written."
-        ) from error
-    finally:
-        if fresh is not None:
-            shutil.rmtree(fresh, ignore_errors=True)
-        if is_new:
-            with contextlib.suppress(OSError):  # it holds the version, or was never created
-                model_folder.rmdir()
-
-
-def versions(model_folder: pathlib.Path) -> list[int]:
-    """Version numbers that a model has, ascending."""
-    return sorted(int(child.name) for child in model_folder.iterdir() if child.name.isdigit())
-
-
-def _publish(fresh: pathlib.Path, model_folder: pathlib.Path) -> pathlib.Path:
-    while True:
-        version = max(versions(model_folder), default=0) + 1
-        target = model_folder / str(version)
-        try:
-            # This fails if the target has files: the second of two simultaneous exports takes the
-            # next number.
-            fresh.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-            continue
-        return target
+        _save(signatures, fresh.folder)
+        _write_warmup(signatures, name, fresh.folder, batches, size)
+        difference = parity.check(gan, fresh.folder)
+        _write_manifest(fresh.folder, name, source, difference, limits)
+        return fresh.publish()
 
 
 def _save(signatures: dict[str, Any], folder: pathlib.Path) -> None:

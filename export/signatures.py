@@ -58,10 +58,10 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
         return {gan.discriminator_output: gan.judge(images, _checked_condition(gan, given))}
 
     return {
-        "serving_default": _signature(serving_default, latents, *condition),
-        "generate": _signature(generate, *drawing),
-        "generate_png": _signature(generate_png, *drawing),
-        "discriminate": _signature(discriminate, images, *condition),
+        "serving_default": signature(serving_default, latents, *condition),
+        "generate": signature(generate, *drawing),
+        "generate_png": signature(generate_png, *drawing),
+        "discriminate": signature(discriminate, images, *condition),
         **(_styles(gan) if has_styles(gan) else {}),
     }
 
@@ -133,7 +133,7 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
         )
         return {"images": made}
 
-    return _signature(translate, tf.TensorSpec([None, None, None, channels], tf.float32, "images"))
+    return signature(translate, tf.TensorSpec([None, None, None, channels], tf.float32, "images"))
 
 
 def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
@@ -155,7 +155,7 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
         )
         return {"image_bytes": files}
 
-    return _signature(translate_png, tf.TensorSpec([None], tf.string, name="image_bytes"))
+    return signature(translate_png, tf.TensorSpec([None], tf.string, name="image_bytes"))
 
 
 def _painting(gan: ImageToImage) -> Signature:
@@ -172,7 +172,7 @@ def _painting(gan: ImageToImage) -> Signature:
         )
         return {"images": made}
 
-    return _signature(paint, gan.source.given_spec, _seed())
+    return signature(paint, gan.source.given_spec, _seed())
 
 
 def _file_painting(gan: ImageToImage) -> Signature:
@@ -190,7 +190,7 @@ def _file_painting(gan: ImageToImage) -> Signature:
         )
         return {"image_bytes": files}
 
-    return _signature(paint_png, tf.TensorSpec([None], tf.string, name="image_bytes"), _seed())
+    return signature(paint_png, tf.TensorSpec([None], tf.string, name="image_bytes"), _seed())
 
 
 def _seed() -> tf.TensorSpec:
@@ -226,7 +226,7 @@ def _styles(gan: GAN) -> dict[str, Signature]:
         condition = _checked_condition(gan, given)
         return {"w": gan.map_latents(latents, condition, _checked_truncation(truncation))}
 
-    map_ = _signature(mapped, latents, *_condition(gan), *_truncation(gan))
+    map_ = signature(mapped, latents, *_condition(gan), *_truncation(gan))
     count, size = map_.get_concrete_function().structured_outputs["w"].shape[1:]
     w = tf.TensorSpec([None, count, size], tf.float32, name="w")
 
@@ -244,12 +244,12 @@ def _styles(gan: GAN) -> dict[str, Signature]:
 
     return {
         "map": map_,
-        "synthesize": _signature(synthesize, w),
-        "mix": _signature(mix, *seeds, cutoff, *_condition(gan)),
+        "synthesize": signature(synthesize, w),
+        "mix": signature(mix, *seeds, cutoff, *_condition(gan)),
     }
 
 
-def _signature(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -> Signature:
+def signature(function: Callable[..., dict[str, Any]], *inputs: tf.TensorSpec) -> Signature:
     """A `tf.function` that passes its inputs to `function` by name."""
     names = [spec.name for spec in inputs]
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from zoo.core.gan import GAN
     from zoo.core.image_to_image import ImageToImage
     from zoo.core.noise_to_image import NoiseToImage
+    from zoo.core.runtime import Runtime
     from zoo.cyclegan import CycleGAN
     from zoo.dcgan import DCGAN
     from zoo.pix2pix import Pix2Pix
@@ -58,6 +59,7 @@ __all__ = [
     "list_presets",
     "load",
     "register_family",
+    "runtime",
 ]
 
 
@@ -91,6 +93,25 @@ def load(
 
     gan = GAN.from_preset(name, load_weights=load_weights, **arguments)
     return cast("NoiseToImage | ImageToImage", gan)
+
+
+def runtime(path: str | os.PathLike[str]) -> "Runtime":
+    """Opens an export of another format than a SavedModel, which runs without TensorFlow.
+
+    Args:
+        path: The folder that `python -m export --format=onnx` (or openvino, litert) wrote, or a
+            file in it.
+
+    Returns:
+        The model, with `generate`, `translate` or `upscale`.
+
+    Raises:
+        ValueError: No such export.
+        ImportError: The format's package is missing.
+    """
+    from zoo.core.runtime import Runtime
+
+    return Runtime(path)
 
 
 def __getattr__(name: str) -> Any:

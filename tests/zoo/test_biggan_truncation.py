@@ -41,4 +41,5 @@ def test_each_row_has_its_own_threshold() -> None:
     np.testing.assert_array_equal(moved[:2], z[:2])  # to the bit
     assert not moved[2].any()
     for row in (3, 4):
-        np.testing.assert_array_equal(moved[row], truncated(z[row : row + 1], thresholds[row])[0])
+        alone = truncated(z[row : row + 1], thresholds[row])[0]
+        np.testing.assert_allclose(moved[row], alone, atol=1e-6)  # vectors of another length

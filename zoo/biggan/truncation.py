@@ -4,6 +4,35 @@ import math
 
 import tensorflow as tf
 
+# Coefficients, the constant first. W. H. Press et al., "Numerical Recipes": the logarithm of
+# erfc(x) exp(x^2) (1 + x / 2), in powers of 1 / (1 + x / 2).
+LOG_ERFC = (
+    -1.26551223,
+    1.00002368,
+    0.37409196,
+    0.09678418,
+    -0.18628806,
+    0.27886807,
+    -1.13520398,
+    1.48851587,
+    -0.82215223,
+    0.17087277,
+)
+# M. J. Wichura 1988, algorithm AS 241, PPND7: numerator and denominator in the middle of the
+# distribution, in its tails, and far out.
+MIDDLE = (
+    (3.3871327179, 50.434271938, 159.29113202, 59.109374720),
+    (1.0, 17.895169469, 78.757757664, 67.187563600),
+)
+TAIL = (
+    (1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103),
+    (1.0, 0.73700164250, 0.12021132975),
+)
+FAR = (
+    (6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997),
+    (1.0, 0.24197894225, 0.012258202635),
+)
+
 
 def truncate(z: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """Turns z from N(0, 1) into z from N(0, 1) truncated to [-threshold, threshold].
@@ -23,13 +52,43 @@ def truncate(z: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """
     threshold = tf.reshape(threshold, [-1] + [1] * (z.shape.rank - 1))
     given = tf.math.is_finite(threshold)
-    t = tf.where(given, threshold, 1.0) / math.sqrt(2.0)
-    x = tf.abs(z) / math.sqrt(2.0)
-    # From the middle, 2 F(z') - 1, and from the far end, 1 - F(z'): each is exact where the other
-    # has lost its digits.
-    middle = tf.math.erf(t) * tf.math.erf(x)
-    rest = 0.5 * (tf.math.erfc(t) + tf.math.erf(t) * tf.math.erfc(x))
-    near = math.sqrt(2.0) * tf.math.erfinv(tf.minimum(middle, 0.5))
-    far = -tf.math.ndtri(tf.clip_by_value(rest, 1e-30, 0.5))
-    moved = tf.sign(z) * tf.minimum(tf.where(middle < 0.5, near, far), t * math.sqrt(2.0))
+    t = tf.where(given, threshold, 1.0)
+    beyond_t, beyond_z = (_erfc(x / math.sqrt(2.0)) for x in (t, tf.abs(z)))
+    within = 1.0 - beyond_t  # erf
+    # The map of |z|, from the middle, F(z') - 1/2, and from the far end, 1 - F(z'): each is exact
+    # where the other has lost its digits.
+    from_middle = 0.5 * within * (1.0 - beyond_z)
+    from_end = 0.5 * (beyond_t + within * beyond_z)
+    moved = tf.sign(z) * tf.minimum(_quantile(from_middle, from_end), t)
     return tf.where(given, moved, z)
+
+
+# Not TensorFlow's erfc, erfinv and ndtri: ONNX and LiteRT do not have them.
+
+
+def _erfc(x: tf.Tensor) -> tf.Tensor:
+    """The complementary error function of x >= 0, within 1e-6 of its value."""
+    t = 1.0 / (1.0 + 0.5 * x)
+    return t * tf.exp(_polynomial(LOG_ERFC, t) - x * x)
+
+
+def _quantile(from_middle: tf.Tensor, from_end: tf.Tensor) -> tf.Tensor:
+    """F^-1 of the upper half.
+
+    Args:
+        from_middle: F - 1/2, from 0 to 1/2.
+        from_end: 1 - F, likewise.
+    """
+    middle = from_middle * _ratio(MIDDLE, 0.180625 - from_middle * from_middle)
+    r = tf.sqrt(-tf.math.log(tf.clip_by_value(from_end, 1e-30, 0.5)))
+    tail = tf.where(r <= 5.0, _ratio(TAIL, r - 1.6), _ratio(FAR, r - 5.0))
+    return tf.where(from_middle <= 0.425, middle, tail)
+
+
+def _ratio(coefficients: tuple[tuple[float, ...], ...], x: tf.Tensor) -> tf.Tensor:
+    numerator, denominator = (_polynomial(each, x) for each in coefficients)
+    return numerator / denominator
+
+
+def _polynomial(coefficients: tuple[float, ...], x: tf.Tensor) -> tf.Tensor:
+    return tf.math.polyval(list(coefficients[::-1]), x)

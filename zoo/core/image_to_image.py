@@ -281,7 +281,8 @@ def padded_to(images: tf.Tensor, multiple: int, least: int = 1) -> tf.Tensor:
     """
     for axis in (1, 2):
         size = tf.shape(images)[axis]
-        index = tf.range(-(-tf.maximum(size, least) // multiple) * multiple)
+        # Without negative numbers, which ONNX's division rounds otherwise.
+        index = tf.range((tf.maximum(size, least) + multiple - 1) // multiple * multiple)
         period = tf.maximum(2 * (size - 1), 1)
         index = index % period
         images = tf.gather(images, tf.minimum(index, period - index), axis=axis)

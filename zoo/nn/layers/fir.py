@@ -72,8 +72,11 @@ def fir_upsample(x: tf.Tensor, taps: Sequence[float] = TAPS) -> tf.Tensor:
 def _spread(x: tf.Tensor) -> tf.Tensor:
     """Zeros after every pixel, to the right and below: [N, H, W, C] -> [N, 2H, 2W, C]."""
     _, height, width, channels = x.shape
-    pairs = tf.pad(x[:, :, None, :, None], [[0, 0], [0, 0], [0, 1], [0, 0], [0, 1], [0, 0]])
-    return tf.reshape(pairs, [tf.shape(x)[0], 2 * height, 2 * width, channels])
+    # By pads of at most four axes: LiteRT has none of six.
+    columns = tf.pad(x, [[0, 0], [0, 0], [0, 0], [0, channels]])
+    row = 2 * width * channels
+    rows = tf.pad(tf.reshape(columns, [-1, height, row]), [[0, 0], [0, 0], [0, row]])
+    return tf.reshape(rows, [-1, 2 * height, 2 * width, channels])
 
 
 def _filter(x: tf.Tensor, taps: Sequence[float], gain: float = 1.0) -> tf.Tensor:
