@@ -1,3 +1,5 @@
-"""How a GAN leaves Keras: as a SavedModel."""
+"""How a GAN leaves Keras: as a SavedModel, or for other runtimes."""
 
-import zoo  # noqa: F401  (first: it says what to install where TensorFlow is missing)
+from zoo.core import imports
+
+imports.check_installed()

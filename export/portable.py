@@ -22,18 +22,18 @@ import importlib.util
 import os
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
-from export.folders import MANIFEST, ExportError, check_name, fresh_version
 from export.parity import ParityError
+from export.publishing import MANIFEST, ExportError, check_name, fresh_version
 from export.signatures import Signature, signature
 from zoo import GAN
 from zoo.core import philox, runtime
-from zoo.core.conditions import Embedding, Labels
+from zoo.core.conditions import Embedding, Labels, rows_like
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.storage import sha256, write_json
 
@@ -158,14 +158,12 @@ def _first_line(error: Exception) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _functions(
-    gan: GAN, seeded: dict[str, Any] | None, *, any_size: bool = True
-) -> dict[str, Signature]:
+def _functions(gan: GAN, seeded: Any, *, any_size: bool = True) -> dict[str, Signature]:
     """The functions of a model by name.
 
     Args:
         gan: The model.
-        seeded: How latents are drawn, where there is to be a `generate`.
+        seeded: How latents are drawn, where there is to be a `generate`; or None.
         any_size: Whether pictures may have any size, not just the training size.
     """
     if isinstance(gan, ImageToImage):
@@ -216,7 +214,7 @@ def _translation(gan: ImageToImage, direction: str | None, any_size: bool) -> Si
     return signature(translate, spec)
 
 
-def _drawn_condition(condition: Labels | Embedding, seed: tf.Tensor) -> tf.Tensor:
+def _drawn_condition(condition: Any, seed: tf.Tensor) -> tf.Tensor:
     if isinstance(condition, Labels):
         return tf.cast(philox.integers(seed, 1, condition.num_classes, tnp), tf.int32)
     return philox.normal(seed, 1, condition.dim, tnp)
@@ -250,7 +248,7 @@ def _latents(gan: GAN) -> dict[str, Any] | None:
     unit = philox.uniform(seeds, 0, gan.latent_dim, 0.0, 1.0)
     width = float(np.ptp(drawn)) / float(np.ptp(unit))
     low = float(drawn.flat[0]) - width * float(unit.flat[0])
-    candidates = [
+    candidates: list[dict[str, Any]] = [
         {"distribution": "normal"},
         {"distribution": "uniform", "low": low, "high": low + width},
     ]
@@ -269,7 +267,8 @@ def _compare(gan: GAN, folder: pathlib.Path, tolerance: float) -> float:
     """The largest difference between the runtime's images and the live model's."""
     exported = runtime.Runtime(folder)
     largest = 0.0
-    for key, inputs, live in _expected(gan, exported):
+    translates = isinstance(gan, ImageToImage)
+    for key, inputs, live in (_expected_translations if translates else _expected)(gan, exported):
         made = exported.run(key, inputs)
         difference = float(np.max(np.abs(made - live))) if made.shape == live.shape else np.inf
         if not difference <= tolerance:  # NaN too
@@ -282,45 +281,46 @@ def _compare(gan: GAN, folder: pathlib.Path, tolerance: float) -> float:
     return largest
 
 
-def _expected(gan: GAN, exported: runtime.Runtime) -> list[tuple[str, dict[str, Any], np.ndarray]]:
+Expected: TypeAlias = list[tuple[str, dict[str, np.ndarray], np.ndarray]]
+
+
+def _expected(gan: GAN, exported: runtime.Runtime) -> Expected:
     """(function, inputs, the live model's images) of what is compared."""
-    if isinstance(gan, ImageToImage):
-        cases = []
-        height, width = gan.source_shape[:2]
-        for direction in gan.directions or (None,):
-            source = gan.source_of(direction)
-            key = direction or gan.task
-            for n, h in (
-                ((2, height), (1, height + 16)) if exported.any_size(key) else ((1, height),)
-            ):
-                shape = [n, *source.shape(h, width)]
-                limit = source.num_classes if gan.task == "paint" else 256
-                given = np.random.default_rng(0).integers(0, limit, shape, np.uint8)
-                taken = source.from_uint8(tf.constant(given))
-                live = gan.made_from(taken, direction=direction).numpy()
-                name = source.argument
-                cases.append((key, {name: given if gan.task == "paint" else taken.numpy()}, live))
-        return cases
     seeds = np.arange(SEEDS, dtype=np.int64) - 2
     some = np.arange(SEEDS) % 2 == 0
-    drawn = gan.latents_from_seeds(tf.constant(seeds))
-    given: dict[str, np.ndarray] = {}
-    partly: dict[str, np.ndarray] = {}
+    latents = gan.latents_from_seeds(tf.constant(seeds))
+    given, partly = {}, {}  # every row's condition; that of some, the others from their seeds
     condition = some_of_it = None
     if gan.condition is not None:
         condition = gan.condition.draw([SEEDS], [SEEDS, 1])
-        open_rows = tf.reshape(some, [-1] + [1] * (condition.shape.rank - 1))
-        some_of_it = tf.where(open_rows, condition, gan.condition.any_value)
-        given = {gan.condition.argument: condition.numpy()}
-        partly = {gan.condition.argument: some_of_it.numpy()}
+        some_of_it = tf.where(rows_like(some, condition), condition, gan.condition.any_value)
+        given[gan.condition.argument] = condition.numpy()
+        partly[gan.condition.argument] = some_of_it.numpy()
     truncation = None
     if gan.truncates:
         truncation = np.where(some, 0.5, np.nan).astype(np.float32)
-        given |= {"truncation": truncation}
-        partly |= {"truncation": truncation}
-    live = gan.images_from(drawn, condition, truncation).numpy()
-    cases = [("from_latents", {"latents": drawn.numpy(), **given}, live)]
+        given["truncation"] = partly["truncation"] = truncation
+    live = gan.images_from(latents, condition, truncation).numpy()
+    cases = [("from_latents", {"latents": latents.numpy(), **given}, live)]
     if "generate" in exported.functions:
         live = gan.images_from_seeds(tf.constant(seeds), some_of_it, truncation).numpy()
         cases.append(("generate", {"seed": seeds, **partly}, live))
+    return cases
+
+
+def _expected_translations(gan: ImageToImage, exported: runtime.Runtime) -> Expected:
+    """As `_expected`: two images of the training size, and one of another where that is open."""
+    cases = []
+    height, width = gan.source_shape[:2]
+    for direction in gan.directions or (None,):
+        key = direction or gan.task
+        source: Any = gan.source_of(direction)
+        paints = gan.task == "paint"
+        for n, more in ((2, 0), (1, 16)) if exported.any_size(key) else ((2, 0),):
+            shape = [n, *source.shape(height + more, width)]
+            limit = source.num_classes if paints else 256
+            given = np.random.default_rng(0).integers(0, limit, shape, np.uint8)
+            taken = source.from_uint8(tf.constant(given))
+            live = gan.made_from(taken, direction=direction).numpy()
+            cases.append((key, {source.argument: given if paints else taken.numpy()}, live))
     return cases

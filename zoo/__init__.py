@@ -63,11 +63,13 @@ __all__ = [
 ]
 
 
+# Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
+_is_command = sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo")
 try:
-    imports.prepare()
+    if _is_command or imports.installed():  # `runtime` needs neither
+        imports.prepare()
 except ImportError as error:
-    # Of `python -m trainers`, argv is "-m" until its module runs; the console scripts are gan-zoo*.
-    if sys.argv[0] == "-m" or pathlib.Path(sys.argv[0]).name.startswith("gan-zoo"):
+    if _is_command:
         sys.exit(f"error: {error}")
     raise
 
@@ -89,6 +91,7 @@ def load(
     Raises:
         PresetError: An unknown name, a preset without weights, or files that fail their checks.
     """
+    imports.check_installed()
     from zoo.core.gan import GAN
 
     gan = GAN.from_preset(name, load_weights=load_weights, **arguments)
@@ -118,6 +121,8 @@ def __getattr__(name: str) -> Any:
     """The model classes, imported on first use, and `__version__`."""
     if name == "__version__":
         return importlib.metadata.version("gan-zoo")
+    if name in __all__:
+        imports.check_installed()
     if name == "GAN":
         from zoo.core.gan import GAN
 

@@ -23,18 +23,28 @@ from zoo.core import presets
 Run = Callable[[types.ModuleType], None]
 
 
+def installed() -> bool:
+    """Whether TensorFlow and Keras are."""
+    return all(importlib.util.find_spec(name) for name in ("tensorflow", "keras"))
+
+
+def check_installed() -> None:
+    """Raises an `ImportError` that says what to install, where TensorFlow or Keras is missing."""
+    if not installed():
+        raise ImportError(
+            "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
+            "Install them from the clone: pip install '.[train]' (or a wheel's path in place of "
+            "the dot)"
+        )
+
+
 def prepare() -> None:
     """To be called when `zoo` is imported.
 
     Raises:
         ImportError: They are not installed, or Keras has another backend.
     """
-    if importlib.util.find_spec("tensorflow") is None or importlib.util.find_spec("keras") is None:
-        raise ImportError(
-            "zoo needs TensorFlow and Keras, which the base install (the client alone) leaves out. "
-            "Install them from the clone: pip install '.[train]' (or a wheel's path in place of "
-            "the dot)"
-        )
+    check_installed()
     backend = _backend()
     if backend != "tensorflow":
         raise ImportError(

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 # It becomes a folder, and a name in requests.
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
@@ -59,12 +60,12 @@ class Fresh:
 
 
 @contextlib.contextmanager
-def fresh_version(parent: pathlib.Path, *errors: type[Exception]) -> Iterator[Fresh]:
+def fresh_version(parent: pathlib.Path, *errors: Any) -> Iterator[Fresh]:
     """A new version of `parent`, which is created if needed; what is not published is removed.
 
     Args:
         parent: Folder of the versions.
-        *errors: Raised as an `ExportError`, as errors of the file system are.
+        *errors: Classes of exceptions, raised as an `ExportError`, as errors of the file system are.
     """
     missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     fresh = None
