@@ -28,8 +28,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow.experimental.numpy as tnp
 
+from export.atomic import MANIFEST, ExportError, check_name, fresh_version
 from export.parity import ParityError
-from export.publishing import MANIFEST, ExportError, check_name, fresh_version
 from export.signatures import Signature, signature
 from zoo import GAN
 from zoo.core import philox, runtime

@@ -10,7 +10,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import model_pb2, predict_pb2, prediction_log_pb2
 
 from export import codecs, parity
-from export.publishing import MANIFEST, check_name, fresh_version
+from export.atomic import MANIFEST, check_name, fresh_version
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage

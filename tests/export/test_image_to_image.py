@@ -10,7 +10,7 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
-from export import codecs, parity, publishing, saved_model
+from export import atomic, codecs, parity, saved_model
 from export.signatures import image_to_image
 from tests.translating import (
     FINE,
@@ -62,7 +62,7 @@ def test_each_kind_has_its_signatures(versions: dict[str, pathlib.Path]) -> None
         "doubling": ["serving_default", "upscale_png"],
     }
     for name, path in versions.items():
-        manifest = json.loads((path / publishing.MANIFEST).read_text())
+        manifest = json.loads((path / atomic.MANIFEST).read_text())
         assert sorted(manifest["signatures"]) == kinds[name]
         images = {"images": {"dtype": "float32", "shape": [None, None, None, 3]}}
         image_bytes = {"image_bytes": {"dtype": "string", "shape": [None]}}

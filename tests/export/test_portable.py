@@ -12,8 +12,8 @@ import tensorflow as tf
 import zoo
 from export import portable
 from export.__main__ import main
+from export.atomic import ExportError
 from export.parity import ParityError
-from export.publishing import ExportError
 from tests.commands import end_of
 from zoo.core.presets import get_preset, list_presets
 from zoo.core.runtime import Runtime

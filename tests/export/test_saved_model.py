@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 import zoo
-from export import parity, publishing, saved_model
+from export import atomic, parity, saved_model
 from export.__main__ import main
 from tests import warm
 from tests.commands import end_of
@@ -50,11 +50,11 @@ def test_signatures_equal_the_live_model(gan: zoo.DCGAN, version: pathlib.Path) 
 
 
 def test_the_manifest_hashes_every_file(version: pathlib.Path) -> None:
-    manifest = json.loads((version / publishing.MANIFEST).read_text())
+    manifest = json.loads((version / atomic.MANIFEST).read_text())
     files = {
         str(path.relative_to(version)): sha256(path)
         for path in version.rglob("*")
-        if path.is_file() and path.name != publishing.MANIFEST
+        if path.is_file() and path.name != atomic.MANIFEST
     }
     assert manifest["sha256"] == files
     assert manifest["source"] == "a test"
@@ -147,7 +147,7 @@ def styled() -> Styled:
 @pytest.fixture(scope="module")
 def styled_signatures(styled: Styled, tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = saved_model.export(styled, tmp_path_factory.mktemp("styled"), "s", source="a test")
-    manifest = json.loads((folder / publishing.MANIFEST).read_text())["signatures"]
+    manifest = json.loads((folder / atomic.MANIFEST).read_text())["signatures"]
     taken = {name: sorted(one["inputs"]) for name, one in manifest.items()}
     assert taken == {
         "serving_default": ["labels", "latents"],
@@ -256,14 +256,14 @@ def test_an_export_that_differs_is_refused(
 
 @pytest.mark.parametrize("name", ["../small", "a/b", "7", "", ".hidden"])
 def test_a_name_that_is_no_folder(gan: zoo.DCGAN, tmp_path: pathlib.Path, name: str) -> None:
-    with pytest.raises(publishing.ExportError, match=f"not be a number. Received: '{name}'"):
+    with pytest.raises(atomic.ExportError, match=f"not be a number. Received: '{name}'"):
         saved_model.export(gan, tmp_path, name, source="t")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written(gan: zoo.DCGAN, tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(publishing.ExportError, match="must be a folder with room .* Received: "):
+    with pytest.raises(atomic.ExportError, match="must be a folder with room .* Received: "):
         saved_model.export(gan, tmp_path / "file", "small", source="t")
     assert (tmp_path / "file").read_text() == "in the way"
 

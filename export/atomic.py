@@ -65,7 +65,7 @@ def fresh_version(parent: pathlib.Path, *errors: Any) -> Iterator[Fresh]:
 
     Args:
         parent: Folder of the versions.
-        *errors: Classes of exceptions, raised as an `ExportError`, as errors of the file system are.
+        *errors: Exceptions that are raised as an `ExportError`, as those of the file system are.
     """
     missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     fresh = None
