@@ -57,7 +57,7 @@ _POLL_TIMEOUT = 2.0
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
 
 # The node of the graph in an error message: a caller does not know the graph.
-_NODE = re.compile(r"\[\[\{\{node .*?\}\}\]\]")
+_NODE = re.compile(r"\[\[\{\{.*?\}\}\]\]")
 
 _METHODS = {
     "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
