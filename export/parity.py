@@ -100,11 +100,12 @@ def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
             _inputs(seed=seeds, truncation=half, **given),
             [encode_png(image) for image in pngs],
         ),
-        "discriminate": (
+    }
+    if gan.judges:
+        live["discriminate"] = (
             _inputs(images=images, **given),
             gan.discriminate(images.numpy(), **array),
-        ),
-    }
+        )
     if has_styles(gan):
         w = gan.map_latents(latents, condition, some_half)
         others = seeds + SEEDS

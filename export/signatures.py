@@ -27,7 +27,8 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     serving_default: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]
     generate:        seed i64 [N]       -> images
     generate_png:    seed i64 [N]       -> image_bytes string [N], each a PNG
-    discriminate:    images             -> probability f32 [N] of being real, or D's score
+    discriminate:    images             -> probability f32 [N] of being real, or D's score;
+                     a generator alone has none
 
     For a conditional model each also takes the condition: labels i32 [N] or embeddings f32 [N, d].
     With a seed, a label of -1 or a row of NaN is drawn from it. For a model with truncation, those
@@ -61,7 +62,7 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
         "serving_default": signature(serving_default, latents, *condition),
         "generate": signature(generate, *drawing),
         "generate_png": signature(generate_png, *drawing),
-        "discriminate": signature(discriminate, images, *condition),
+        **({"discriminate": signature(discriminate, images, *condition)} if gan.judges else {}),
         **(_styles(gan) if has_styles(gan) else {}),
     }
 

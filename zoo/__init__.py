@@ -11,6 +11,7 @@ import importlib.metadata
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from zoo.core import imports, presets
@@ -54,6 +55,7 @@ __all__ = [
     "StyleGAN",
     "StyleGAN2",
     "VanillaGAN",
+    "convert",
     "get_preset",
     "list_families",
     "list_presets",
@@ -115,6 +117,37 @@ def runtime(path: str | os.PathLike[str]) -> "Runtime":
     from zoo.core.runtime import Runtime
 
     return Runtime(path)
+
+
+def convert(
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    to: str | os.PathLike[str],
+    licence: str | None = None,
+) -> list[str]:
+    """Turns a published checkpoint into a preset folder, which `load` reads.
+
+    NVIDIA's StyleGAN2, StyleGAN and ProGAN pickles, rosinality's StyleGAN2, BigGAN-PyTorch, Hugging
+    Face's BigGAN-deep, pytorch-CycleGAN-and-pix2pix, and two SRGANs. Nothing of a file is executed,
+    and PyTorch is not needed. What the files do not say is inferred from their arrays.
+
+    Args:
+        files: One file, or those that belong together: the generator and the discriminator, a
+            config.json, or the two directions of CycleGAN, A to B first.
+        to: The folder, written whole or not at all; an older preset there is replaced.
+        licence: Of the weights, as their publisher states it; it stands on the card.
+
+    Returns:
+        What was inferred, a sentence each; the card has them too.
+
+    Raises:
+        CheckpointError: A ValueError: a file that cannot be read or trusted, or that no family
+            knows.
+        PresetError: `to` holds something else than a preset.
+    """
+    from zoo.core import published
+
+    found, sources = published.read(files)
+    return published.write(found, sources, to, licence)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
-from zoo.core import presets, sources
+from zoo.core import presets, published, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
@@ -172,6 +172,18 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
     files.translate(gan, found, **how)
 
 
+def _convert(args: argparse.Namespace) -> None:
+    published.check_target(pathlib.Path(args.to))
+    found, source_files = published.read(args.files)
+    quiet_tensorflow()
+    notes = published.write(found, source_files, args.to, args.licence)
+    for note in notes:
+        print(note)
+    if args.licence is None:
+        print(f"Licence: {published.NO_LICENCE}")
+    print(f"Wrote {args.to}: zoo.load({args.to!r}) or python -m zoo show {args.to}")
+
+
 def _embeddings(path: str | None, n: int) -> Any:
     """The array in a .npy file; of several rows, as many as images."""
     if path is None:
@@ -219,7 +231,7 @@ def _parser() -> Parser:
     def add(name: str, run_command: Callable[[argparse.Namespace], None], text: str) -> Parser:
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(command=run_command)
-        if name != "list":
+        if name not in ("list", "convert"):
             command.add_argument(
                 "name", metavar="NAME", help="a preset's name or folder, hf://user/repo or gs://..."
             )
@@ -298,6 +310,18 @@ def _parser() -> Parser:
         type=int,
         metavar="N",
         help="map i is painted from seed + i (default: a fresh one)",
+    )
+    command = add("convert", _convert, "turn published checkpoints into a preset; runs no code")
+    command.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="one checkpoint, or those that belong together: generator and discriminator, or "
+        "CycleGAN's two directions",
+    )
+    command.add_argument("--to", required=True, metavar="FOLDER", help="the preset to write")
+    command.add_argument(
+        "--licence", metavar="TEXT", help="of the weights, as their publisher states it"
     )
     return parser
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo.biggan import networks
-from zoo.biggan.truncation import truncate
+from zoo.biggan import deep, networks
+from zoo.biggan.truncation import at_truncation, truncate
 from zoo.core import checks
 from zoo.core.gan import on_all_replicas
 from zoo.core.noise_to_image import NoiseToImage
@@ -17,6 +17,8 @@ from zoo.nn.layers import StandingBatchNormalization, batch_statistics
 # Standing statistics are the mean over so many batches of so many images.
 STANDING_BATCHES = 32
 STANDING_BATCH = 64
+
+HUB_THRESHOLD = 2.0  # standard deviations
 
 
 class BigGAN(NoiseToImage):
@@ -32,6 +34,15 @@ class BigGAN(NoiseToImage):
             its gains and biases up by class.
         skip_z: Whether z is cut in chunks, one for the first layer and one for each block.
         attention: Side of the image on which self-attention looks, in both networks; 0 for none.
+        architecture: "biggan", or "deep": twice as many blocks, with bottlenecks, each of which
+            sees all of z; it has a shared embedding and takes no chunks of z.
+        spectral_norm: False where sigma is divided out of G's weights, as in those of Hugging Face
+            ("deep" alone). Such a network is not trained.
+        statistics: Truncations from 0 to 1 that G's batch norm has statistics of, as in published
+            checkpoints ("deep" alone); 0 for running ones. Such a network is not trained.
+        bn_epsilon: Added to the variance in batch norm.
+        hub_truncation: z from N(0, 1) cut at 2, which a truncation scales, as in published
+            checkpoints; otherwise a truncation is where N(0, 1) is cut.
         d_steps: Updates of D to one of G, each on its own part of the batch, which they divide.
         orthogonal: Weight of the orthogonal regularization of G.
         generator_rate: Learning rate of the optimizer that `compile` gives G.
@@ -65,6 +76,11 @@ class BigGAN(NoiseToImage):
         shared_dim: int = 128,
         skip_z: bool = True,
         attention: int = 64,
+        architecture: str = "biggan",
+        spectral_norm: bool = True,
+        statistics: int = 0,
+        bn_epsilon: float = 1e-5,
+        hub_truncation: bool = False,
         d_steps: int = 2,
         orthogonal: float = 1e-4,
         generator_rate: float = 5e-5,
@@ -97,25 +113,81 @@ class BigGAN(NoiseToImage):
             "ema_start": checks.integer("ema_start", ema_start),
         }
         checks.check_not_negative(not_negative)
+        if architecture not in ("biggan", "deep"):
+            raise ValueError(
+                f"architecture must be 'biggan' or 'deep'. Received: {architecture!r}."
+            )
+        is_deep = architecture == "deep"
+        statistics = checks.integer("statistics", statistics)
+        if statistics and not (is_deep and statistics > 1):
+            raise ValueError(
+                "statistics must be 0, or at least 2 for architecture='deep'. "
+                f"Received: {statistics} for {architecture!r}."
+            )
+        if not spectral_norm and not statistics:
+            raise ValueError(
+                "spectral_norm=False is for weights that go with statistics. "
+                "Received: statistics=0."
+            )
+        if is_deep and (skip_z or not shared_dim):
+            raise ValueError(
+                "architecture='deep' needs shared_dim of at least 1 and skip_z=False. "
+                f"Received: shared_dim={shared_dim}, skip_z={skip_z}."
+            )
+        if is_deep and sizes["width"] * min(networks.GENERATOR[resolution]) < deep.BOTTLENECK:
+            raise ValueError(
+                f"architecture='deep' needs a width of at least {deep.BOTTLENECK} features. "
+                f"Received: {sizes['width']}."
+            )
+        if not bn_epsilon > 0:
+            raise ValueError(f"bn_epsilon must be more than 0. Received: {bn_epsilon}.")
         if skip_z and sizes["latent_dim"] % chunks:
             raise ValueError(
                 f"latent_dim must be a multiple of {chunks} at {resolution} px, where skip_z cuts "
                 f"it in as many chunks. Received: {sizes['latent_dim']}."
             )
         common = (resolution, sizes["channels"], sizes["num_classes"], sizes["width"])
+        inputs = (sizes["latent_dim"], not_negative["shared_dim"])
+        if is_deep:
+            factors = networks.GENERATOR[resolution]
+            generator = deep.generator(
+                factors,
+                *common[1:],
+                *inputs,
+                attention,
+                spectral_norm,
+                statistics,
+                networks.batch_norm(bn_epsilon),
+                bn_epsilon,
+            )
+            discriminator = deep.discriminator(resolution, factors, *common[1:], attention)
+        else:
+            generator = networks.generator(*common, *inputs, skip_z, attention, bn_epsilon)
+            discriminator = networks.discriminator(*common, attention)
         super().__init__(
-            generator=networks.generator(
-                *common, sizes["latent_dim"], not_negative["shared_dim"], skip_z, attention
-            ),
-            discriminator=networks.discriminator(*common, attention),
+            generator=generator,
+            discriminator=discriminator,
             ema_decay=ema_decay,
-            config={"resolution": resolution, **sizes, "skip_z": skip_z, **not_negative},
+            config={
+                "resolution": resolution,
+                **sizes,
+                "skip_z": skip_z,
+                **not_negative,
+                "architecture": architecture,
+                "spectral_norm": spectral_norm,
+                "statistics": statistics,
+                "bn_epsilon": bn_epsilon,
+                "hub_truncation": hub_truncation,
+            },
             **kwargs,
         )
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
-        """z from N(0, 1)."""
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        """z from N(0, 1); with the hub's truncation cut at 2."""
+        z = tf.random.stateless_normal(shape, seed, alg="philox")
+        if not self._config["hub_truncation"]:
+            return z
+        return truncate(z[None], tf.constant([HUB_THRESHOLD]))[0]
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """Adam (0, .999) at the rates of the constructor (appendix C)."""
@@ -138,6 +210,11 @@ class BigGAN(NoiseToImage):
         Args:
             batch: Images f32 [N, H, W, C] in [-1, 1], and labels int [N].
         """
+        if self._config["statistics"]:
+            raise ValueError(
+                "BigGAN is trained with running statistics. "
+                f"Received: statistics={self._config['statistics']}, those of published weights."
+            )
         images, labels = batch
         d_steps = self._config["d_steps"]
         images = self._check_divides(images)
@@ -238,7 +315,14 @@ class BigGAN(NoiseToImage):
         labels: tf.Tensor | None = None,
         truncation: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """As in `GAN`; `truncation` is the threshold of z in standard deviations (section 3.1)."""
+        """As in `GAN`; `truncation` is the threshold of z in standard deviations (section 3.1).
+
+        Of the hub's truncation it is a factor of z, at most 1.
+        """
+        if truncation is not None and self._config["hub_truncation"]:
+            factor = tf.where(tf.math.is_nan(truncation), 1.0, tf.minimum(truncation, 1.0))
+            with at_truncation(factor):
+                return super().images_from(latents * factor[:, None], labels)
         if truncation is not None:
             latents = truncate(latents, truncation)
         return super().images_from(latents, labels)

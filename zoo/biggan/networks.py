@@ -60,6 +60,7 @@ def generator(
     shared_dim: int,
     skip_z: bool,
     attention: int,
+    bn_epsilon: float = 1e-5,
 ) -> keras.Model:
     """[latents [N, z], labels [N]] -> images [N, R, R, C] in [-1, 1].
 
@@ -69,7 +70,9 @@ def generator(
             looked up by class in every block.
         skip_z: Whether each block sees a chunk of z of its own.
         attention: Side of the image on which self-attention looks; 0 for none.
+        bn_epsilon: Of batch norm.
     """
+    norm = batch_norm(bn_epsilon)
     latents = keras.Input((latent_dim,), name="latents")
     labels = keras.Input((), dtype="int32", name="labels")
     features, *block_features = (width * factor for factor in GENERATOR[resolution])
@@ -85,36 +88,43 @@ def generator(
     else:
         z, conditions = latents, [condition] * len(block_features)
 
-    x = SpectralNormDense(4 * 4 * features)(z)
+    x = SpectralNormDense(4 * 4 * features, name="dense")(z)
     x = layers.Reshape((4, 4, features))(x)
-    for features, condition in zip(block_features, conditions, strict=True):
-        x = _generator_block(x, condition, features, spectral_norm=shared_dim > 0)
+    for i, (features, condition) in enumerate(zip(block_features, conditions, strict=True)):
+        x = _generator_block(x, condition, features, f"block{i}", shared_dim > 0, norm)
         if x.shape[1] == attention:
-            x = SelfAttention()(x)
-    x = layers.ReLU()(StandingBatchNormalization(**_batch_norm())(x))
-    x = SpectralNormConv2D(channels)(x)
+            x = SelfAttention(name="attention")(x)
+    x = layers.ReLU()(StandingBatchNormalization(name="norm", **norm)(x))
+    x = SpectralNormConv2D(channels, name="to_image")(x)
     images = layers.Activation("tanh")(x)
     return keras.Model([latents, labels], images, name="generator")
 
 
-def _batch_norm() -> dict[str, float | bool]:
+def batch_norm(epsilon: float) -> dict[str, float | bool]:
+    """Arguments of G's batch norm."""
     # Under replicas the statistics are those of the global batch, as the paper's.
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return {"momentum": 0.9, "epsilon": 1e-5, "synchronized": replicas > 1}
+    return {"momentum": 0.9, "epsilon": epsilon, "synchronized": replicas > 1}
 
 
 def _generator_block(
-    x: keras.KerasTensor, condition: keras.KerasTensor, features: int, spectral_norm: bool
+    x: keras.KerasTensor,
+    condition: keras.KerasTensor,
+    features: int,
+    name: str,
+    spectral_norm: bool,
+    norm: dict[str, float | bool],
 ) -> keras.KerasTensor:
     """Figure 15 (b): [N, H, W, C] -> [N, 2H, 2W, features]."""
 
-    def conditional_relu(x: keras.KerasTensor) -> keras.KerasTensor:
-        batch_norm = ConditionalBatchNormalization(spectral_norm, **_batch_norm())
+    def conditional_relu(x: keras.KerasTensor, i: int) -> keras.KerasTensor:
+        batch_norm = ConditionalBatchNormalization(spectral_norm, name=f"{name}_norm{i}", **norm)
         return layers.ReLU()(batch_norm([x, condition]))
 
-    h = SpectralNormConv2D(features, resample="up")(conditional_relu(x))
-    h = SpectralNormConv2D(features)(conditional_relu(h))
-    shortcut = layers.UpSampling2D()(SpectralNormConv2D(features, 1)(x))
+    h = SpectralNormConv2D(features, resample="up", name=f"{name}_conv0")(conditional_relu(x, 0))
+    h = SpectralNormConv2D(features, name=f"{name}_conv1")(conditional_relu(h, 1))
+    shortcut = SpectralNormConv2D(features, 1, name=f"{name}_skip")(x)
+    shortcut = layers.UpSampling2D()(shortcut)
     return layers.Add()([h, shortcut])
 
 
@@ -131,28 +141,29 @@ def discriminator(
     factors, halvings = DISCRIMINATOR[resolution]
     x = images
     for i, factor in enumerate(factors):
-        x = _discriminator_block(x, width * factor, first=i == 0, halve=i < halvings)
+        x = _discriminator_block(x, width * factor, f"block{i}", first=i == 0, halve=i < halvings)
         if i < halvings and x.shape[1] == attention:
-            x = SelfAttention()(x)
+            x = SelfAttention(name="attention")(x)
     h = ops.sum(layers.ReLU()(x), axis=(1, 2))  # [N, features]
     embedding = SpectralNormDense(h.shape[-1], use_bias=False, embeds=True, name="embedding")(
         ops.one_hot(labels, num_classes)
     )
     projection = ops.sum(embedding * h, axis=1, keepdims=True)
-    logits = SpectralNormDense(1)(h) + projection
+    logits = SpectralNormDense(1, name="logit")(h) + projection
     return keras.Model([images, labels], logits, name="discriminator")
 
 
 def _discriminator_block(
-    x: keras.KerasTensor, features: int, first: bool, halve: bool
+    x: keras.KerasTensor, features: int, name: str, first: bool, halve: bool
 ) -> keras.KerasTensor:
     """Figure 15 (c): [N, H, W, C] -> [N, H / 2, W / 2, features]; the first begins without ReLU."""
     h = x if first else layers.ReLU()(x)
-    h = layers.ReLU()(SpectralNormConv2D(features)(h))
-    h = SpectralNormConv2D(features, resample="down" if halve else None)(h)
+    h = layers.ReLU()(SpectralNormConv2D(features, name=f"{name}_conv0")(h))
+    resample = "down" if halve else None
+    h = SpectralNormConv2D(features, resample=resample, name=f"{name}_conv1")(h)
     shortcut = layers.AveragePooling2D(2)(x) if halve else x
     if halve or x.shape[-1] != features:
-        shortcut = SpectralNormConv2D(features, 1)(shortcut)
+        shortcut = SpectralNormConv2D(features, 1, name=f"{name}_skip")(shortcut)
     return layers.Add()([h, shortcut])
 
 

@@ -1,8 +1,15 @@
 """The truncation trick (Brock et al. 2019, section 3.1)."""
 
+import contextlib
 import math
+import threading
+from collections.abc import Iterator
+from typing import Any
 
+import keras
 import tensorflow as tf
+
+_mode = threading.local()
 
 # Coefficients, the constant first. W. H. Press et al., "Numerical Recipes": the logarithm of
 # erfc(x) exp(x^2) (1 + x / 2), in powers of 1 / (1 + x / 2).
@@ -92,3 +99,63 @@ def _ratio(coefficients: tuple[tuple[float, ...], ...], x: tf.Tensor) -> tf.Tens
 
 def _polynomial(coefficients: tuple[float, ...], x: tf.Tensor) -> tf.Tensor:
     return tf.math.polyval(list(coefficients[::-1]), x)
+
+
+@contextlib.contextmanager
+def at_truncation(truncation: tf.Tensor) -> Iterator[None]:
+    """Inside, `StatisticsOfTruncation` looks up the statistics of it, f32 [N]; 1 elsewhere."""
+    _mode.truncation = truncation
+    try:
+        yield
+    finally:
+        _mode.truncation = None
+
+
+@keras.saving.register_keras_serializable("gan_zoo")
+class StatisticsOfTruncation(keras.layers.Layer):
+    """Batch norm with standing statistics for each truncation, for inference alone.
+
+        y = (x - mean(t)) / sqrt(var(t) + epsilon)
+
+    Published BigGANs hold the statistics of truncations from 0 to 1. Between two rows their code
+    weighs them the wrong way around, which is followed here, as their images are what is expected.
+
+    Input [N, H, W, C] -> the same.
+
+    Args:
+        rows: Truncations, from 0 to 1.
+        epsilon: Added to the variance.
+    """
+
+    def __init__(self, rows: int, epsilon: float = 1e-5, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.rows = rows
+        self.epsilon = epsilon
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        shape = (self.rows, input_shape[-1])
+        options = {"shape": shape, "trainable": False, "autocast": False}
+        self.means = self.add_weight(initializer="zeros", name="means", **options)
+        self.variances = self.add_weight(initializer="ones", name="variances", **options)
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        truncation = getattr(_mode, "truncation", None)
+        place = tf.ones([1]) if truncation is None else tf.cast(truncation, tf.float32)
+        place = tf.clip_by_value(place, 0.0, 1.0) * (self.rows - 1.0)
+        nearest = tf.round(place)
+        place = tf.where(tf.abs(place - nearest) < 1e-4, nearest, place)
+        row = tf.cast(tf.floor(place), tf.int32)
+        share = (place - tf.floor(place))[:, None]
+        above = tf.minimum(row + 1, self.rows - 1)
+
+        def of_rows(table: tf.Tensor) -> tf.Tensor:
+            table = tf.convert_to_tensor(table)
+            low, high = tf.gather(table, row), tf.gather(table, above)
+            mixed = tf.where(share == 0.0, low, share * low + (1.0 - share) * high)
+            return mixed[:, None, None, :]
+
+        x = tf.cast(inputs, tf.float32) - of_rows(self.means)
+        return tf.cast(x * tf.math.rsqrt(of_rows(self.variances) + self.epsilon), inputs.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rows": self.rows, "epsilon": self.epsilon}

@@ -107,6 +107,8 @@ class GAN(Saving):
         ema_decay: Decay of the generator's exponential moving average, which `generate`, samples,
             metrics and exports use. The average warms up as min(ema_decay, (1 + t) / (10 + t))
             after t steps, so that a short run is not held at its initial weights.
+        generator_alone: Whether the discriminator has no weights, as in a preset that was made from
+            a published generator. Until it has been trained it judges nothing.
 
     `save("gan.keras")` keeps the optimizers' state as well; after `import zoo`,
     `keras.models.load_model` reads it.
@@ -173,9 +175,13 @@ class GAN(Saving):
         discriminator: keras.Model,
         config: Mapping[str, Any],
         ema_decay: float = 0.999,
+        generator_alone: bool = False,
         **kwargs: Any,
     ) -> None:
+        if generator_alone:
+            config = {**config, "generator_alone": True}
         super().__init__(config=config, **kwargs)
+        self.generator_alone = generator_alone
         self._must_override(GAN, "train_step", "how it is trained")
         if not 0.0 <= ema_decay < 1.0:
             raise ValueError(f"ema_decay must be in [0, 1). Received: {ema_decay}.")

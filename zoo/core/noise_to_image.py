@@ -368,7 +368,16 @@ class NoiseToImage(GAN):
 
         Returns:
             f32 [N]: probabilities in [0, 1], or scores without bounds, higher for real.
+
+        Raises:
+            ValueError: Other images or conditions, or a model that is a generator alone.
         """
+        if not self.judges:
+            raise ValueError(
+                f"This {type(self).__name__} is a generator alone, and its discriminator has no "
+                "weights: train it first, or convert a checkpoint that has one. "
+                "Received: images to judge."
+            )
         images = np.asarray(images)
         if images.dtype == np.uint8:
             images = images.astype(np.float32) / 127.5 - 1.0

@@ -22,11 +22,13 @@ class Saving(keras.Model):
         family: Key of `presets.FAMILIES`.
         card: The `card.json` of the preset that this model was loaded from, or None.
         ema_decay: See `zoo.core.gan.GAN`.
+        generator_alone: Likewise.
         steps: int64 variable, generator updates so far.
     """
 
     family: str = ""
     ema_decay: float
+    generator_alone: bool
     steps: keras.Variable
     generator: keras.Model
     discriminator: keras.Model
@@ -82,7 +84,7 @@ class Saving(keras.Model):
             return []  # a derived class with a constructor of its own
         own = inspect.signature(vars(owner)["__init__"]).parameters
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        of_base = ("self", "config", "ema_decay")
+        of_base = ("self", "config", "ema_decay", "generator_alone")
         return [name for name, p in own.items() if p.kind in kinds and name not in of_base]
 
     @property
@@ -90,6 +92,11 @@ class Saving(keras.Model):
         """(H, W, C)."""
         resolution = self._config["resolution"]
         return resolution, resolution, self._config["channels"]
+
+    @property
+    def judges(self) -> bool:
+        """Whether the discriminator has been trained, here or before."""
+        return not self.generator_alone or int(self.steps.numpy()) > 0
 
     def structure(self) -> Hashable:
         """What the networks are now, as far as it changes while they train: growth.
@@ -149,7 +156,8 @@ class Saving(keras.Model):
             ) from error
         if load_weights:
             try:
-                weights.Pair(gan.generator, gan.discriminator).load_weights(source.weights)
+                discriminator = None if gan.generator_alone else gan.discriminator
+                weights.Pair(gan.generator, discriminator).load_weights(source.weights)
             except (ValueError, OSError, KeyError) as error:
                 raise presets.PresetError(
                     f"{source.weights} must hold the weights of {name!r}. Received: {error}"
@@ -189,10 +197,12 @@ class Saving(keras.Model):
         *,
         card: dict[str, Any] | None = None,
         dtype: str = "float32",
+        samples: bool = True,
     ) -> None:
         """Writes a folder that `zoo.load` reads: the EMA generator and the discriminator.
 
-        Optimizers stay out: training that starts from a preset goes on from the EMA. (To go on
+        The discriminator of a generator alone is left out until it has been trained. Optimizers
+        stay out: training that starts from a preset goes on from the EMA. (To go on
         with a run exactly, resume it from its checkpoints.)
 
         Args:
@@ -201,6 +211,7 @@ class Saving(keras.Model):
                 preset that the model came from is kept, as `trained_from` once it was trained on.
             dtype: "float32", or "float16", which halves the file; the model that is loaded from it
                 is still float32.
+            samples: Whether images are drawn for `samples.png`.
 
         Raises:
             ValueError: Weights that are not finite; nothing is written.
@@ -212,15 +223,19 @@ class Saving(keras.Model):
         self._check_finite(dtype)
         with tempfile.TemporaryDirectory() as scratch:
             file = pathlib.Path(scratch) / presets.WEIGHTS_FILE
-            weights.Pair(self.ema_generator, self.discriminator).save_weights(file)
+            discriminator = self.discriminator if self.judges else None
+            weights.Pair(self.ema_generator, discriminator).save_weights(file)
             if dtype != "float32":
                 file = weights.cast(file, dtype)
-            shown = self.sample_sheet()
+            shown = self.sample_sheet() if samples else None
+            config = self.get_config()
+            if self.judges:
+                config.pop("generator_alone", None)
             sources.write(
                 folder,
                 family=self.family,
                 class_name=self._derived_name(),
-                config=self.get_config(),
+                config=config,
                 weights=file,
                 card={
                     "name": folder.resolve().name,
@@ -233,13 +248,11 @@ class Saving(keras.Model):
 
     def _facts(self) -> dict[str, Any]:
         """What a card says of the model whatever it was trained on."""
-        return {
-            "family": self.family,
-            "parameters": {
-                "generator": weights.trainable_parameters(self.generator),
-                "discriminator": weights.trainable_parameters(self.discriminator),
-            },
-        }
+        networks = {"generator": self.generator}
+        if self.judges:
+            networks["discriminator"] = self.discriminator
+        counts = {name: weights.trainable_parameters(each) for name, each in networks.items()}
+        return {"family": self.family, "parameters": counts}
 
     def _check_finite(self, dtype: str) -> None:
         """Raises ValueError for weights that are not finite, or would not be in the file."""

@@ -13,12 +13,13 @@ def trainable_parameters(network: keras.Model) -> int:
 
 
 class Pair(keras.Model):
-    """What a weights file holds, under these names."""
+    """What a weights file holds, under these names; of a generator alone no discriminator."""
 
-    def __init__(self, generator: keras.Model, discriminator: keras.Model) -> None:
+    def __init__(self, generator: keras.Model, discriminator: keras.Model | None) -> None:
         super().__init__()
         self.generator = generator
-        self.discriminator = discriminator
+        if discriminator is not None:
+            self.discriminator = discriminator
         self.built = True
 
 

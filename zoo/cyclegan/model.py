@@ -30,6 +30,10 @@ class CycleGAN(ImageToImage):
             "bilinear", then a convolution.
         skips: Whether a generator hands its large features past the blocks, as a U-Net does, and
             the image itself.
+        padding: Where the convolutions of stride 2 pad an image: "end", at the bottom and right, or
+            "start", at the top and left, as the reference code, whose weights need it.
+        one_way: Whether there is G: A -> B alone, as in a preset of one published network; it
+            translates and cannot be trained.
         patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142 or 286.
         cycle: Weight of cycle consistency, lambda.
         identity: Weight of the identity loss, as a share of `cycle`; 0 for none. .5 is that of the
@@ -69,6 +73,8 @@ class CycleGAN(ImageToImage):
         blocks: int | None = None,
         upsampling: str = "transposed",
         skips: bool = False,
+        padding: str = "end",
+        one_way: bool = False,
         patch: int = 70,
         cycle: float = 10.0,
         identity: float = 0.5,
@@ -100,6 +106,10 @@ class CycleGAN(ImageToImage):
                 f"upsampling must be one of {', '.join(networks.UPSAMPLING)}. "
                 f"Received: {upsampling!r}."
             )
+        if padding not in networks.PADDING:
+            raise ValueError(
+                f"padding must be one of {', '.join(networks.PADDING)}. Received: {padding!r}."
+            )
         patchgan.check_patch(patch, resolution)
         checks.check_not_negative(
             {
@@ -125,7 +135,7 @@ class CycleGAN(ImageToImage):
             flat_steps, decay_steps = checks.counts(steps, {"flat_steps": 0}).values()
         super().__init__(
             generator=networks.generator(
-                source_channels, channels, width, blocks, upsampling, skips
+                source_channels, channels, width, blocks, upsampling, skips, padding, one_way
             ),
             discriminator=networks.discriminator(
                 resolution, source_channels, channels, discriminator_width, patch
@@ -136,6 +146,8 @@ class CycleGAN(ImageToImage):
                 "blocks": blocks,
                 "upsampling": upsampling,
                 "skips": skips,
+                "padding": padding,
+                "one_way": one_way,
                 "patch": patch,
                 "cycle": cycle,
                 "identity": identity,
@@ -147,6 +159,8 @@ class CycleGAN(ImageToImage):
             **kwargs,
         )
         self.cycle, self.identity = cycle, identity
+        if one_way:
+            self.directions = ("a_to_b",)
         if identity:
             self.tracked = (*self.tracked, "identity_loss")
         if pool:
@@ -202,6 +216,10 @@ class CycleGAN(ImageToImage):
         Args:
             batch: a f32 [N, H, W, C] and b f32 [N, H, W, C'], both in [-1, 1].
         """
+        if self._config["one_way"]:
+            raise ValueError(
+                "CycleGAN is trained both ways. Received: one_way=True, which has no F: B -> A."
+            )
         a, b = batch
         g, f = self.generator_a_to_b, self.generator_b_to_a
         d_a, d_b = self.discriminator_a, self.discriminator_b

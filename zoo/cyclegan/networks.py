@@ -17,8 +17,8 @@ With `skips`, what c7s1-64 and d128 made is laid beside what u64 and u128 make, 
 (Ronneberger et al. 2015), and the image itself beside what u64 makes: few features and few steps
 then keep an image sharp, and its colours, which instance norm would make those of every image.
 
-Where the stride is 2, TensorFlow pads at the bottom and right, the reference at the top and left:
-the same network of the mirror image.
+Where the stride is 2, TensorFlow pads at the bottom and right ("end"), the reference at the top and
+left ("start"): the same network of the mirror image. Weights of one need the padding of the same.
 """
 
 import keras
@@ -28,28 +28,40 @@ from zoo.nn import patchgan
 from zoo.nn.layers import ImageConv2D, InstanceNormalization, ReflectionPadding2D, UpSampling2D
 
 UPSAMPLING = ("transposed", "nearest", "bilinear")
+PADDING = ("end", "start")
 
 
 def _normal() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-def _reflected(features: int, kernel: int) -> list[layers.Layer]:
+def _reflected(features: int, kernel: int, name: str) -> list[layers.Layer]:
     """A convolution of stride 1 that keeps the size of its image."""
     return [
         ReflectionPadding2D(kernel // 2),
-        layers.Conv2D(features, kernel, kernel_initializer=_normal()),
+        layers.Conv2D(features, kernel, kernel_initializer=_normal(), name=name),
     ]
 
 
-def _resized(kind: type[layers.Layer], features: int) -> layers.Layer:
-    return kind(features, 3, 2, padding="same", kernel_initializer=_normal())
+def _resized(kind: type[layers.Layer], features: int, name: str, same: bool) -> layers.Layer:
+    padding = "same" if same else "valid"
+    return kind(features, 3, 2, padding=padding, kernel_initializer=_normal(), name=name)
 
 
-def _doubled(upsampling: str, features: int) -> list[layers.Layer]:
-    if upsampling == "transposed":
-        return [_resized(layers.Conv2DTranspose, features)]
-    return [UpSampling2D(2, interpolation=upsampling), *_reflected(features, 3)]
+def _halved(features: int, name: str, padding: str) -> list[layers.Layer]:
+    if padding == "end":
+        return [_resized(layers.Conv2D, features, name, same=True)]
+    start = layers.ZeroPadding2D(((1, 0), (1, 0)))
+    return [start, _resized(layers.Conv2D, features, name, same=False)]
+
+
+def _doubled(upsampling: str, features: int, name: str, padding: str) -> list[layers.Layer]:
+    if upsampling != "transposed":
+        return [UpSampling2D(2, interpolation=upsampling), *_reflected(features, 3, name)]
+    if padding == "end":
+        return [_resized(layers.Conv2DTranspose, features, name, same=True)]
+    start = layers.Cropping2D(((1, 0), (1, 0)))
+    return [_resized(layers.Conv2DTranspose, features, name, same=False), start]
 
 
 def _normalised(*network: layers.Layer) -> list[layers.Layer]:
@@ -63,6 +75,7 @@ def translator(
     blocks: int,
     upsampling: str,
     skips: bool,
+    padding: str,
     name: str,
 ) -> keras.Model:
     """G of one direction: [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of 4."""
@@ -73,21 +86,22 @@ def translator(
         return x
 
     source = keras.Input((None, None, source_channels))
-    x = apply(_normalised(*_reflected(width, 7)), source)
+    x = apply(_normalised(*_reflected(width, 7, "first")), source)
     larger = []
-    for features in (2 * width, 4 * width):
+    for i, features in enumerate((2 * width, 4 * width)):
         larger.append(x)
-        x = apply(_normalised(_resized(layers.Conv2D, features)), x)
-    for _ in range(blocks):
-        block = [*_normalised(*_reflected(features, 3)), *_reflected(features, 3)]
+        x = apply(_normalised(*_halved(features, f"down{i}", padding)), x)
+    for i in range(blocks):
+        block = _normalised(*_reflected(features, 3, f"block{i}_conv0"))
+        block += _reflected(features, 3, f"block{i}_conv1")
         x = layers.Add()([x, apply([*block, InstanceNormalization()], x)])
-    for features in (2 * width, width):
-        x = apply(_normalised(*_doubled(upsampling, features)), x)
+    for i, features in enumerate((2 * width, width)):
+        x = apply(_normalised(*_doubled(upsampling, features, f"up{i}", padding)), x)
         if skips:
             x = layers.Concatenate()([x, larger.pop()])
     if skips:
         x = layers.Concatenate()([x, source])
-    to_image = ImageConv2D(channels, 7, kernel_initializer=_normal())
+    to_image = ImageConv2D(channels, 7, kernel_initializer=_normal(), name="to_image")
     x = apply([ReflectionPadding2D(3), to_image, layers.Activation("tanh")], x)
     return keras.Model(source, x, name=name)
 
@@ -103,12 +117,21 @@ def critic(resolution: int, channels: int, width: int, patch: int, name: str) ->
 
 
 def generator(
-    source_channels: int, channels: int, width: int, blocks: int, upsampling: str, skips: bool
+    source_channels: int,
+    channels: int,
+    width: int,
+    blocks: int,
+    upsampling: str,
+    skips: bool,
+    padding: str = "end",
+    one_way: bool = False,
 ) -> keras.Model:
-    """Both directions: [a, b] -> [G(a), F(b)]."""
+    """Both directions: [a, b] -> [G(a), F(b)]; `one_way`: a -> G(a)."""
     a, b = keras.Input((None, None, source_channels)), keras.Input((None, None, channels))
-    sizes = width, blocks, upsampling, skips
+    sizes = width, blocks, upsampling, skips, padding
     a_to_b = translator(source_channels, channels, *sizes, "generator_a_to_b")
+    if one_way:
+        return keras.Model(a, a_to_b(a), name="generator")
     b_to_a = translator(channels, source_channels, *sizes, "generator_b_to_a")
     return keras.Model([a, b], [a_to_b(a), b_to_a(b)], name="generator")
 

@@ -23,15 +23,27 @@ def _normal() -> keras.initializers.Initializer:
     return keras.initializers.RandomNormal(0.0, 0.02)
 
 
-def _down(features: int) -> layers.Layer:
+def _down(features: int, i: int) -> layers.Layer:
     return layers.Conv2D(
-        features, 4, 2, padding="same", use_bias=False, kernel_initializer=_normal()
+        features,
+        4,
+        2,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=_normal(),
+        name=f"down{i}",
     )
 
 
-def _up(features: int, use_bias: bool = False) -> layers.Layer:
+def _up(features: int, i: int, use_bias: bool = False) -> layers.Layer:
     return layers.Conv2DTranspose(
-        features, 4, 2, padding="same", use_bias=use_bias, kernel_initializer=_normal()
+        features,
+        4,
+        2,
+        padding="same",
+        use_bias=use_bias,
+        kernel_initializer=_normal(),
+        name=f"up{i}",
     )
 
 
@@ -43,23 +55,28 @@ def widths(resolution: int, width: int) -> list[int]:
 def generator(
     resolution: int, source_channels: int, channels: int, width: int, dropout: float
 ) -> keras.Model:
-    """U-Net: source [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of `resolution`."""
+    """U-Net: source [N, H, W, C] -> [N, H, W, C'] in [-1, 1]; H and W multiples of `resolution`.
+
+    "down{i}" and "up{i}" are the layers between the same two sizes, from the largest.
+    """
     *outer, _ = features = widths(resolution, width)
     source = keras.Input((None, None, source_channels))
 
-    skips = [_down(features[0])(source)]  # "BatchNorm is not applied to the first C64"
-    for count in features[1:-1]:
-        x = _down(count)(layers.LeakyReLU(0.2)(skips[-1]))
-        skips.append(PerImageBatchNormalization()(x))
+    skips = [_down(features[0], 0)(source)]  # "BatchNorm is not applied to the first C64"
+    for i, count in enumerate(features[1:-1], start=1):
+        x = _down(count, i)(layers.LeakyReLU(0.2)(skips[-1]))
+        skips.append(PerImageBatchNormalization(name=f"down{i}_norm")(x))
     # Nor to the bottleneck, whose statistics would be of one pixel.
-    x = layers.ReLU()(_down(features[-1])(layers.LeakyReLU(0.2)(skips[-1])))
+    last = len(outer)
+    x = layers.ReLU()(_down(features[-1], last)(layers.LeakyReLU(0.2)(skips[-1])))
 
     for i, (count, skip) in enumerate(zip(reversed(outer), reversed(skips), strict=True)):
-        x = PerImageBatchNormalization()(_up(count)(x))
+        x = _up(count, last - i)(x)
+        x = PerImageBatchNormalization(name=f"up{last - i}_norm")(x)
         if i < DROPPED and dropout:
             x = NoiseDropout(dropout)(x)
         x = layers.ReLU()(layers.Concatenate()([skip, x]))
-    x = layers.Activation("tanh")(_up(channels, use_bias=True)(x))
+    x = layers.Activation("tanh")(_up(channels, 0, use_bias=True)(x))
     return keras.Model(source, x, name="generator")
 
 

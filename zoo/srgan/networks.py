@@ -20,42 +20,46 @@ from zoo.nn.layers import BatchNormalization, ImageConv2D, PixelShuffle, UpSampl
 UPSAMPLING = ("pixel_shuffle", "nearest", "bilinear", "transposed")
 
 
-def _batch_norm() -> layers.Layer:
+def _batch_norm(name: str | None = None) -> layers.Layer:
     # Under replicas the statistics are those of the global batch; one device need not pay for that.
     replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    return BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=replicas > 1)
+    return BatchNormalization(momentum=0.9, epsilon=1e-5, synchronized=replicas > 1, name=name)
 
 
-def _conv(features: int, kernel: int, stride: int = 1) -> layers.Layer:
-    return layers.Conv2D(features, kernel, stride, padding="same")
+def _conv(features: int, kernel: int, stride: int = 1, name: str | None = None) -> layers.Layer:
+    return layers.Conv2D(features, kernel, stride, padding="same", name=name)
 
 
-def _prelu() -> layers.Layer:
+def _prelu(name: str) -> layers.Layer:
     """One slope for each feature, the same at every pixel."""
-    return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2])
+    return layers.PReLU(keras.initializers.Constant(0.25), shared_axes=[1, 2], name=name)
 
 
-def _doubled(upsampling: str, width: int, x: keras.KerasTensor) -> keras.KerasTensor:
+def _doubled(upsampling: str, width: int, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """[N, h, w, width] -> [N, 2 h, 2 w, width]."""
     if upsampling == "pixel_shuffle":
-        return PixelShuffle(2)(_conv(4 * width, 3)(x))  # k3n256s1
+        return PixelShuffle(2)(_conv(4 * width, 3, name=name)(x))  # k3n256s1
     if upsampling == "transposed":
-        return layers.Conv2DTranspose(width, 4, 2, padding="same")(x)
-    return _conv(width, 3)(UpSampling2D(2, interpolation=upsampling)(x))
+        return layers.Conv2DTranspose(width, 4, 2, padding="same", name=name)(x)
+    return _conv(width, 3, name=name)(UpSampling2D(2, interpolation=upsampling)(x))
 
 
 def generator(scale: int, channels: int, width: int, blocks: int, upsampling: str) -> keras.Model:
     """SRResNet: low [N, h, w, C] in [-1, 1] -> high [N, scale h, scale w, C] in [-1, 1]."""
     low = keras.Input((None, None, channels))
     x = layers.Rescaling(0.5, 0.5)(low)
-    x = first = _prelu()(_conv(width, 9)(x))
-    for _ in range(blocks):
-        y = _prelu()(_batch_norm()(_conv(width, 3)(x)))
-        x = layers.Add()([x, _batch_norm()(_conv(width, 3)(y))])
-    x = layers.Add()([first, _batch_norm()(_conv(width, 3)(x))])
-    for _ in range(scale.bit_length() - 1):
-        x = _prelu()(_doubled(upsampling, width, x))
-    x = layers.Activation("tanh")(ImageConv2D(channels, 9, padding="same")(x))
+
+    def conv_norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        return _batch_norm(f"{name}_norm")(_conv(width, 3, name=name)(x))
+
+    x = first = _prelu("first_prelu")(_conv(width, 9, name="first")(x))
+    for i in range(blocks):
+        y = _prelu(f"block{i}_prelu")(conv_norm(x, f"block{i}_conv0"))
+        x = layers.Add()([x, conv_norm(y, f"block{i}_conv1")])
+    x = layers.Add()([first, conv_norm(x, "last")])
+    for i in range(scale.bit_length() - 1):
+        x = _prelu(f"up{i}_prelu")(_doubled(upsampling, width, x, f"up{i}"))
+    x = layers.Activation("tanh")(ImageConv2D(channels, 9, padding="same", name="to_image")(x))
     return keras.Model(low, x, name="generator")
 
 

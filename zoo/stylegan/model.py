@@ -33,6 +33,8 @@ class StyleGAN(StyleBased, GrowingGAN):
         group: Images over which D's minibatch standard deviation is taken; batches must be a
             multiple of it, or smaller.
         noise: Whether G adds noise to its features.
+        stored_noise: Whether the noise of an image is stored with the weights, as in published
+            checkpoints, or a function of the layer.
         mixing: Share of training images made with the styles of two latents.
         r1: gamma of R1, at the last resolution.
         first_resolution: At which training begins.
@@ -64,6 +66,7 @@ class StyleGAN(StyleBased, GrowingGAN):
         mapping_layers: int = 8,
         group: int = 4,
         noise: bool = True,
+        stored_noise: bool = False,
         mixing: float = 0.9,
         r1: float = 10.0,
         first_resolution: int = 8,
@@ -109,6 +112,7 @@ class StyleGAN(StyleBased, GrowingGAN):
                 mapping_layers,
                 *maps,
                 noise,
+                stored_noise,
                 name="generator",
             ),
             discriminator=networks.Discriminator(
@@ -122,6 +126,7 @@ class StyleGAN(StyleBased, GrowingGAN):
                 **counts,
                 **amounts,
                 "noise": noise,
+                "stored_noise": stored_noise,
                 "mixing": mixing,
                 "first_resolution": first_resolution,
                 "ema_images": ema_images,

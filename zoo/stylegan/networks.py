@@ -46,6 +46,7 @@ class Generator(GrowingNetwork):
         fmap_base: Feature maps at r pixels are 2 * fmap_base / r,
         fmap_max: and no more than this.
         noise: Whether g adds noise.
+        stored_noise: Whether the noise of an image is stored with the weights.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Generator(GrowingNetwork):
         fmap_base: int,
         fmap_max: int,
         noise: bool,
+        stored_noise: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -70,9 +72,12 @@ class Generator(GrowingNetwork):
             "fmap_base": fmap_base,
             "fmap_max": fmap_max,
             "noise": noise,
+            "stored_noise": stored_noise,
         }
         self.mapping = Mapping(latent_dim, num_classes, mapping_layers)
-        self.synthesis = Synthesis(resolution, channels, latent_dim, fmap_base, fmap_max, noise)
+        self.synthesis = Synthesis(
+            resolution, channels, latent_dim, fmap_base, fmap_max, noise, stored_noise
+        )
         self.built = True
 
     def layers_at(self, resolution: int, fading: bool) -> list[keras.layers.Layer]:
@@ -140,12 +145,13 @@ class Synthesis(keras.Model):
         fmap_base: int,
         fmap_max: int,
         noise: bool,
+        stored_noise: bool,
     ) -> None:
         super().__init__(name="synthesis")
         self.resolutions = resolutions(resolution)
         maps = [features(r, fmap_base, fmap_max) for r in self.resolutions]
         self.blocks = [
-            SynthesisBlock(r, maps[max(i - 1, 0)], maps[i], latent_dim, noise)
+            SynthesisBlock(r, maps[max(i - 1, 0)], maps[i], latent_dim, noise, stored_noise)
             for i, r in enumerate(self.resolutions)
         ]
         self.to_rgb = [
@@ -182,7 +188,13 @@ class SynthesisBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, resolution: int, maps_before: int, maps: int, latent_dim: int, noise: bool
+        self,
+        resolution: int,
+        maps_before: int,
+        maps: int,
+        latent_dim: int,
+        noise: bool,
+        stored_noise: bool,
     ) -> None:
         super().__init__()
         size = (resolution, resolution, maps)
@@ -195,8 +207,8 @@ class SynthesisBlock(keras.layers.Layer):
             )
         self.conv = ready(EqualizedConv2D(maps, 3, use_bias=False), *size)
         layer = 2 * (resolution // FIRST).bit_length() - 2  # which of all layers, from 0
-        self.first = Epilogue(size, latent_dim, noise, layer)
-        self.second = Epilogue(size, latent_dim, noise, layer + 1)
+        self.first = Epilogue(size, latent_dim, noise, layer, stored_noise)
+        self.second = Epilogue(size, latent_dim, noise, layer + 1, stored_noise)
         self.built = True
 
     def call(self, x: tf.Tensor | None, w: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -215,10 +227,17 @@ class Epilogue(keras.layers.Layer):
     """
 
     def __init__(
-        self, size: tuple[int, int, int], latent_dim: int, noise: bool, layer: int
+        self,
+        size: tuple[int, int, int],
+        latent_dim: int,
+        noise: bool,
+        layer: int,
+        stored_noise: bool,
     ) -> None:
         super().__init__()
-        self.noise = ready(Noise(per_feature=True, seed=layer), *size) if noise else None
+        self.noise = None
+        if noise:
+            self.noise = ready(Noise(per_feature=True, seed=layer, stored=stored_noise), *size)
         self.bias = self.add_weight(shape=size[-1:], initializer="zeros", name="bias")
         self.adain = AdaIN(size[-1], latent_dim)
         self.built = True

@@ -33,6 +33,11 @@ class StyleGAN2(StyleBased):
         mapping_layers: Dense layers from z to w.
         group: Images over which D's minibatch standard deviation is taken.
         noise: Whether G adds noise to its features.
+        stored_noise: Whether the noise of an image is stored with the weights, as in published
+            checkpoints, or a function of the layer.
+        conv_clamp: Features are held in [-conv_clamp, conv_clamp], as in published checkpoints,
+            for half precision; None leaves them.
+        residual: Whether D's blocks have a skip connection; the reference's for CIFAR-10 have none.
         mixing: Share of training images made with the styles of two latents.
         r1: gamma of R1.
         r1_interval: Steps from one R1 to the next.
@@ -69,6 +74,9 @@ class StyleGAN2(StyleBased):
         mapping_layers: int = 8,
         group: int = 4,
         noise: bool = True,
+        stored_noise: bool = False,
+        conv_clamp: float | None = None,
+        residual: bool = True,
         mixing: float = 0.9,
         r1: float = 10.0,
         r1_interval: int = 16,
@@ -110,18 +118,27 @@ class StyleGAN2(StyleBased):
             raise ValueError(f"augment must be one of {AUGMENTS}. Received: {augment!r}.")
         if augment == "ada" and counts["channels"] not in (1, 3):
             raise ValueError(f"ADA takes images of 1 or 3 channels. Received: {channels}.")
+        if conv_clamp is not None and not conv_clamp > 0:
+            raise ValueError(f"conv_clamp must be more than 0, or None. Received: {conv_clamp}.")
         maps = (fmap_base, fmap_max)
         super().__init__(
             generator=networks.generator(
                 networks.mapping_network(latent_dim, mapping_layers, num_classes),
-                networks.synthesis_network(resolution, channels, latent_dim, *maps, noise),
+                networks.synthesis_network(
+                    resolution, channels, latent_dim, *maps, noise, stored_noise, conv_clamp
+                ),
             ),
-            discriminator=networks.discriminator(resolution, channels, num_classes, *maps, group),
+            discriminator=networks.discriminator(
+                resolution, channels, num_classes, *maps, group, residual, conv_clamp
+            ),
             config={
                 "resolution": resolution,
                 **counts,
                 **factors,
                 "noise": noise,
+                "stored_noise": stored_noise,
+                "conv_clamp": conv_clamp,
+                "residual": residual,
                 "mixing": mixing,
                 "augment": augment,
                 "learning_rate": learning_rate,

@@ -87,19 +87,38 @@ def features_at(resolution: int, fmap_base: int, fmap_max: int) -> int:
     return max(1, min(2 * fmap_base // resolution, fmap_max))
 
 
-def _biased_lrelu(x: Any, gain: float = ROOT2) -> Any:
-    return layers.LeakyReLU(0.2)(Bias(gain)(x))
+@keras.saving.register_keras_serializable("gan_zoo")
+class Clamp(layers.Layer):
+    """x, held in [-limit, limit], so that half precision does not overflow (2020a, appendix D)."""
+
+    def __init__(self, limit: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.limit = limit
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(inputs, -self.limit, self.limit)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "limit": self.limit}
 
 
-def _dense_lrelu(x: Any, units: int, rate: float = 1.0) -> Any:
-    x = EqualizedDense(units, gain=ROOT2, lr_multiplier=rate, use_bias=False)(x)
-    return _biased_lrelu(x, ROOT2 * rate)
+def _clamped(x: Any, limit: float | None) -> Any:
+    return x if limit is None else Clamp(limit)(x)
+
+
+def _biased_lrelu(x: Any, name: str, gain: float = ROOT2) -> Any:
+    return layers.LeakyReLU(0.2)(Bias(gain, name=f"{name}_bias")(x))
+
+
+def _dense_lrelu(x: Any, units: int, name: str, rate: float = 1.0) -> Any:
+    x = EqualizedDense(units, gain=ROOT2, lr_multiplier=rate, use_bias=False, name=name)(x)
+    return _biased_lrelu(x, name, ROOT2 * rate)
 
 
 def _embedding(labels: Any, num_classes: int, units: int) -> Any:
     """One normalised vector for each class."""
     one_hot = layers.CategoryEncoding(num_classes, "one_hot")(labels)
-    return PixelNorm()(EqualizedDense(units, gain=1.0)(one_hot))
+    return PixelNorm()(EqualizedDense(units, gain=1.0, name="label_embedding")(one_hot))
 
 
 # ---- G
@@ -113,50 +132,61 @@ def mapping_network(latent_dim: int, num_layers: int, num_classes: int) -> keras
         labels = keras.Input((), dtype="int32")
         inputs = [latents, labels]
         x = layers.Concatenate()([x, _embedding(labels, num_classes, latent_dim)])
-    for _ in range(num_layers):
-        x = _dense_lrelu(x, latent_dim, MAPPING_RATE)
+    for i in range(num_layers):
+        x = _dense_lrelu(x, latent_dim, f"dense{i}", MAPPING_RATE)
     mean_style = MeanStyle(num_classes, name="mean_style")
     x = mean_style([x, labels] if num_classes else x)
     return keras.Model(inputs, x, name="mapping")
 
 
-def _style(w: Any, features: int) -> Any:
+def _style(w: Any, features: int, name: str) -> Any:
     """A: the style of one layer, around 1: [N, W] -> [N, features]."""
-    return layers.Rescaling(1.0, 1.0)(EqualizedDense(features, gain=1.0)(w))
-
-
-def _styled_conv(x: Any, w: Any, features: int, noise: int | None, upsample: bool = False) -> Any:
-    """One style block of figure 2c; `noise` is the seed of its constant noise."""
-    x = ModulatedConv2D(features, 3, upsample, gain=ROOT2)([x, _style(w, x.shape[-1])])
-    if noise is not None:
-        x = Noise(gain=ROOT2, seed=noise)(x)
-    return _biased_lrelu(x)
-
-
-def _to_rgb(x: Any, w: Any, channels: int) -> Any:
-    return Bias()(ModulatedConv2D(channels, 1, demodulate=False)([x, _style(w, x.shape[-1])]))
+    dense = EqualizedDense(features, gain=1.0, name=f"{name}_style")
+    return layers.Rescaling(1.0, 1.0)(dense(w))
 
 
 def synthesis_network(
-    resolution: int, channels: int, latent_dim: int, fmap_base: int, fmap_max: int, noise: bool
+    resolution: int,
+    channels: int,
+    latent_dim: int,
+    fmap_base: int,
+    fmap_max: int,
+    noise: bool,
+    stored_noise: bool = False,
+    conv_clamp: float | None = None,
 ) -> keras.Model:
     """g: w [N, L, W], L = 2 log2 R - 2 -> images [N, R, R, C], about in [-1, 1].
 
     Layer i of L takes w[:, i]; a block's tRGB shares its style with the next block's first
-    convolution.
+    convolution. Layers are named by the resolution that they write.
     """
+
+    def styled_conv(x: Any, i: int, features: int, name: str, upsample: bool = False) -> Any:
+        """One style block of figure 2c."""
+        style = _style(ws[i], x.shape[-1], name)
+        x = ModulatedConv2D(features, 3, upsample, gain=ROOT2, name=name)([x, style])
+        if noise:
+            x = Noise(gain=ROOT2, seed=i, stored=stored_noise, name=f"{name}_noise")(x)
+        return _clamped(_biased_lrelu(x, name), conv_clamp)
+
+    def to_rgb(x: Any, i: int) -> Any:
+        name = f"{x.shape[1]}_to_rgb"
+        style = _style(ws[i], x.shape[-1], name)
+        x = ModulatedConv2D(channels, 1, demodulate=False, name=name)([x, style])
+        return _clamped(Bias(name=f"{name}_bias")(x), conv_clamp)
+
     num_layers = 2 * int(math.log2(resolution)) - 2
     w = keras.Input((num_layers, latent_dim))
     ws = keras.ops.unstack(w, num_layers, axis=1)
-    x = Constant(features_at(4, fmap_base, fmap_max))(w)
-    x = _styled_conv(x, ws[0], x.shape[-1], 0 if noise else None)
-    images = _to_rgb(x, ws[1], channels)
+    x = Constant(features_at(4, fmap_base, fmap_max), name="4_constant")(w)
+    x = styled_conv(x, 0, x.shape[-1], "4_conv1")
+    images = to_rgb(x, 1)
     for i in range(1, num_layers - 1, 2):
-        features = features_at(2 * x.shape[1], fmap_base, fmap_max)
-        seeds = (i, i + 1) if noise else (None, None)
-        x = _styled_conv(x, ws[i], features, seeds[0], upsample=True)
-        x = _styled_conv(x, ws[i + 1], features, seeds[1])
-        images = layers.Add()([FIRUpsampling2D()(images), _to_rgb(x, ws[i + 2], channels)])
+        size = 2 * x.shape[1]
+        features = features_at(size, fmap_base, fmap_max)
+        x = styled_conv(x, i, features, f"{size}_conv0", upsample=True)
+        x = styled_conv(x, i + 1, features, f"{size}_conv1")
+        images = layers.Add()([FIRUpsampling2D()(images), to_rgb(x, i + 2)])
     return keras.Model(w, images, name="synthesis")
 
 
@@ -170,36 +200,55 @@ def generator(mapping: keras.Model, synthesis: keras.Model) -> keras.Model:
 
 
 def discriminator(
-    resolution: int, channels: int, num_classes: int, fmap_base: int, fmap_max: int, group: int
+    resolution: int,
+    channels: int,
+    num_classes: int,
+    fmap_base: int,
+    fmap_max: int,
+    group: int,
+    residual: bool = True,
+    conv_clamp: float | None = None,
 ) -> keras.Model:
-    """Images [N, R, R, C] (and labels int [N]) -> logits [N, 1]."""
+    """Images [N, R, R, C] (and labels int [N]) -> logits [N, 1]; named by the resolution read."""
     inputs = x = images = keras.Input((resolution, resolution, channels))
     features = features_at(resolution, fmap_base, fmap_max)
-    x = EqualizedConv2D(features, 1, gain=ROOT2, use_bias=False)(images)
-    x = _biased_lrelu(x)
+    x = EqualizedConv2D(features, 1, gain=ROOT2, use_bias=False, name="from_rgb")(images)
+    x = _clamped(_biased_lrelu(x, "from_rgb"), conv_clamp)
     while x.shape[1] > 4:
         features = features_at(x.shape[1] // 2, fmap_base, fmap_max)
-        x = _residual_block(x, features)
+        x = _halving_block(x, features, residual, conv_clamp)
     x = MinibatchStd(group)(x)
-    x = EqualizedConv2D(features, 3, gain=ROOT2, use_bias=False)(x)
-    x = layers.Flatten()(_biased_lrelu(x))
-    x = _dense_lrelu(x, features)
+    x = EqualizedConv2D(features, 3, gain=ROOT2, use_bias=False, name="4_conv")(x)
+    x = layers.Flatten()(_clamped(_biased_lrelu(x, "4_conv"), conv_clamp))
+    x = _dense_lrelu(x, features, "4_dense")
     if not num_classes:
-        return keras.Model(inputs, EqualizedDense(1, gain=1.0)(x), name="discriminator")
+        logits = EqualizedDense(1, gain=1.0, name="4_out")(x)
+        return keras.Model(inputs, logits, name="discriminator")
     # Projection: the product with a vector of the class.
     labels = keras.Input((), dtype="int32")
     y = _embedding(labels, num_classes, features)
-    for _ in range(LABEL_LAYERS):
-        y = _dense_lrelu(y, features, MAPPING_RATE)
-    x = layers.Dot(-1)([EqualizedDense(features, gain=1.0)(x), y])
+    for i in range(LABEL_LAYERS):
+        y = _dense_lrelu(y, features, f"label_dense{i}", MAPPING_RATE)
+    x = layers.Dot(-1)([EqualizedDense(features, gain=1.0, name="4_out")(x), y])
     x = layers.Rescaling(1.0 / math.sqrt(features))(x)
     return keras.Model([images, labels], x, name="discriminator")
 
 
-def _residual_block(x: Any, features: int) -> Any:
-    """(skip + convolutions) / sqrt 2, half the size: the factor is in the gains."""
-    skip = EqualizedConv2D(features, 1, gain=1.0 / ROOT2, use_bias=False)(FIRDownsampling2D()(x))
-    x = EqualizedConv2D(x.shape[-1], 3, gain=ROOT2, use_bias=False)(x)
-    x = _biased_lrelu(x)
-    x = DownsamplingConv2D(features, 3, gain=1.0, use_bias=False)(x)
-    return layers.Add()([skip, _biased_lrelu(x, gain=1.0)])
+def _halving_block(x: Any, features: int, residual: bool, conv_clamp: float | None) -> Any:
+    """Two convolutions, half the size: (skip + convolutions) / sqrt 2, the factor in the gains.
+
+    Not `residual`: the convolutions alone, as in the reference's configuration for CIFAR-10.
+    """
+    size = x.shape[1]
+    gain = 1.0 if residual else ROOT2
+    if residual:
+        skip = EqualizedConv2D(features, 1, gain=1.0 / ROOT2, use_bias=False, name=f"{size}_skip")(
+            FIRDownsampling2D()(x)
+        )
+    x = EqualizedConv2D(x.shape[-1], 3, gain=ROOT2, use_bias=False, name=f"{size}_conv0")(x)
+    x = _clamped(_biased_lrelu(x, f"{size}_conv0"), conv_clamp)
+    x = DownsamplingConv2D(features, 3, gain=gain, use_bias=False, name=f"{size}_conv1")(x)
+    x = _biased_lrelu(x, f"{size}_conv1", gain)
+    # The reference clamps in proportion to the gain.
+    x = _clamped(x, conv_clamp and conv_clamp * gain / ROOT2)
+    return layers.Add()([skip, x]) if residual else x

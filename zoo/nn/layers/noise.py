@@ -39,15 +39,22 @@ class Noise(keras.layers.Layer):
             all (Karras et al. 2020, section 2.1); it starts at 0.
         gain: Factor of the strength.
         seed: Seed of the constant noise; the layers of a network have different ones.
+        stored: Whether the constant noise is a variable, as published checkpoints have theirs.
     """
 
     def __init__(
-        self, per_feature: bool = False, gain: float = 1.0, seed: int = 0, **kwargs: Any
+        self,
+        per_feature: bool = False,
+        gain: float = 1.0,
+        seed: int = 0,
+        stored: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.per_feature = per_feature
         self.gain = gain
         self.seed = seed
+        self.stored = stored
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         _, height, width, features = input_shape
@@ -57,11 +64,21 @@ class Noise(keras.layers.Layer):
         # numpy guarantees that the numbers of this generator never change.
         draws = np.random.RandomState(self.seed).standard_normal((height, width, 1))
         self.constant = draws.astype(np.float32)
+        if self.stored:
+            draws = self.constant
+            self.constant = self.add_weight(
+                shape=draws.shape,
+                initializer=lambda shape, dtype: tf.cast(draws, dtype),
+                trainable=False,
+                autocast=False,
+                aggregation="only_first_replica",
+                name="constant",
+            )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if getattr(_mode, "silent", False):
             return inputs
-        noise = self.constant
+        noise = tf.convert_to_tensor(self.constant)
         if training:
             size = [tf.shape(inputs)[0], *self.constant.shape]
             noise = tf.random.stateless_normal(size, next_seed(), alg="philox")
@@ -73,4 +90,5 @@ class Noise(keras.layers.Layer):
             "per_feature": self.per_feature,
             "gain": self.gain,
             "seed": self.seed,
+            "stored": self.stored,
         }

@@ -1,5 +1,7 @@
 """Self-attention over an image (Zhang et al. 2019, SAGAN; as in its code)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -16,7 +18,14 @@ class SelfAttention(keras.layers.Layer):
 
     Reference: Zhang et al. 2019, "Self-Attention Generative Adversarial Networks", equations 1 to
     3; the bottlenecks and the pooling are those of its code and of BigGAN's.
+
+    Args:
+        normalize: As in `SpectralNormConv2D`.
     """
+
+    def __init__(self, normalize: bool = True, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.normalize = normalize
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         features = input_shape[-1]
@@ -27,7 +36,12 @@ class SelfAttention(keras.layers.Layer):
 
         def conv(name: str, inputs: int, filters: int) -> SpectralNormConv2D:
             layer = SpectralNormConv2D(
-                filters, 1, use_bias=False, dtype=self.dtype_policy, name=name
+                filters,
+                1,
+                use_bias=False,
+                normalize=self.normalize,
+                dtype=self.dtype_policy,
+                name=name,
             )
             layer.build((*input_shape[:-1], inputs))
             return layer
@@ -48,6 +62,9 @@ class SelfAttention(keras.layers.Layer):
         seen = tf.matmul(tf.cast(weights, g.dtype), g)  # [N, HW, C / 2]
         seen = self.o(tf.reshape(seen, [-1, height, width, g.shape[-1]]), training=training)
         return inputs + tf.convert_to_tensor(self.gamma) * seen
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "normalize": self.normalize}
 
 
 def _rows(x: tf.Tensor) -> tf.Tensor:

@@ -25,6 +25,11 @@ SHIFTED = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
 class _SpectralNorm(keras.layers.Layer):
     """What the dense layer and the convolution share: their kernel, orthogonal at first, and u.
 
+    Args:
+        use_bias: Whether there is a bias.
+        normalize: Whether the kernel is divided by sigma; False where that has been done for good,
+            as in weights that were converted. There is no u then.
+
     Attributes:
         kernel: The weights that the optimizer moves.
         u: float32 [outputs], the right singular vector so far.
@@ -32,28 +37,32 @@ class _SpectralNorm(keras.layers.Layer):
 
     embeds = False  # the matrix is then the kernel's transpose
 
-    def __init__(self, use_bias: bool, **kwargs: Any) -> None:
+    def __init__(self, use_bias: bool, normalize: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.use_bias = use_bias
+        self.normalize = normalize
 
     def _add_weights(self, kernel_shape: tuple[int, ...]) -> None:
         # Not cast to half precision, in which sigma would be too inexact.
         self.kernel = self.add_weight(
             shape=kernel_shape, initializer=Orthogonal(), name="kernel", autocast=False
         )
-        self.u = self.add_weight(
-            shape=kernel_shape[:1] if self.embeds else kernel_shape[-1:],
-            initializer="random_normal",
-            trainable=False,
-            name="u",
-            autocast=False,
-        )
+        if self.normalize:
+            self.u = self.add_weight(
+                shape=kernel_shape[:1] if self.embeds else kernel_shape[-1:],
+                initializer="random_normal",
+                trainable=False,
+                name="u",
+                autocast=False,
+            )
         if self.use_bias:
             self.bias = self.add_weight(shape=kernel_shape[-1:], initializer="zeros", name="bias")
 
     def normalized_kernel(self, training: bool) -> tf.Tensor:
         """W / sigma(W) in the layer's compute type; in training this updates u."""
         kernel = tf.convert_to_tensor(self.kernel.value)
+        if not self.normalize:
+            return tf.cast(kernel, self.compute_dtype)
         matrix = tf.reshape(kernel, [-1, kernel.shape[-1]])
         matrix = tf.transpose(matrix) if self.embeds else matrix
         u = tf.convert_to_tensor(self.u.value)[None]  # rows: [1, outputs]
@@ -71,7 +80,7 @@ class _SpectralNorm(keras.layers.Layer):
         return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "use_bias": self.use_bias}
+        return {**super().get_config(), "use_bias": self.use_bias, "normalize": self.normalize}
 
 
 def _unit(x: tf.Tensor) -> tf.Tensor:
@@ -88,12 +97,18 @@ class SpectralNormDense(_SpectralNorm):
         embeds: Whether the inputs are one-hot classes: u is then over them, as in BigGAN's code,
             where the rows of an embedding are the outputs. That changes how sigma is followed
             while the weights move, not what it is.
+        normalize: As in `_SpectralNorm`.
     """
 
     def __init__(
-        self, units: int, use_bias: bool = True, embeds: bool = False, **kwargs: Any
+        self,
+        units: int,
+        use_bias: bool = True,
+        embeds: bool = False,
+        normalize: bool = True,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(use_bias, **kwargs)
+        super().__init__(use_bias, normalize, **kwargs)
         self.units = units
         self.embeds = embeds
 
@@ -133,6 +148,7 @@ class SpectralNormConv2D(_SpectralNorm):
         kernel_size: 3 or 1; 3 with `resample`.
         resample: "up", "down" or None.
         use_bias: Whether there is a bias; it starts at 0.
+        normalize: As in `_SpectralNorm`.
     """
 
     def __init__(
@@ -141,9 +157,10 @@ class SpectralNormConv2D(_SpectralNorm):
         kernel_size: int = 3,
         resample: str | None = None,
         use_bias: bool = True,
+        normalize: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(use_bias, **kwargs)
+        super().__init__(use_bias, normalize, **kwargs)
         if resample not in (None, "up", "down") or (resample and kernel_size != 3):
             raise ValueError(
                 "resample must be None, or with a kernel_size of 3 'up' or 'down'. "

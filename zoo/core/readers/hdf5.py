@@ -1,0 +1,111 @@
+"""Reads HDF5 as plain arrays: Keras's weights files.
+
+HDF5 can point at other files (external and soft links, external and virtual storage) and claim
+arrays that are not there. Both are refused, before an array is read.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+
+from zoo.core.readers.errors import CheckpointError
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MOST_OBJECTS = 20_000  # groups and arrays
+MOST_DEPTH = 32
+
+
+def check(path: pathlib.Path) -> list[tuple[int, ...]]:
+    """The shapes of all arrays of a file, once each is known to be in it.
+
+    Raises:
+        CheckpointError: A link that is not a plain one, an array whose numbers are not all in the
+            file, or is no array of numbers, or too many of either.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return [item.shape for _, item in _arrays(file, path)]
+    except CheckpointError:
+        raise
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise CheckpointError(f"{path} must be a readable HDF5 file. Received: {reason}") from None
+
+
+def _arrays(file: h5py.File, path: pathlib.Path) -> Iterator[tuple[str, h5py.Dataset]]:
+    """(name, array) of each, in the file's order."""
+    seen: set[Any] = {_address(file)}
+    left = path.stat().st_size
+    pending: list[tuple[str, h5py.Group, int]] = [("", file, 0)]
+    while pending:
+        prefix, group, depth = pending.pop()
+        for name in group:
+            full = f"{prefix}{name}"
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise _refused(path, full, "a link to elsewhere")
+            item = group[name]
+            address = _address(item)
+            if address in seen or depth >= MOST_DEPTH:
+                raise _refused(path, full, "a group within itself, or too many groups")
+            seen.add(address)
+            if len(seen) > MOST_OBJECTS:
+                raise _refused(path, full, f"more than {MOST_OBJECTS:,} groups and arrays")
+            if isinstance(item, h5py.Group):
+                pending.append((f"{full}/", item, depth + 1))
+                continue
+            if not isinstance(item, h5py.Dataset) or item.dtype.kind not in "fiub":
+                raise _refused(path, full, "something else than numbers")
+            if item.external or item.is_virtual:
+                raise _refused(path, full, "numbers of another file")
+            size = item.size * item.dtype.itemsize if item.shape is not None else 0
+            left -= size
+            if item.shape is None or item.id.get_storage_size() < size or left < 0:
+                raise _refused(path, full, "numbers that are not in the file")
+            yield full, item
+
+
+def _address(item: Any) -> Any:
+    info = h5py.h5o.get_info(item.id)
+    return info.fileno, info.addr
+
+
+def _refused(path: pathlib.Path, name: str, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"Weights in HDF5 must be plain arrays in the file itself. "
+        f"Received: {what}, at {name[:100]!r} of {path}."
+    )
+
+
+def read_keras_weights(path: pathlib.Path) -> list[tuple[str, list[np.ndarray]]]:
+    """Layers of a Keras 2 weights file, in their order: (name, arrays)."""
+    check(path)
+    with h5py.File(path, "r") as file:
+        group = file
+        if "layer_names" not in group.attrs and isinstance(group.get("model_weights"), h5py.Group):
+            group = group["model_weights"]  # of a whole model
+        if "layer_names" not in group.attrs:
+            raise CheckpointError(
+                f"{path} must be Keras weights, with the attribute layer_names. Received: none."
+            )
+        return [
+            (layer, [_array(group[layer], name, path) for name in _names(group[layer], "weight")])
+            for layer in _names(group, "layer")
+        ]
+
+
+def _names(group: Any, kind: str) -> list[str]:
+    names = np.asarray(group.attrs.get(f"{kind}_names", []))
+    names = [name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel()]
+    if len(names) > MOST_OBJECTS or any(part in name for name in names for part in ("..", "//")):
+        raise CheckpointError(f"The {kind}_names must be those of groups in the file.")
+    return names
+
+
+def _array(group: h5py.Group, name: str, path: pathlib.Path) -> np.ndarray:
+    item = group.get(name)
+    if not isinstance(item, h5py.Dataset):
+        raise CheckpointError(f"{path} must hold the array {name[:100]!r}.")
+    return item[()]
