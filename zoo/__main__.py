@@ -173,7 +173,6 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    published.check_target(pathlib.Path(args.to))
     found, source_files = published.read(args.files)
     quiet_tensorflow()
     notes = published.write(found, source_files, args.to, args.licence)

@@ -1,5 +1,6 @@
 """A GAN as files: presets, and Keras's own format."""
 
+import contextlib
 import functools
 import inspect
 import os
@@ -148,8 +149,12 @@ class Saving(keras.Model):
                 f"{name!r} has no pretrained weights. "
                 f"zoo.load({name!r}, load_weights=False) builds the untrained architecture."
             )
+        limits: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if source.weights is not None and not arguments:
+            limits = weights.limited_to(sources.shapes_of(source.weights))
         try:
-            gan = family_class(**{**source.config, **arguments})
+            with limits:
+                gan = family_class(**{**source.config, **arguments})
         except (TypeError, ValueError) as error:
             raise presets.PresetError(
                 f"The config of preset {name!r} must be arguments of {class_name}: {error}"

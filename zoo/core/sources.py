@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 from typing import Any
@@ -25,7 +26,12 @@ from zoo.core.presets import (
     registry,
     unknown,
 )
+from zoo.core.readers import CheckpointError, hdf5
 from zoo.core.storage import replace_folder, sha256, write_json
+
+JSON_BYTES = 4 << 20  # a card with all that was measured has a few thousand
+LARGEST_SIDE = 4096
+PLAIN_NAME = re.compile(r"[\w-][\w.-]*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +130,10 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
     if not isinstance(hashes, dict) or WEIGHTS_FILE not in hashes:
         raise PresetError(f"{card_path(folder)} must give the sha256 of {WEIGHTS_FILE}.")
     for file, expected in hashes.items():
+        if not PLAIN_NAME.fullmatch(file):
+            raise PresetError(
+                f"{card_path(folder)} may name files of its folder alone. Received: {file[:100]!r}."
+            )
         if not (folder / file).is_file():
             raise PresetError(f"{card_path(folder)} names {file}, which is not there.")
         received = sha256(folder / file)
@@ -135,6 +145,18 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
     return Source(name, family, arguments, folder / WEIGHTS_FILE, card, class_name)
 
 
+def shapes_of(weights: pathlib.Path) -> list[tuple[int, ...]]:
+    """The shapes of a weights file's arrays, all of which are in the file itself.
+
+    Raises:
+        PresetError: Links to elsewhere, or arrays that are not there.
+    """
+    try:
+        return hdf5.check(weights)
+    except CheckpointError as error:
+        raise PresetError(str(error)) from None
+
+
 def _read_config(folder: pathlib.Path) -> tuple[str, dict[str, Any], str | None]:
     """(family, constructor arguments, Keras's name of a class derived from the family's)."""
     config = _read_json(folder / CONFIG_FILE)
@@ -144,6 +166,9 @@ def _read_config(folder: pathlib.Path) -> tuple[str, dict[str, Any], str | None]
             f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
             f"Received family: {family!r}."
         )
+    side = arguments.get("resolution", 0)
+    if isinstance(side, int) and side > LARGEST_SIDE:
+        raise PresetError(f"A resolution must be at most {LARGEST_SIDE:,}. Received: {side}.")
     return family, arguments, config.get("class")
 
 
@@ -153,6 +178,10 @@ def card_path(folder: pathlib.Path) -> pathlib.Path:
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    if path.is_file() and path.stat().st_size > JSON_BYTES:
+        raise PresetError(
+            f"{path} must have at most {JSON_BYTES:,} bytes. Received: {path.stat().st_size:,}."
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -160,7 +189,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
             f"A preset folder must hold {CONFIG_FILE}, {WEIGHTS_FILE} and {CARD_FILE}. "
             f"Received: {path.parent}, without {path.name}."
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PresetError(f"{path} must be readable JSON. Received: {error}.") from None
     if not isinstance(content, dict):
         raise PresetError(f"{path} must hold a JSON object. Received: {type(content).__name__}.")

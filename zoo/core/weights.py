@@ -1,6 +1,11 @@
 """A preset's weights file, and counting parameters."""
 
+import contextlib
+import math
 import pathlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import h5py
 import keras
@@ -10,6 +15,58 @@ import numpy as np
 def trainable_parameters(network: keras.Model) -> int:
     """Number of trainable parameters of `network`."""
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
+
+
+# What a model may have besides the numbers of a file: D of a generator alone; pools of images.
+FURTHER_VARIABLES = 150
+FURTHER_NUMBERS = 1 << 25
+POOLED_NUMBERS = 1 << 27
+
+_loading = threading.RLock()
+
+
+@contextlib.contextmanager
+def limited_to(shapes: Sequence[tuple[int, ...]]) -> Iterator[None]:
+    """Inside, a model is built that fits a weights file: a larger one fails before it is there.
+
+    So a config that asks for a million layers, or for wide ones, costs no time and no memory.
+
+    Args:
+        shapes: Of the file's arrays; the average's come on top.
+
+    Raises:
+        ValueError: More variables, or larger ones, than the file can fill.
+    """
+    variables = 2 * len(shapes) + FURTHER_VARIABLES
+    numbers = 3 * sum(map(math.prod, shapes)) + FURTHER_NUMBERS
+    pooled = POOLED_NUMBERS
+    largest = max(map(math.prod, shapes), default=0)
+
+    add_weight = keras.layers.Layer.add_weight
+
+    def counted(layer: keras.layers.Layer, shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+        nonlocal variables, numbers, pooled
+        size = math.prod(shape or ())
+        variables -= 1
+        if getattr(layer, "is_pool", False):
+            pooled -= size
+        else:
+            numbers -= size
+        if min(variables, numbers, pooled) < 0:
+            raise ValueError(
+                "the networks must be those of the weights file, which holds "
+                f"{len(shapes):,} arrays, the largest of {largest:,} numbers. "
+                "Received: a config of larger ones."
+            )
+        return add_weight(layer, shape, *args, **kwargs)
+
+    # Keras has no hook for what a layer is about to allocate.
+    with _loading:
+        keras.layers.Layer.add_weight = counted
+        try:
+            yield
+        finally:
+            keras.layers.Layer.add_weight = add_weight
 
 
 class Pair(keras.Model):

@@ -30,6 +30,8 @@ class HistoryPool(keras.layers.Layer):
         ValueError: A replica would have no slot.
     """
 
+    is_pool = True  # not in a preset: `zoo.core.weights` counts it apart
+
     def __init__(self, size: int, image_shape: tuple[int, int, int], **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         replicas = tf.distribute.get_strategy().num_replicas_in_sync

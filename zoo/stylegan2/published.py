@@ -378,7 +378,7 @@ def _rosinality_row(row: Row, resolution: int = 0) -> Row:
         n = 2 * level - 1 + int(c == "conv1") if r > 4 else 0
         rgb = "to_rgb1" if r == 4 else f"to_rgbs.{level - 1}"
         values = {"conv": _rosinality_conv(r, c), "rgb": rgb, "n": n}
-    elif parts[0] != "b4":
+    elif parts[0] not in ("b4", "synthesis"):
         r = int(parts[0][1:])
         pattern = theirs.replace(f"b{r}.", "b{r}.")
         values = {"b": resolution.bit_length() - r.bit_length() + 1}

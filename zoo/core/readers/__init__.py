@@ -128,8 +128,14 @@ def tensors_of(checkpoint: Checkpoint, content: Any) -> dict[str, np.ndarray]:
                     f"{checkpoint.path} must hold all the numbers that its arrays claim. "
                     f"Received: more at {name!r}."
                 )
-            array = value if isinstance(value, np.ndarray) else value.array()
-            found[name] = array
+            try:
+                found[name] = value if isinstance(value, np.ndarray) else value.array()
+            except (OSError, ValueError, OverflowError, MemoryError) as error:
+                if isinstance(error, CheckpointError):
+                    raise
+                raise CheckpointError(
+                    f"{checkpoint.path} must be an undamaged checkpoint. Received: {error}."
+                ) from None
     if not found:
         raise CheckpointError(f"{checkpoint.path} must hold arrays by name. Received: none.")
     return found

@@ -4,6 +4,8 @@ HDF5 can point at other files (external and soft links, external and virtual sto
 arrays that are not there. Both are refused, before an array is read.
 """
 
+import contextlib
+import math
 import pathlib
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +18,7 @@ from zoo.core.readers.errors import CheckpointError
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS = 20_000  # groups and arrays
 MOST_DEPTH = 32
+MOST_TEXT = 1000  # bytes of a name
 
 
 def check(path: pathlib.Path) -> list[tuple[int, ...]]:
@@ -25,12 +28,19 @@ def check(path: pathlib.Path) -> list[tuple[int, ...]]:
         CheckpointError: A link that is not a plain one, an array whose numbers are not all in the
             file, or is no array of numbers, or too many of either.
     """
+    with _opened(path) as file:
+        return [item.shape for _, item in _arrays(file, path)]
+
+
+@contextlib.contextmanager
+def _opened(path: pathlib.Path) -> Iterator[h5py.File]:
+    """The file; what HDF5 objects to is an error of the checkpoint's."""
     try:
         with h5py.File(path, "r") as file:
-            return [item.shape for _, item in _arrays(file, path)]
+            yield file
     except CheckpointError:
         raise
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, MemoryError) as error:
+    except (OSError, RuntimeError, ValueError, LookupError, TypeError, MemoryError) as error:
         reason = " ".join(str(error).split())[:200]
         raise CheckpointError(f"{path} must be a readable HDF5 file. Received: {reason}") from None
 
@@ -81,8 +91,9 @@ def _refused(path: pathlib.Path, name: str, what: str) -> CheckpointError:
 
 def read_keras_weights(path: pathlib.Path) -> list[tuple[str, list[np.ndarray]]]:
     """Layers of a Keras 2 weights file, in their order: (name, arrays)."""
-    check(path)
-    with h5py.File(path, "r") as file:
+    with _opened(path) as file:
+        for _ in _arrays(file, path):
+            pass
         group = file
         if "layer_names" not in group.attrs and isinstance(group.get("model_weights"), h5py.Group):
             group = group["model_weights"]  # of a whole model
@@ -97,10 +108,19 @@ def read_keras_weights(path: pathlib.Path) -> list[tuple[str, list[np.ndarray]]]
 
 
 def _names(group: Any, kind: str) -> list[str]:
-    names = np.asarray(group.attrs.get(f"{kind}_names", []))
+    """The texts of an attribute, which may be missing."""
+    attribute = f"{kind}_names"
+    if attribute not in group.attrs:
+        return []
+    found = group.attrs.get_id(attribute)
+    if found.dtype.kind != "S" and h5py.check_string_dtype(found.dtype) is None:
+        raise CheckpointError(f"{attribute} must be texts. Received: {found.dtype}.")
+    if math.prod(found.shape) > MOST_OBJECTS or found.dtype.itemsize > MOST_TEXT:
+        raise CheckpointError(f"{attribute} must be those of groups in the file.")
+    names = np.asarray(group.attrs[attribute])
     names = [name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel()]
     if len(names) > MOST_OBJECTS or any(part in name for name in names for part in ("..", "//")):
-        raise CheckpointError(f"The {kind}_names must be those of groups in the file.")
+        raise CheckpointError(f"{attribute} must be those of groups in the file.")
     return names
 
 

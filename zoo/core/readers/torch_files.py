@@ -68,8 +68,11 @@ def _from_archive(archive: zipfile.ZipFile, path: pathlib.Path) -> Any:
 
 
 def _entry(path: pathlib.Path, entry: zipfile.ZipInfo) -> bytes:
-    with zipfile.ZipFile(path) as archive:
-        return archive.read(entry)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(entry)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise CheckpointError(f"{path} must be a whole zip file. Received: {error}") from None
 
 
 def read_legacy(path: pathlib.Path) -> Any:

@@ -1,0 +1,107 @@
+"""Presets that someone else made: refused in one line before time and memory are spent."""
+
+import json
+import pathlib
+import time
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import zoo
+from zoo.core import storage
+from zoo.core.presets import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, PresetError
+
+
+def write(folder: pathlib.Path, config: Any, hashes: dict[str, str] | None = None) -> None:
+    """A preset whose card agrees with its files, if it has weights."""
+    (folder / CONFIG_FILE).write_text(config if isinstance(config, str) else json.dumps(config))
+    if hashes is None:
+        hashes = {WEIGHTS_FILE: storage.sha256(folder / WEIGHTS_FILE)}
+    (folder / CARD_FILE).write_text(json.dumps({"sha256": hashes}))
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> pathlib.Path:
+    """With a weights file of one small array."""
+    with h5py.File(tmp_path / WEIGHTS_FILE, "w") as file:
+        file["generator/layers/dense/vars/0"] = np.zeros((3, 4), np.float32)
+    return tmp_path
+
+
+CONFIGS = {
+    "srgan": dict(blocks=10**6),
+    "stylegan2": dict(mapping_layers=10**6),
+    "stylegan": dict(mapping_layers=10**6),
+    "dcgan": dict(width=10**6),
+    "vanilla": dict(generator_width=10**9),
+    "biggan": dict(num_classes=10**9),
+    "cyclegan": dict(blocks=10**6, width=1),
+    "progan": dict(resolution=2**40),
+    "pix2pix": dict(resolution=2**40),
+}
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+def test_configs_larger_than_their_weights_are_refused(folder: pathlib.Path, family: str) -> None:
+    write(folder, {"family": family, "config": CONFIGS[family]})
+    message = refused(folder)
+    assert "weights file, which holds 1 arrays" in message or "at most 4,096" in message
+
+
+def test_an_endless_pool_is_refused(folder: pathlib.Path) -> None:
+    config = dict(resolution=16, width=1, blocks=0, patch=1, pool=10**9)
+    write(folder, {"family": "cyclegan", "config": config})
+    assert "Received: a config of larger ones." in refused(folder)
+
+
+def test_a_huge_config_is_refused(folder: pathlib.Path) -> None:
+    write(folder, json.dumps({"family": "dcgan", "config": {}, "x": [0] * 2_000_000}))
+    assert "must have at most 4,194,304 bytes" in refused(folder)
+    write(folder, "[" * 100_000)
+    assert "must be readable JSON" in refused(folder)
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/hostname", "a/b", "..", ".hidden"])
+def test_names_that_leave_the_folder_are_refused(folder: pathlib.Path, name: str) -> None:
+    hashes = {WEIGHTS_FILE: storage.sha256(folder / WEIGHTS_FILE), name: "0"}
+    write(folder, {"family": "dcgan", "config": {}}, hashes)
+    assert f"may name files of its folder alone. Received: {name!r}." in refused(folder)
+
+
+LINKS = {
+    "external link": lambda f: f.__setitem__("x", h5py.ExternalLink("other.h5", "/x")),
+    "soft link": lambda f: f.__setitem__("x", h5py.SoftLink("/")),
+    "external storage": lambda f: f.create_dataset(
+        "x", (4,), "f4", external=[("/etc/hostname", 0, 16)]
+    ),
+    "nothing stored": lambda f: f.create_dataset("x", (2**31,), "f8"),
+    "references": lambda f: f.create_dataset("x", (1,), h5py.ref_dtype),
+}
+
+
+@pytest.mark.parametrize("what", LINKS)
+def test_weights_that_point_elsewhere_are_refused(folder: pathlib.Path, what: str) -> None:
+    with h5py.File(folder / WEIGHTS_FILE, "a") as file:
+        LINKS[what](file)
+    write(folder, {"family": "dcgan", "config": {}})
+    assert "must be plain arrays in the file itself" in refused(folder)
+
+
+def test_an_honest_preset_is_not(tmp_path: pathlib.Path) -> None:
+    gan = zoo.DCGAN(resolution=8, channels=1, latent_dim=3, width=2, architecture="small")
+    gan.save_to_preset(tmp_path / "mine", samples=False)
+    loaded = zoo.load(tmp_path / "mine")
+    for ours, theirs in zip(gan.generator.weights, loaded.generator.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def refused(folder: pathlib.Path) -> str:
+    begun = time.process_time()
+    with pytest.raises(PresetError) as raised:
+        zoo.load(folder)
+    assert time.process_time() - begun < 5.0  # a million layers take hours
+    message = str(raised.value)
+    assert "\n" not in message
+    return message

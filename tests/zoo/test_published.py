@@ -1,0 +1,243 @@
+"""Published checkpoints as presets, compared with what the code that wrote them computes.
+
+The files of `published/` have random weights and were written by that code, which computed the
+arrays beside them.
+"""
+
+import hashlib
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import zoo
+from tests import warm
+from tests.zoo.core.readers import files
+from zoo.core import published, readers
+from zoo.core.readers import CheckpointError
+
+HERE = pathlib.Path(__file__).parent / "published"
+
+
+def arrays(name: str) -> dict[str, np.ndarray]:
+    """Outputs of the reference; images as we have them, [N, H, W, C]."""
+    with np.load(HERE / f"{name}.npz") as file:
+        return {
+            key: array.transpose(0, 2, 3, 1) if array.ndim == 4 and array.shape[1] == 3 else array
+            for key, array in file.items()
+        }
+
+
+def close(received: np.ndarray, expected: np.ndarray) -> None:
+    error = np.max(np.abs(np.asarray(received) - expected)) / np.max(np.abs(expected))
+    assert error < 1e-4
+
+
+def test_stylegan2_of_nvidias_code(tmp_path: pathlib.Path) -> None:
+    notes = zoo.convert(HERE / "stylegan2_ada_32.pkl", tmp_path / "x", licence="CC-BY-NC-4.0")
+    assert "fmap_base=256 and fmap_max=24 are inferred" in notes[0]
+    gan = zoo.load(tmp_path / "x")
+    given = arrays("stylegan2_ada_32")
+    w, truncated = gan.map(given["z"]), gan.map(given["z"], truncation=0.5)
+    close(w[:, 0], given["w"])
+    close(truncated[:, 0], given["w_psi05"])
+    synthesis = gan.ema_generator.get_layer("synthesis")
+    close(synthesis(w), given["images"])
+    close(synthesis(truncated), given["images_psi05"])
+    close(gan.discriminator(given["d_images"], training=True), given["d_logits"])
+    card = json.loads((tmp_path / "x" / "card.json").read_text())
+    assert card["licence"] == "CC-BY-NC-4.0"
+    (source,) = card["converted_from"]["files"]
+    assert source == {
+        "file": "stylegan2_ada_32.pkl",
+        "sha256": hashlib.sha256((HERE / "stylegan2_ada_32.pkl").read_bytes()).hexdigest(),
+    }
+
+
+def test_stylegan2_of_rosinalitys_code(tmp_path: pathlib.Path) -> None:
+    """Its network is NVIDIA's with other names, so the same weights give the same images."""
+    nvidia = readers.read(HERE / "stylegan2_ada_32.pkl")
+    of_g = readers.tensors_of(nvidia, nvidia.content["G_ema"])
+    of_d = readers.tensors_of(nvidia, nvidia.content["D"])
+    torch_file(tmp_path / "x.pt", as_rosinalitys(of_g, of_d))
+    zoo.convert(tmp_path / "x.pt", tmp_path / "x")
+    gan = zoo.load(tmp_path / "x")
+    given = arrays("stylegan2_ada_32")
+    w = gan.map(given["z"])
+    close(w[:, 0], given["w"])
+    close(gan.ema_generator.get_layer("synthesis")(w), given["images"])
+    close(gan.discriminator(given["d_images"], training=True), given["d_logits"])
+    # w_bar is not in the file: it is the mean of many w.
+    mean = gan.ema_generator.get_layer("mapping").get_layer("mean_style").mean.numpy()
+    many = gan.map(np.random.RandomState(5).standard_normal((4000, 32)).astype(np.float32))[:, 0]
+    np.testing.assert_allclose(mean[0], many.mean(axis=0), atol=0.1)
+
+
+def torch_file(path: pathlib.Path, content: dict[str, dict[str, np.ndarray]]) -> None:
+    groups, storages = {}, {}
+    for group, tensors in content.items():
+        items = {}
+        for name, array in tensors.items():
+            key = str(len(storages))
+            array = np.ascontiguousarray(array, np.float32)
+            strides = [stride // 4 for stride in array.strides]
+            items[name] = files.tensor(key, array.size, array.shape, strides)
+            storages[key] = array.tobytes()
+        groups[group] = files.dictionary(items)
+    files.zipped(path, files.pickled(files.dictionary(groups)), storages)
+
+
+def as_rosinalitys(
+    g: dict[str, np.ndarray], d: dict[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
+    """Written from rosinality's `convert_weight.py`, which goes the same way."""
+    made = {"input.input": g["synthesis.b4.const"][None]}
+    for i in range(2):
+        for kind in ("weight", "bias"):
+            made[f"style.{i + 1}.{kind}"] = g[f"mapping.fc{i}.{kind}"]
+
+    def styled(theirs: str, ours: str, n: int) -> None:
+        made[f"{theirs}.conv.weight"] = g[f"{ours}.weight"][None]
+        made[f"{theirs}.conv.modulation.weight"] = g[f"{ours}.affine.weight"]
+        made[f"{theirs}.conv.modulation.bias"] = g[f"{ours}.affine.bias"]
+        made[f"{theirs}.noise.weight"] = g[f"{ours}.noise_strength"].reshape(1)
+        made[f"{theirs}.activate.bias"] = g[f"{ours}.bias"]
+        made[f"noises.noise_{n}"] = g[f"{ours}.noise_const"][None, None]
+
+    def to_rgb(theirs: str, ours: str) -> None:
+        made[f"{theirs}.conv.weight"] = g[f"{ours}.weight"][None]
+        made[f"{theirs}.conv.modulation.weight"] = g[f"{ours}.affine.weight"]
+        made[f"{theirs}.conv.modulation.bias"] = g[f"{ours}.affine.bias"]
+        made[f"{theirs}.bias"] = g[f"{ours}.bias"].reshape(1, -1, 1, 1)
+
+    styled("conv1", "synthesis.b4.conv1", 0)
+    to_rgb("to_rgb1", "synthesis.b4.torgb")
+    for i, r in enumerate((8, 16, 32)):
+        made[f"convs.{2 * i}.conv.blur.kernel"] = g["synthesis.b8.resample_filter"] * 4
+        styled(f"convs.{2 * i}", f"synthesis.b{r}.conv0", 2 * i + 1)
+        styled(f"convs.{2 * i + 1}", f"synthesis.b{r}.conv1", 2 * i + 2)
+        to_rgb(f"to_rgbs.{i}", f"synthesis.b{r}.torgb")
+    critic = {"convs.0.0.weight": d["b32.fromrgb.weight"], "convs.0.1.bias": d["b32.fromrgb.bias"]}
+    for i, r in enumerate((32, 16, 8), start=1):
+        critic[f"convs.{i}.conv1.0.weight"] = d[f"b{r}.conv0.weight"]
+        critic[f"convs.{i}.conv1.1.bias"] = d[f"b{r}.conv0.bias"]
+        critic[f"convs.{i}.conv2.0.kernel"] = d["b8.resample_filter"]
+        critic[f"convs.{i}.conv2.1.weight"] = d[f"b{r}.conv1.weight"]
+        critic[f"convs.{i}.conv2.2.bias"] = d[f"b{r}.conv1.bias"]
+        critic[f"convs.{i}.skip.1.weight"] = d[f"b{r}.skip.weight"]
+    for kind in ("weight", "bias"):
+        critic[f"final_linear.0.{kind}"] = d[f"b4.fc.{kind}"]
+        critic[f"final_linear.1.{kind}"] = d[f"b4.out.{kind}"]
+    critic["final_conv.0.weight"] = d["b4.conv.weight"]
+    critic["final_conv.1.bias"] = d["b4.conv.bias"]
+    return {"g_ema": made, "d": critic}
+
+
+def test_stylegan_of_nvidias_code(tmp_path: pathlib.Path) -> None:
+    zoo.convert(HERE / "stylegan_tf_32.pkl", tmp_path / "x")
+    gan = zoo.load(tmp_path / "x")
+    given = arrays("stylegan_tf_32")
+    w = gan.map(given["z"])
+    close(w[:, 0], given["w"])
+    close(gan.ema_generator.synthesis(w), given["images"])
+    close(gan.ema_generator.synthesis(gan.map(given["z"], truncation=0.5)), given["images_psi05"])
+    close(gan.discriminator(given["d_images"], training=True), given["d_scores"])
+    assert gan.structure().resolution == 32
+
+
+def test_biggan_of_its_pytorch_code_alone(tmp_path: pathlib.Path) -> None:
+    notes = zoo.convert([HERE / "biggan_32_G_ema.pth"], tmp_path / "x")
+    assert notes[-1] == "The files hold no discriminator: the preset is a generator alone."
+    gan = zoo.load(tmp_path / "x")
+    given = arrays("biggan_32")
+    close(gan((given["z"], given["labels"])), given["images"])
+    with pytest.raises(ValueError, match="is a generator alone, and its discriminator has no"):
+        gan.discriminate(np.zeros((1, 32, 32, 3), np.uint8), 0)
+    card = json.loads((tmp_path / "x" / "card.json").read_text())
+    assert "discriminator" not in card["parameters"]
+    assert card["licence"].startswith("not stated. Many published weights are for research only")
+
+
+def test_one_direction_of_cyclegan(tmp_path: pathlib.Path) -> None:
+    zoo.convert(HERE / "cyclegan_G_B.pth", tmp_path / "x")
+    gan = zoo.load(tmp_path / "x")
+    given = arrays("cyclegan")
+    close(gan.images_from(given["input"]), given["output"])
+    assert gan.directions == ("a_to_b",)
+    with pytest.raises(ValueError, match="direction must be one of a_to_b"):
+        gan.translate(np.zeros((1, 8, 8, 3), np.uint8), "b_to_a")
+
+
+def test_srgan_of_krasserms_code(tmp_path: pathlib.Path) -> None:
+    zoo.convert(HERE / "srgan_krasserm.h5", tmp_path / "x")
+    gan = zoo.load(tmp_path / "x")
+    with np.load(HERE / "srgan_krasserm.npz") as given:
+        images = gan.images_from(given["input"] / 127.5 - 1.0)
+        close((images + 1.0) * 127.5, given["output"])
+
+
+def test_what_is_left_over_or_missing_is_said(tmp_path: pathlib.Path) -> None:
+    tensors = readers.read(HERE / "biggan_32_G_ema.pth")
+    whole = {
+        name: np.array(array)
+        for name, array in readers.tensors_of(tensors, tensors.content).items()
+    }
+    files.state_dict(tmp_path / "more.pth", {**whole, "strange": np.zeros(3, np.float32)})
+    with pytest.raises(CheckpointError, match="must have a place. Received: 1 without.*'strange'"):
+        zoo.convert(tmp_path / "more.pth", tmp_path / "x")
+    del whole["linear.bias"]
+    files.state_dict(tmp_path / "less.pth", whole)
+    with pytest.raises(CheckpointError, match="must hold 'linear.bias'. Received: no such array."):
+        zoo.convert(tmp_path / "less.pth", tmp_path / "x")
+    assert not (tmp_path / "x").exists()
+
+
+def test_unknown_checkpoints_are_told_what_is_known(tmp_path: pathlib.Path) -> None:
+    files.state_dict(tmp_path / "x.pth", {"fc.weight": np.zeros((2, 3), np.float32)})
+    with pytest.raises(CheckpointError, match="must be one of: .*StyleGAN2.*Received: x.pth.") as e:
+        published.read(tmp_path / "x.pth")
+    assert "\n" not in str(e.value)
+
+
+def test_the_stage_follows_from_the_level_of_detail() -> None:
+    of = [published.images_shown(lod, 8, 32, 600, 600)[0] for lod in (2, 1.75, 1, 0.5, 0)]
+    assert of == [0, 750, 1200, 2100, 2400]
+    with pytest.raises(CheckpointError, match="lod must be that of a stage"):
+        published.images_shown(3, 8, 32, 600, 600)
+
+
+def test_refusing_a_file_needs_no_tensorflow(tmp_path: pathlib.Path) -> None:
+    script = (
+        "import sys\nfrom zoo.core import published\n"
+        "try:\n    published.read('x')\nexcept ValueError as error:\n    print(error)\n"
+        "assert 'tensorflow' not in sys.modules and 'torch' not in sys.modules"
+    )
+    (tmp_path / "x").write_bytes(b"\x80\x02cos\nsystem\nX\x05\x00\x00\x00touchtR.")
+    root = pathlib.Path(zoo.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(root)!r})\n{script}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.stdout.count("\n") == 1
+    assert "nothing of it is run. Received: 'os.system'." in done.stdout
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command(tmp_path: pathlib.Path) -> None:
+    command = [warm.python(), "-m", "zoo", "convert", str(HERE / "biggan_32_G_ema.pth"), "--to=x"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "width=8" in done.stdout
+    assert "Licence: not stated." in done.stdout
+    assert "Wrote x: zoo.load('x')" in done.stdout
+    (tmp_path / "y").write_text("hello")
+    command = [warm.python(), "-m", "zoo", "convert", "y", "--to=x"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: A checkpoint must be a PyTorch file")
+    assert done.stderr.count("\n") == 1
