@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from zoo.core.readers import hdf5, pickles, torch_files
-from zoo.core.readers.errors import CheckpointError
 from zoo.core.readers.pickles import Record
+from zoo.core.readers.refusal import CheckpointError
 
 __all__ = ["Checkpoint", "CheckpointError", "Record", "read", "tensors_of"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from zoo.core.readers.errors import CheckpointError
+from zoo.core.readers.refusal import CheckpointError
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS = 20_000  # groups and arrays

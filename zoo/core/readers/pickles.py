@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from zoo.core.readers.errors import CheckpointError
+from zoo.core.readers.refusal import CheckpointError
 
 MOST_STEPS = 200_000  # opcodes; a StyleGAN2 at 1024 px has 30,000
 MOST_AXES = 8

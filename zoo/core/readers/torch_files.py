@@ -11,8 +11,8 @@ import struct
 import zipfile
 from typing import Any, BinaryIO
 
-from zoo.core.readers.errors import CheckpointError
 from zoo.core.readers.pickles import Source, Storage, Unpickler, items_of, key_of
+from zoo.core.readers.refusal import CheckpointError
 
 NUMBER = 0x1950A86A20F9469CFC6C
 MAGIC = b"\x80\x02\x8a\x0a" + NUMBER.to_bytes(10, "little")
