@@ -113,6 +113,8 @@ def _names(group: Any, kind: str) -> list[str]:
     if attribute not in group.attrs:
         return []
     found = group.attrs.get_id(attribute)
+    if not math.prod(found.shape):
+        return []  # of a layer without weights, as numbers
     if found.dtype.kind != "S" and h5py.check_string_dtype(found.dtype) is None:
         raise CheckpointError(f"{attribute} must be texts. Received: {found.dtype}.")
     if math.prod(found.shape) > MOST_OBJECTS or found.dtype.itemsize > MOST_TEXT:
