@@ -48,7 +48,7 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetB
         print(f"Taking the files in {manual_dir} ...", flush=True)
         _build_from(manual_dir, builder)
         return builder
-    if spec in builders.NAMES:
+    if builder.name in builders.NAMES:
         print(f"Making {spec} from images inside packages ...", flush=True)
         tfds_sets.download(builder)
         return builder

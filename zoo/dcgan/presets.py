@@ -24,4 +24,17 @@ PRESETS = [
         description="The small networks on MNIST's handwritten digits, 28x28 grey.",
         parameters={"generator": 2_305_472, "discriminator": 212_865},
     ),
+    Preset(
+        name="dcgan_peeps",
+        family="dcgan",
+        config={
+            "resolution": 64,
+            "channels": 3,
+            "latent_dim": 100,
+            "width": 32,
+            "architecture": "paper",
+        },
+        description="A quarter of the paper's width: drawn faces in colour, 64x64 RGB.",
+        parameters={"generator": 1_495_840, "discriminator": 1_082_592},
+    ),
 ]

@@ -6,10 +6,11 @@ Importing this module registers them with TFDS, which then finds them by name as
 from trainers.data.builders.earth_day_night import EarthDayNight
 from trainers.data.builders.emoji_styles import EmojiStyles
 from trainers.data.builders.openmoji_pairs import OpenmojiPairs
+from trainers.data.builders.peeps import Peeps
 from trainers.data.builders.photo_tiles import PhotoTiles
 from trainers.data.builders.satellite_maps import SatelliteMaps
 
 NAMES = tuple(
     builder.name
-    for builder in (EarthDayNight, EmojiStyles, OpenmojiPairs, PhotoTiles, SatelliteMaps)
+    for builder in (EarthDayNight, EmojiStyles, OpenmojiPairs, Peeps, PhotoTiles, SatelliteMaps)
 )

@@ -2,14 +2,18 @@
 
 import abc
 import hashlib
+import io
 import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 
+from trainers.data import DataError
 from trainers.data.builders.packages import Package
 
 Examples = list[dict[str, Any]]
@@ -75,3 +79,32 @@ def share(key: str) -> float:
     Sorting by it mixes; comparing it with 0.1 chooses a tenth.
     """
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / 2**32
+
+
+def png_of(svg: str, size: int) -> io.BytesIO:
+    """Draws the text of an SVG file on white, as a PNG file of `size` x `size`.
+
+    Raises:
+        DataError: without resvg-py, or for a text that is no drawing.
+    """
+    try:
+        import resvg_py
+    except ImportError as error:
+        raise DataError("SVG files are drawn by resvg-py: run `pip install resvg-py`") from error
+    try:
+        png = resvg_py.svg_to_bytes(
+            svg_string=svg, width=size, height=size, background="white", skip_system_fonts=True
+        )
+    except ValueError as error:
+        raise DataError(f"An SVG text cannot be drawn. Received: {error}.") from error
+    return io.BytesIO(bytes(png))
+
+
+def rasterise(svg: str, size: int) -> np.ndarray:
+    """As `png_of`, decoded: uint8 [size, size, 3]."""
+    return np.asarray(Image.open(png_of(svg, size)).convert("RGB"))
+
+
+def sizes(*pixels: int) -> list[tfds.core.BuilderConfig]:
+    """Configs of a set that is drawn at several sizes, the default one first: "64", "128"."""
+    return [tfds.core.BuilderConfig(name=str(size), description=f"{size} px") for size in pixels]

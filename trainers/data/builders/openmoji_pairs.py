@@ -1,6 +1,5 @@
 """`openmoji_pairs`: emoji as black outline and in colour, from the npm package openmoji."""
 
-import io
 import json
 import os
 import pathlib
@@ -8,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from trainers.data import DataError
-from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, rasterise, share
 from trainers.data.builders.code_points import drawing
 from trainers.data.builders.packages import Package, npm_package, unpack_tar
 from zoo.core.progress import with_progress
@@ -66,7 +63,7 @@ def pairs(package: pathlib.Path) -> dict[str, Examples]:
     chosen = [entry for entry in entries if not entry["skintone"]]
     chosen.sort(key=lambda entry: share(entry["hexcode"]))
     outlines = {
-        entry["hexcode"]: rasterise(package / "black" / "svg" / f"{entry['hexcode']}.svg")
+        entry["hexcode"]: _draw(package / "black" / "svg" / f"{entry['hexcode']}.svg")
         for entry in with_progress(chosen, len(chosen))
     }
     blank = {np.full((SIZE, SIZE, 3), 255, np.uint8).tobytes()}
@@ -77,7 +74,7 @@ def pairs(package: pathlib.Path) -> dict[str, Examples]:
         source = outlines[code]
         if source.tobytes() in blank:
             continue
-        target = rasterise(package / "color" / "svg" / f"{code}.svg")
+        target = _draw(package / "color" / "svg" / f"{code}.svg")
         split = "test" if share(drawing(code)) < _TEST_SHARE else "train"
         splits[split].append(
             {"source": source, "target": target, "name": entry["annotation"], "code": code}
@@ -93,20 +90,5 @@ def _is_flag(entry: dict[str, Any]) -> bool:
     return entry["group"] == "flags" or "flag" in entry["subgroups"]
 
 
-def rasterise(file: pathlib.Path) -> np.ndarray:
-    """Draws an SVG file on white, uint8 [64, 64, 3].
-
-    Raises:
-        DataError: without resvg-py, or for a file that is no drawing.
-    """
-    try:
-        import resvg_py
-    except ImportError as error:
-        raise DataError("SVG files are drawn by resvg-py: run `pip install resvg-py`") from error
-    try:
-        png = resvg_py.svg_to_bytes(
-            svg_path=str(file), width=SIZE, height=SIZE, background="white", skip_system_fonts=True
-        )
-    except ValueError as error:
-        raise DataError(f"'{file.name}' cannot be drawn. Received: {error}.") from error
-    return np.asarray(Image.open(io.BytesIO(bytes(png))).convert("RGB"))
+def _draw(file: pathlib.Path) -> np.ndarray:
+    return rasterise(file.read_text("utf-8"), SIZE)
