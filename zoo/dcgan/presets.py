@@ -31,10 +31,10 @@ PRESETS = [
             "resolution": 64,
             "channels": 3,
             "latent_dim": 100,
-            "width": 32,
+            "width": 24,
             "architecture": "paper",
         },
-        description="A quarter of the paper's width: drawn faces in colour, 64x64 RGB.",
-        parameters={"generator": 1_495_840, "discriminator": 1_082_592},
+        description="A fifth of the paper's width: drawn faces in colour, 64x64 RGB.",
+        parameters={"generator": 920_280, "discriminator": 610_344},
     ),
 ]

@@ -3,14 +3,25 @@
 Importing this module registers them with TFDS, which then finds them by name as it does its own.
 """
 
+from trainers.data.builders.avatars import Avatars
 from trainers.data.builders.earth_day_night import EarthDayNight
 from trainers.data.builders.emoji_styles import EmojiStyles
 from trainers.data.builders.openmoji_pairs import OpenmojiPairs
 from trainers.data.builders.peeps import Peeps
 from trainers.data.builders.photo_tiles import PhotoTiles
 from trainers.data.builders.satellite_maps import SatelliteMaps
+from trainers.data.builders.toons import Toons
 
 NAMES = tuple(
     builder.name
-    for builder in (EarthDayNight, EmojiStyles, OpenmojiPairs, Peeps, PhotoTiles, SatelliteMaps)
+    for builder in (
+        Avatars,
+        EarthDayNight,
+        EmojiStyles,
+        OpenmojiPairs,
+        Peeps,
+        PhotoTiles,
+        SatelliteMaps,
+        Toons,
+    )
 )

@@ -10,7 +10,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from trainers.data import DataError
@@ -19,7 +19,27 @@ from trainers.data.builders.packages import Package, npm_package, unpack_tar
 VERSION = "9.4.3"
 _SHA256 = {
     "core": "6ca7dae651c74ad547e548fbe7c41f49aaa377cf4617259277518389bf6b1a3d",
+    "adventurer": "6edeac04f94ef6177c946918dce012e530200dfcc274b4f954239e33ecbe590c",
+    "big-ears": "02fc47ff824b783142e6c85c2ba182ff535a7b40f65bfddfafa2b4f8d86eef50",
+    "big-smile": "8dbd7b96c9ceaf9dd7c280cdae4f0bb3e43ab2798b7bedbe355fbb3ce30e87bb",
+    "dylan": "761ebf9e973b71753af489d03b3aa67818bd17068b7f3fec9963dac91272e176",
+    "lorelei": "78cbba0a6c4d14e1af7c62ffa9a73bd98a8cda02e28690110e199348cd6a9c06",
+    "micah": "b948931f01e97147ce8cdcfc4dfdad5c029bcb1ad57420dc0b22bc0aeb1d3fa7",
+    "miniavs": "cebf19ca30a49e88a60824f994f5fa2d9f9f7e2cbc7eb3bcad5b5af166f78274",
     "open-peeps": "65b664ec00dc69c068051461f2b5bd97c8335af676e36c284e906a3017c23d4f",
+    "personas": "6f5b4765c4d54444ab0330c4a89da53636662de3b04118b827f005a31332d002",
+    "pixel-art": "1252d798c632c20f194e7d8b2fbc18b23ad76b2511e668668d0051084bfaa754",
+    "thumbs": "87b95a01503debb55e8e98a55e06cd0f19f3951864da08b89a682b4b009df766",
+    "toon-head": "b9cd3b5def9fb2c37a9acba2e4b9bd00268b6eaff705d596756e8d921a4580c8",
+}
+# Plain, light grounds; without one an avatar is transparent.
+BACKGROUNDS = {
+    "white": "ffffff",
+    "sky": "b6e3f4",
+    "lavender": "d1d4f9",
+    "peach": "ffdfbf",
+    "blush": "ffd5dc",
+    "mint": "c8ecd4",
 }
 _SCRIPT = pathlib.Path(__file__).with_suffix(".mjs")
 
@@ -62,6 +82,28 @@ def schema(style: str, folder: pathlib.Path) -> dict[str, Any]:
     """Returns the options that a style has: name -> JSON schema."""
     (answer,) = _answers([{"style": style}], folder)
     return answer["properties"]
+
+
+def draw_options(known: dict[str, Any], draw: Callable[[], float]) -> dict[str, Any]:
+    """Draws a style's options: each part and each colour evenly among its defaults.
+
+    Args:
+        known: As `schema` returns it.
+        draw: Returns a number in [0, 1), a new one in every call.
+    """
+    options = {"seed": str(draw()), "backgroundColor": [pick(list(BACKGROUNDS.values()), draw)]}
+    for name, rule in known.items():
+        default = rule.get("default")
+        if name.endswith("Probability"):
+            options[name] = 100 if 100 * draw() < default else 0
+        elif rule["type"] == "array" and default and isinstance(default[0], str):
+            options.setdefault(name, [pick(default, draw)])
+    return options
+
+
+def pick(values: Sequence[str], draw: Callable[[], float]) -> str:
+    """One of `values`, by a number in [0, 1)."""
+    return values[int(draw() * len(values))]
 
 
 def _answers(requests: Iterable[dict[str, Any]], folder: pathlib.Path) -> Iterator[Any]:

@@ -28,6 +28,7 @@ _SEED = 0
 # two eyes (cyclops, monster, the eyepatch), the bear's head, masks, and the moustache that is wider
 # than the picture.
 _VALUES = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text("utf-8"))
+_VALUES["background"] = dicebear.BACKGROUNDS
 _NONE = "none"
 _SHARES = {"beard": 0.15, "glasses": 0.2}  # the others have none
 
@@ -41,11 +42,12 @@ _FRAME = {"scale": 90, "translateY": 5}
 
 
 class Peeps(PackagesBuilder):
-    """Faces drawn from random attributes, on plain backgrounds; no two have the same attributes.
+    """Faces drawn from random attributes, on plain backgrounds.
 
     All values of an attribute are equally likely, except that 15 % have a beard and 20 % glasses.
-    `hair` is the colour of what is not black, "none" where nothing shows it. `test` holds whole
-    combinations of head, face and skin, a tenth of them, none of which is in `train`.
+    `hair` is the colour of what is not black, "none" where nothing shows it; 4 % of the training
+    images differ from another in that alone, so they are the same. `test` holds whole combinations
+    of head, face and skin, a tenth of them, none of which is in `train`.
     """
 
     BUILDER_CONFIGS = sizes(64, 128)
@@ -75,17 +77,15 @@ def choose(counts: dict[str, int]) -> dict[str, Examples]:
     """Draws the attributes of each split's faces; a function of `counts` alone."""
     # Only `random()` itself is promised to draw the same in every release of Python.
     draw = random.Random(_SEED).random
-
-    def pick(values: list[str]) -> str:
-        return values[int(draw() * len(values))]
-
     chosen: dict[str, Examples] = {"train": [], "test": []}
     seen = set()
     while any(len(chosen[split]) < count for split, count in counts.items()):
-        row = {name: pick(values) for name, values in ATTRIBUTES.items()}
-        row["hair"] = pick(ATTRIBUTES["hair"][1:])  # whether it shows is known once it is drawn
+        row = {name: dicebear.pick(values, draw) for name, values in ATTRIBUTES.items()}
+        row["hair"] = dicebear.pick(
+            ATTRIBUTES["hair"][1:], draw
+        )  # whether it shows is known once it is drawn
         for name, part in _SHARES.items():
-            row[name] = pick(ATTRIBUTES[name][1:]) if draw() < part else _NONE
+            row[name] = dicebear.pick(ATTRIBUTES[name][1:], draw) if draw() < part else _NONE
         split = "test" if _held_out(row) else "train"
         values = tuple(row.values())
         if values not in seen and len(chosen[split]) < counts[split]:

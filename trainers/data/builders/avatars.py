@@ -1,0 +1,97 @@
+"""`avatars`: people drawn in twelve styles, the style is the class; DiceBear's npm packages."""
+
+import json
+import os
+import pathlib
+import random
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from trainers.data.builders import dicebear
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, png_of, sizes
+from trainers.data.builders.packages import Package
+from zoo.core.progress import with_progress
+
+# Those of the styles under CC0 and CC BY that can be told at 32 px and show a whole head.
+STYLES = (
+    "adventurer",
+    "big-ears",
+    "big-smile",
+    "dylan",
+    "lorelei",
+    "micah",
+    "miniavs",
+    "open-peeps",
+    "personas",
+    "pixel-art",
+    "thumbs",
+    "toon-head",
+)
+COUNTS = {"train": 5_000, "test": 500}  # of each style
+_SEED = 0
+# Of a style that fills the picture: percent of its size, and of the picture that it is lowered.
+_FRAMES = {"big-smile": (85, 0), "open-peeps": (90, 5)}
+
+
+class Avatars(PackagesBuilder):
+    """Avatars of twelve styles in equal numbers, on plain backgrounds, from random options.
+
+    No options are drawn twice, so no avatar of `test` is in `train`.
+    """
+
+    BUILDER_CONFIGS = sizes(32, 64)
+    LICENCE = "CC-BY-4.0 AND CC0-1.0"
+    DESCRIPTION = (
+        f"Avatars in the styles {', '.join(STYLES)} of the npm packages @dicebear/* "
+        f"{dicebear.VERSION}. Of these lorelei, open-peeps, pixel-art and thumbs are CC0 1.0, the "
+        "others CC BY 4.0: adventurer, Lisa Wischofsky; big-ears, The Visual Team; big-smile, "
+        "Ashley Seo; dylan, Natalia Spivak; micah, Micah Lanier; miniavs, Webpixels; personas, "
+        "Draftbit; toon-head, Johan Melin."
+    )
+    HOMEPAGE = "https://www.dicebear.com"
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "image": picture(int(self.builder_config.name)),
+            "label": tfds.features.ClassLabel(names=list(STYLES)),
+        }
+
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        return dicebear.fetch(STYLES, folder)
+
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        dicebear.install(packages, folder)
+        known = {style: dicebear.schema(style, folder) for style in STYLES}
+        size = int(self.builder_config.name)
+        return {split: draw(asked, size, folder) for split, asked in choose(known, COUNTS).items()}
+
+
+def choose(
+    known: dict[str, dict[str, Any]], counts: dict[str, int]
+) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Draws (style, options) of each split, the styles in turn; `known` are their schemas."""
+    draw = random.Random(_SEED).random
+    seen = set()
+    chosen = {}
+    for split, count in counts.items():
+        chosen[split] = []
+        for style in [*known] * count:
+            options, key = {}, None
+            while key is None or key in seen:
+                options = dicebear.draw_options(known[style], draw)
+                key = style + json.dumps({k: v for k, v in options.items() if k != "seed"})
+            seen.add(key)
+            if style in _FRAMES:
+                options["scale"], options["translateY"] = _FRAMES[style]
+            chosen[split].append((style, options))
+    return chosen
+
+
+def draw(asked: list[tuple[str, dict[str, Any]]], size: int, folder: pathlib.Path) -> Examples:
+    """Returns the images, as PNG files of `size` x `size`, and their styles."""
+    svgs = with_progress(dicebear.drawings(asked, folder), len(asked))
+    return [
+        {"image": png_of(svg, size), "label": style}
+        for (style, _), svg in zip(asked, svgs, strict=True)
+    ]

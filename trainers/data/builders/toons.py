@@ -1,0 +1,123 @@
+"""`toons`: a face as it would be painted in flat colours, and the finished one; Toon Head."""
+
+import json
+import os
+import pathlib
+import random
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from trainers.data.builders import dicebear
+from trainers.data.builders.base import (
+    Examples,
+    PackagesBuilder,
+    picture,
+    png_of,
+    rasterise,
+    share,
+    sizes,
+)
+from trainers.data.builders.packages import Package
+from zoo.core.progress import with_progress
+
+COUNTS = {"train": 10_000, "test": 1_000}
+_STYLE = "toon-head"
+_SEED = 0
+_SUPERSAMPLING = 2
+
+# The regions, in the order of their numbers, and the option that gives each its colour.
+REGIONS = ("background", "skin", "hair", "clothes", "features")
+_OPTIONS = ("backgroundColor", "skinColor", "hairColor", "clothesColor")
+# Colours that tell regions apart, red + 2 green + 4 blue -> region. Black and white are what no
+# option colours: eyes and mouth, further down a collar. Yellow and cyan are mixed at edges.
+_KEYS = ["ff00ff", "ff0000", "00ff00", "0000ff"]
+_REGION_OF = np.uint8([4, 1, 2, 1, 3, 0, 3, 4])
+_CHIN = 0.7  # of the height
+FEATURES = (255, 0, 255)
+
+
+class Toons(PackagesBuilder):
+    """Pairs: `source`, a map painted in flat colours; `target`, the face.
+
+    A map is exact: the face is drawn a second time from the same options, but in colours that tell
+    its regions apart, and each region is then filled with the face's own colour. Eyes and mouth are
+    one region, magenta; brows and beards are hair. `regions` holds the numbers of `REGIONS`. No
+    shape, that is, no set of options other than colours, is in both splits.
+    """
+
+    BUILDER_CONFIGS = sizes(64, 128)
+    LICENCE = "CC-BY-4.0"
+    DESCRIPTION = (
+        "Faces (target) and their maps in flat colours (source): Toon Head by Johan Melin (CC "
+        f"BY 4.0), drawn by @dicebear/core and @dicebear/toon-head {dicebear.VERSION}."
+    )
+    HOMEPAGE = "https://www.dicebear.com/styles/toon-head/"
+
+    def features(self) -> dict[str, Any]:
+        size = int(self.builder_config.name)
+        return {
+            "source": picture(size),
+            "target": picture(size),
+            "regions": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
+        }
+
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        return dicebear.fetch([_STYLE], folder)
+
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        dicebear.install(packages, folder)
+        chosen = choose(dicebear.schema(_STYLE, folder), COUNTS)
+        size = int(self.builder_config.name)
+        return {split: draw(asked, size, folder) for split, asked in chosen.items()}
+
+
+def choose(known: dict[str, Any], counts: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
+    """Draws DiceBear's options of each split's faces; `known` is the style's schema."""
+    draw = random.Random(_SEED).random
+    known = known | {"beardProbability": {"type": "integer", "default": 30}}
+    chosen: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
+    seen = set()
+    while any(len(chosen[split]) < count for split, count in counts.items()):
+        options = dicebear.draw_options(known, draw)
+        drawn = {name: value for name, value in options.items() if name != "seed"}
+        shape = json.dumps({name: v for name, v in drawn.items() if name not in _OPTIONS})
+        split = "test" if share(shape) < 0.1 else "train"
+        key = json.dumps(drawn)
+        if key not in seen and len(chosen[split]) < counts[split]:
+            seen.add(key)
+            chosen[split].append(options)
+    return chosen
+
+
+def draw(chosen: list[dict[str, Any]], size: int, folder: pathlib.Path) -> Examples:
+    """Returns the pairs, `size` x `size`; `target` as a PNG file."""
+    keys = {name: [key] for name, key in zip(_OPTIONS, _KEYS, strict=True)}
+    asked = [(_STYLE, options | more) for options in chosen for more in ({}, keys)]
+    svgs = dicebear.drawings(asked, folder)
+    examples = []
+    for options in with_progress(chosen, len(chosen)):
+        target, keyed = png_of(next(svgs), size), next(svgs)
+        regions = regions_of(rasterise(keyed, _SUPERSAMPLING * size), size)
+        colours = [bytes.fromhex(options[name][0]) for name in _OPTIONS]
+        source = np.uint8([*map(list, colours), FEATURES])[regions]
+        examples.append({"source": source, "target": target, "regions": regions[..., None]})
+    return examples
+
+
+def regions_of(keyed: np.ndarray, size: int) -> np.ndarray:
+    """The regions of a face that was drawn in key colours, uint8 [size, size].
+
+    Args:
+        keyed: uint8 [k size, k size, 3].
+        size: Of the map. A pixel of it is of the region that most of its k x k pixels have.
+    """
+    bits = keyed >> 7
+    region = _REGION_OF[bits[..., 0] + 2 * bits[..., 1] + 4 * bits[..., 2]]
+    below = region[int(_CHIN * len(region)) :]
+    below[below == REGIONS.index("features")] = REGIONS.index("clothes")
+    step = len(keyed) // size
+    blocks = region.reshape(size, step, size, step)
+    counts = [(blocks == number).sum((1, 3)) for number in range(len(REGIONS))]
+    return np.argmax(counts, 0).astype(np.uint8)
