@@ -20,6 +20,8 @@ SAMPLES = {
     "photo_tiles": "CC-BY-4.0 AND CC0-1.0",
     "satellite_maps": "MIT",
     "earth_day_night": "MIT",
+    "peeps": "CC0-1.0",
+    "toons": "CC-BY-4.0",
 }
 
 _BYTES, _ENDS = "_bytes", "_ends"

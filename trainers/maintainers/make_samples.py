@@ -26,9 +26,11 @@ _CONTENT = {
     "photo_tiles": ({"images": ("train", "image")}, 140),
     "satellite_maps": ({"source": ("train", "source"), "target": ("train", "target")}, 160),
     "earth_day_night": ({"source": ("train", "source"), "target": ("train", "target")}, 200),
+    "peeps": ({"images": ("train", "image")}, 1000),
+    "toons": ({"source": ("train", "source"), "target": ("train", "target")}, 400),
 }
 # Drawings are stored without loss, photographs nearly so.
-_DRAWINGS = ("openmoji_pairs", "emoji_styles")
+_DRAWINGS = ("openmoji_pairs", "emoji_styles", "peeps", "toons")
 
 
 def make(

@@ -48,4 +48,11 @@ PRESETS = [
         description="A quarter of the paper's width: the Earth by day to by night, 64x64 RGB.",
         parameters={"generator": 1_830_563, "discriminator": 43_729},
     ),
+    Preset(
+        name="pix2pix_toons",
+        family="pix2pix",
+        config=_SMALL,
+        description="A quarter of the paper's width: maps in flat colours to drawn faces, 64x64.",
+        parameters={"generator": 1_830_563, "discriminator": 43_729},
+    ),
 ]

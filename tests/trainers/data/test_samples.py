@@ -18,6 +18,8 @@ HOLDS = {
     "photo_tiles": {"images": (140, 96, 96, 3)},
     "satellite_maps": {"source": (160, 64, 64, 3), "target": (160, 64, 64, 3)},
     "earth_day_night": {"source": (200, 64, 64, 3), "target": (200, 64, 64, 3)},
+    "peeps": {"images": (1000, 64, 64, 3)},
+    "toons": {"source": (400, 64, 64, 3), "target": (400, 64, 64, 3)},
 }
 
 
