@@ -28,9 +28,14 @@ _CONTENT = {
     "earth_day_night": ({"source": ("train", "source"), "target": ("train", "target")}, 200),
     "peeps": ({"images": ("train", "image")}, 1000),
     "toons": ({"source": ("train", "source"), "target": ("train", "target")}, 400),
+    "avatars": ({"images": ("train", "image")}, 1200),
+    "landscapes": ({"images": ("train", "image")}, 600),
+    "emoji_families": ({"a": ("trainA", "image"), "b": ("trainB", "image")}, 250),
 }
+# Of what may be passed on alone.
+_SPECS = {"landscapes": "landscapes/64_public_domain"}
 # Drawings are stored without loss, photographs nearly so.
-_DRAWINGS = ("openmoji_pairs", "emoji_styles", "peeps", "toons")
+_PHOTOGRAPHS = ("photo_tiles", "satellite_maps", "earth_day_night", "landscapes")
 
 
 def make(
@@ -59,9 +64,10 @@ def make(
 def _rows(name: str, split: str, data_dir: str | os.PathLike | None) -> Iterator[dict]:
     from trainers.data import tfds_sets
 
-    builder = tfds_sets.builder(name, data_dir)
+    spec = _SPECS.get(name, name)
+    builder = tfds_sets.builder(spec, data_dir)
     if not tfds_sets.is_prepared(builder):
-        raise DataError(f"Run `python -m trainers.data prepare {name}` first. Received: '{name}'.")
+        raise DataError(f"Run `python -m trainers.data prepare {spec}` first. Received: '{name}'.")
     return builder.as_dataset(split=split, shuffle_files=False).as_numpy_iterator()
 
 
@@ -84,10 +90,10 @@ def _evenly(rows: Iterator[dict], count: int) -> Iterator[dict]:
 
 def _encode(image: np.ndarray, name: str) -> bytes:
     picture, file = Image.fromarray(image), io.BytesIO()
-    if name in _DRAWINGS:
-        picture.save(file, "WEBP", lossless=True)
-    else:
+    if name in _PHOTOGRAPHS:
         picture.save(file, "JPEG", quality=95, subsampling="4:4:4", optimize=True)
+    else:
+        picture.save(file, "WEBP", lossless=True)
     return file.getvalue()
 
 

@@ -5,7 +5,9 @@ Importing this module registers them with TFDS, which then finds them by name as
 
 from trainers.data.builders.avatars import Avatars
 from trainers.data.builders.earth_day_night import EarthDayNight
+from trainers.data.builders.emoji_families import EmojiFamilies
 from trainers.data.builders.emoji_styles import EmojiStyles
+from trainers.data.builders.landscapes import Landscapes
 from trainers.data.builders.openmoji_pairs import OpenmojiPairs
 from trainers.data.builders.peeps import Peeps
 from trainers.data.builders.photo_tiles import PhotoTiles
@@ -17,7 +19,9 @@ NAMES = tuple(
     for builder in (
         Avatars,
         EarthDayNight,
+        EmojiFamilies,
         EmojiStyles,
+        Landscapes,
         OpenmojiPairs,
         Peeps,
         PhotoTiles,

@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainers.data import pixels
 from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
-from trainers.data.builders.code_points import drawing
+from trainers.data.builders.code_points import unpaired_splits
 from trainers.data.builders.packages import Package, npm_package, unpack_tar
 from zoo.core.progress import with_progress
 
@@ -20,7 +20,6 @@ _GOOGLE = ("emoji-datasource-google", "16.0.0")
 _GOOGLE_SHA256 = "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438"
 _FLUENT = ("@lobehub/fluent-emoji-3d", "1.1.0")
 _FLUENT_SHA256 = "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58"
-_TEST_SHARE = 0.15
 
 
 class EmojiStyles(PackagesBuilder):
@@ -70,18 +69,10 @@ def styles(google: pathlib.Path, fluent: pathlib.Path) -> dict[str, Examples]:
     shared.sort(key=lambda row: share(row[1]))
     splits: dict[str, Examples] = {"trainA": [], "trainB": [], "testA": [], "testB": []}
     for name, code, a, b in with_progress(shared, len(shared)):
-        for split in _splits(code):
+        for split in unpaired_splits(code):
             image = _read(a if split.endswith("A") else b)
             splits[split].append({"image": image, "name": name, "code": code})
     return splits
-
-
-def _splits(code: str) -> tuple[str, ...]:
-    """Where an emoji belongs: to both test splits or to one of the training halves."""
-    place = share(drawing(code))
-    if place < _TEST_SHARE:
-        return ("testA", "testB")
-    return ("trainA",) if place < (1 + _TEST_SHARE) / 2 else ("trainB",)
 
 
 def _read(file: pathlib.Path) -> np.ndarray:

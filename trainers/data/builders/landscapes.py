@@ -1,0 +1,145 @@
+"""`landscapes`: photographs of landscapes, from the Debian package endless-sky-data."""
+
+import hashlib
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from trainers.data import DataError
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
+from trainers.data.builders.packages import Package, debian_package, unpack_deb
+from zoo.core.progress import with_progress
+
+PACKAGE = "endless-sky-data"
+_FOLDER = pathlib.PurePath("usr/share/games/endless-sky/images/land")
+PUBLIC = "public-domain"
+_SIZES = (64, 96, 128)
+
+# File -> author, licence, sha256, by the package's copyright file. Where the photograph's name says
+# who took it and a pattern of that file says otherwise, the name counts.
+PHOTOGRAPHS = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text("utf-8"))
+_TEST_SHARE = 0.15
+# Squares cut from a photograph of 720x360: their side, and how far they are apart.
+_SQUARES = ((360, 180), (180, 180), (120, 120))
+
+# What the name of a file begins with; the others begin with a photographer's.
+_KINDS = (
+    "badlands beach canyon city desert dune earthrise fields fog forest hills industrial lava "
+    "mountain sea sky snow space station valley water"
+)
+KINDS = (*_KINDS.split(), "other")
+
+
+class Landscapes(PackagesBuilder):
+    """Squares of photographs of 720x360, resized: half as high, a third, or whole.
+
+    Photographs are split, not squares: each is in `train` or in `test` as a whole. `label` is what
+    its file is called, mountain or sea. The configs that end in `_public_domain` hold the
+    photographs in the public domain alone; the others are CC BY-SA. Squares are shrunk, never
+    enlarged: at 128 px those of a third are left out.
+    """
+
+    BUILDER_CONFIGS = [  # noqa: RUF012 (TFDS's own attribute)
+        tfds.core.BuilderConfig(name=f"{size}{suffix}", description=f"{size} px{text}")
+        for suffix, text in (("", ""), ("_public_domain", ", those in the public domain"))
+        for size in _SIZES
+    ]
+    LICENCE = "CC-BY-SA-3.0 AND CC-BY-SA-4.0 AND LicenseRef-public-domain"
+    DESCRIPTION = (
+        f"Squares of {len(PHOTOGRAPHS)} photographs of landscapes, cities and space in the Debian "
+        f"package {PACKAGE}. Authors and licences differ by photograph: see the features."
+    )
+    HOMEPAGE = "https://endless-sky.github.io"
+
+    def features(self) -> dict[str, Any]:
+        size, _ = self._asked()
+        return {
+            "image": picture(size),
+            "label": tfds.features.ClassLabel(names=list(KINDS)),
+            "photo": tfds.features.Text(),
+            "author": tfds.features.Text(),
+            "licence": tfds.features.Text(),
+        }
+
+    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+        return [debian_package(PACKAGE, folder)]
+
+    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+        size, public_alone = self._asked()
+        chosen = {
+            file: about
+            for file, about in PHOTOGRAPHS.items()
+            if not public_alone or about["licence"] == PUBLIC
+        }
+        return cut(chosen, unpack_deb(packages[0].file, folder) / _FOLDER, size)
+
+    def _asked(self) -> tuple[int, bool]:
+        size, _, rest = self.builder_config.name.partition("_")
+        return int(size), bool(rest)
+
+
+def cut(
+    photographs: dict[str, dict[str, str]], folder: pathlib.Path, size: int
+) -> dict[str, Examples]:
+    """Returns the squares of each split, `size` x `size`, in a fixed order that mixes them.
+
+    Args:
+        photographs: As `PHOTOGRAPHS`.
+        folder: Where the files are.
+        size: Of the squares.
+
+    Raises:
+        DataError: for a photograph that the package does not hold, or holds with other content.
+    """
+    splits: dict[str, Examples] = {"train": [], "test": []}
+    for file, about in with_progress(photographs.items(), len(photographs), what="photographs"):
+        image = _read(folder / file, about["sha256"])
+        photo = pathlib.Path(file).stem
+        kind = next((kind for kind in KINDS if photo.startswith(kind)), "other")
+        squares = [
+            {
+                "image": np.asarray(square.resize((size, size), Image.Resampling.LANCZOS)),
+                "label": kind,
+                "photo": photo,
+                "author": about["author"],
+                "licence": about["licence"],
+            }
+            for square in _squares(image, size)
+        ]
+        splits["test" if share(photo) < _TEST_SHARE else "train"] += squares
+    for rows in splits.values():
+        places = [share(f"{row['photo']} {i}") for i, row in enumerate(rows)]
+        rows[:] = [rows[i] for i in np.argsort(places)]
+    return splits
+
+
+def _squares(image: Image.Image, least: int) -> list[Image.Image]:
+    width, height = image.size
+    return [
+        image.crop((x, y, x + side, y + side))
+        for side, apart in _SQUARES
+        if side >= least
+        for y in range(0, height - side + 1, apart)
+        for x in range(0, width - side + 1, apart)
+    ]
+
+
+def _read(file: pathlib.Path, sha256: str) -> Image.Image:
+    if not file.is_file():
+        raise DataError(
+            f"The package {PACKAGE} of this system does not hold {file.name}: take one of another "
+            "release of Debian or Ubuntu"
+        )
+    received = hashlib.sha256(file.read_bytes()).hexdigest()
+    if received != sha256:
+        raise DataError(
+            f"{file.name} of the package {PACKAGE} must have the sha256 {sha256}. "
+            f"Received: {received}."
+        )
+    with Image.open(file) as image:
+        return image.convert("RGB")
