@@ -21,6 +21,7 @@ PROJECT_LICENCE = "Apache-2.0"  # of the code
 # The licence of each file in the package that is neither code, nor a preset, nor a sample.
 OTHERS = {
     "serving/LICENSE-tf_serving_api.txt": "Apache-2.0 AND BSD-3-Clause",
+    "trainers/metrics/LICENSE.efficientnet_lite0.txt": "Apache-2.0",
     "trainers/metrics/LICENSE.torchvision.txt": "BSD-3-Clause",
 }
 # How each text begins, and how long it is at least: the whole text, not a summary.

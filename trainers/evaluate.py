@@ -25,9 +25,9 @@
 Classes are predicted by a small classifier, which is trained on the real training images first.
 All other metrics use a network trained on ImageNet, and figures of different networks cannot be
 compared: InceptionV3 if Keras has its weights on this machine already (--network=inception_v3
-downloads them, 92 MB), else the bundled MobileNetV2. A model is never measured on images that
-it was trained on: the hashes in its card recognise them under other names, in other formats and
-mirrored.
+downloads them, 92 MB), else the bundled MobileNetV2. --network=efficientnet_lite0 is a second
+opinion, bundled as well. A model is never measured on images that it was trained on: the hashes in
+its card recognise them under other names, in other formats and mirrored.
 
 An image-to-image model is measured on pairs that it has not seen: L1, PSNR and SSIM (of all
 channels and of Y), a perceptual distance and KID. They are given for the model and for simple
@@ -90,7 +90,7 @@ def _parser() -> Parser:
     how.add_argument(
         "--network",
         default="auto",
-        choices=("auto", "inception_v3", "mobilenet_v2"),
+        choices=("auto", "inception_v3", "mobilenet_v2", "efficientnet_lite0"),
         help="the feature network",
     )
     how.add_argument(
@@ -157,7 +157,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     elif args.run:
         fakes = from_run(args.run, args.num_images, args.seed)
     if fakes and fakes.gan.takes != "images":
-        if args.network == "inception_v3":
+        if args.network not in ("auto", "mobilenet_v2"):
             raise ValueError(
                 "A model that makes images of images is measured on the bundled MobileNetV2. "
                 f"Received: --network={args.network}."

@@ -28,11 +28,12 @@ NORM_NAMES = {
 }
 
 
-def convert(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def convert(state: dict[str, np.ndarray], classifier: str) -> dict[str, np.ndarray]:
     """Renames torch's arrays to `layer/variable` and puts kernels in Keras's order.
 
     Args:
-        state: torchvision's state dict as numpy arrays.
+        state: A state dict of PyTorch as numpy arrays.
+        classifier: What the names of the classifier's arrays begin with; these are left out.
 
     Returns:
         Kernels float16, [h, w, in, out] or, depthwise, [h, w, channels, 1]; batch-norm vectors
@@ -41,9 +42,9 @@ def convert(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     arrays = {}
     for key, array in state.items():
         layer, _, kind = key.rpartition(".")
-        if layer.startswith("classifier") or kind == "num_batches_tracked":
+        if layer.startswith(classifier) or kind == "num_batches_tracked":
             continue
-        if array.ndim == 4:  # [out, in, h, w]; in MobileNetV2 only depthwise kernels have in = 1
+        if array.ndim == 4:  # [out, in, h, w]; only depthwise kernels have in = 1
             depthwise = array.shape[1] == 1
             kernel = array.transpose(2, 3, 0, 1) if depthwise else array.transpose(2, 3, 1, 0)
             arrays[f"{layer}/kernel"] = np.ascontiguousarray(kernel, dtype=np.float16)
@@ -64,7 +65,7 @@ def main() -> None:
     import torch  # nothing else in the project needs it
 
     state = torch.load(source, map_location="cpu", weights_only=True)
-    arrays = convert({key: tensor.numpy() for key, tensor in state.items()})
+    arrays = convert({key: tensor.numpy() for key, tensor in state.items()}, "classifier")
     np.savez(target, **arrays)
     print(f"wrote {target}: {len(arrays)} arrays, {target.stat().st_size:,} bytes")
 

@@ -1,4 +1,4 @@
-"""Images to the features that a metric compares, by MobileNetV2 (bundled) or InceptionV3."""
+"""Images to the features that a metric compares, by one of three networks, two of them bundled."""
 
 import dataclasses
 import hashlib
@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.metrics import inception_v3, mobilenet_v2
+from trainers.metrics import efficientnet_lite0, inception_v3, mobilenet_v2
 
 MIN_SIZE = 32  # the networks' total stride
 
@@ -18,7 +18,7 @@ MIN_SIZE = 32  # the networks' total stride
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-NAMES = ("auto", "inception_v3", "mobilenet_v2")
+NAMES = ("auto", "inception_v3", "mobilenet_v2", "efficientnet_lite0")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,9 +57,10 @@ def load(name: str = "auto") -> Network:
     """Builds a feature network with its pretrained weights.
 
     Args:
-        name: "mobilenet_v2" (bundled), "inception_v3" (Keras downloads its weights where it has
-            not done so yet), or "auto": InceptionV3 if Keras has its weights already, else
-            MobileNetV2. "auto" never downloads, so an evaluation does not wait for a network.
+        name: "mobilenet_v2" or "efficientnet_lite0" (bundled), "inception_v3" (Keras downloads its
+            weights where it has not done so yet), or "auto": InceptionV3 if Keras has its weights
+            already, else MobileNetV2. "auto" never downloads, so an evaluation does not wait for a
+            network.
 
     Raises:
         ValueError: an unknown name, or weights that cannot be had.
@@ -68,7 +69,7 @@ def load(name: str = "auto") -> Network:
         raise ValueError(f"A feature network must be one of {', '.join(NAMES)}. Received: {name}.")
     if name == "inception_v3" or (name == "auto" and inception_v3.is_downloaded()):
         return _inception_v3()
-    return _mobilenet_v2()
+    return _efficientnet_lite0() if name == "efficientnet_lite0" else _mobilenet_v2()
 
 
 def _mobilenet_v2() -> Network:
@@ -84,6 +85,22 @@ def _mobilenet_v2() -> Network:
         batch_size=128,
         normalise=lambda x: (x / 255.0 - IMAGENET_MEAN) / IMAGENET_STD,
         preprocessing="(x / 255 - mean) / std of ImageNet",
+    )
+
+
+def _efficientnet_lite0() -> Network:
+    return Network(
+        label="EfficientNet-Lite0",
+        description=efficientnet_lite0.NAME,
+        sha256=efficientnet_lite0.weights_sha256(),
+        model=efficientnet_lite0.pretrained(),
+        dimension=efficientnet_lite0.FEATURES,
+        classes=0,
+        resize=64,
+        any_size=True,
+        batch_size=128,
+        normalise=efficientnet_lite0.normalise,
+        preprocessing="(x - 127) / 128",
     )
 
 
@@ -129,13 +146,14 @@ class Features:
 
     Each image is resized by Pillow (bilinear, antialiased where it shrinks, 8 bits a channel), grey
     becomes RGB, and then each network normalises in its own way: MobileNetV2
-    x = (image / 255 - mean) / std with ImageNet's values, InceptionV3 x = image / 127.5 - 1. Both
-    sides of a comparison must come through the same resize: a score depends on it.
+    x = (image / 255 - mean) / std with ImageNet's values, EfficientNet-Lite0 x = (image - 127) /
+    128, InceptionV3 x = image / 127.5 - 1. Both sides of a comparison must come through the same
+    resize: a score depends on it.
 
     Args:
-        resize: side of the square that the network sees, in pixels, at least 32; by default 64 for
-            MobileNetV2. InceptionV3 sees 299, no other size.
-        network: "mobilenet_v2", "inception_v3" or "auto"; see `load`.
+        resize: side of the square that the network sees, in pixels, at least 32; by default 64.
+            InceptionV3 sees 299, no other size.
+        network: One of `NAMES`; see `load`.
 
     Example:
         features = Features(resize=64)

@@ -13,13 +13,12 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 import keras
-import numpy as np
+
+from trainers.metrics import folding
 
 NAME = "MobileNetV2 (torchvision, ImageNet), global average pool"
 FEATURES = 1280
 EPSILON = 1e-5  # of torch's batch norm
-
-NORM_KINDS = ("gamma", "beta", "moving_mean", "moving_variance")
 
 # The paper's t (expansion), c (channels out), n (repeats), s (stride of the first).
 BLOCKS = (
@@ -70,50 +69,9 @@ def pretrained() -> keras.Model:
         ValueError: the weights file does not fit the network.
     """
     model = build(folded=True)
-    layers = {layer: layer.name.split("-") for layer in model.layers if layer.weights}
-    with weights_file().open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        expected = {
-            f"{name}/{kind}"
-            for convolution, norm in layers.values()
-            for name, kinds in ((convolution, ("kernel",)), (norm, NORM_KINDS))
-            for kind in kinds
-        }
-        if set(arrays.files) != expected:
-            odd = sorted(set(arrays.files) ^ expected)
-            raise ValueError(
-                "The weights file must hold one array for each variable of MobileNetV2. "
-                f"Received: {len(arrays.files)} arrays for {len(expected)} variables; "
-                f"without a partner: {', '.join(odd[:3])}."
-            )
-        for layer, (convolution, norm) in layers.items():
-            kernel = arrays[f"{convolution}/kernel"]
-            layer.set_weights(fold(kernel, *(arrays[f"{norm}/{kind}"] for kind in NORM_KINDS)))
+    folding.set_weights(model, weights_file(), EPSILON)
     model.trainable = False
     return model
-
-
-def fold(
-    kernel: np.ndarray,
-    gamma: np.ndarray,
-    beta: np.ndarray,
-    moving_mean: np.ndarray,
-    moving_variance: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """A convolution and the batch norm behind it as one convolution with a bias.
-
-        gamma (k * x - mean) / std + beta  =  (gamma / std k) * x  +  (beta - gamma mean / std)
-
-    Args:
-        kernel: [h, w, in, out], or depthwise [h, w, channels, 1].
-        gamma, beta, moving_mean, moving_variance: [out].
-
-    Returns:
-        (kernel, bias), float32.
-    """
-    scale = gamma / np.sqrt(moving_variance.astype(np.float64) + EPSILON)
-    depthwise = kernel.shape[-1] == 1
-    folded = kernel * (scale[:, None] if depthwise else scale)
-    return folded.astype(np.float32), (beta - moving_mean * scale).astype(np.float32)
 
 
 def weights_sha256() -> str:

@@ -355,6 +355,11 @@ COUNTS = {
     "photo_tiles": {"train": 1109, "test": 175},
     "satellite_maps": {"train": 712, "test": 84},
     "earth_day_night": {"train": 507, "test": 54},
+    "peeps": {"train": 50_000, "test": 5_000},
+    "avatars": {"train": 60_000, "test": 6_000},
+    "toons": {"train": 10_000, "test": 1_000},
+    "landscapes": {"train": 6293, "test": 1624},
+    "emoji_families": {"trainA": 624, "trainB": 693, "testA": 244, "testB": 244},
 }
 
 

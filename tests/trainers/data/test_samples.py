@@ -20,6 +20,8 @@ HOLDS = {
     "earth_day_night": {"source": (200, 64, 64, 3), "target": (200, 64, 64, 3)},
     "peeps": {"images": (1000, 64, 64, 3)},
     "toons": {"source": (400, 64, 64, 3), "target": (400, 64, 64, 3)},
+    "landscapes": {"images": (600, 64, 64, 3)},
+    "emoji_families": {"a": (250, 64, 64, 3), "b": (250, 64, 64, 3)},
 }
 
 
@@ -44,6 +46,7 @@ def test_a_licence_stands_beside_it(name):
     text = (bundled.FOLDER / f"LICENSE.{name}.txt").read_text("utf-8")
     assert text.startswith(f"{name}.npz holds ")
     names = {"CC-BY-SA-4.0": "CC BY-SA 4.0", "CC-BY-4.0": "CC BY 4.0", "CC0-1.0": "CC0 1.0"}
+    names |= {"LicenseRef-public-domain": "public domain"}
     names |= {"Apache-2.0": "Apache License, Version 2.0", "MIT": "MIT"}
     for licence in bundled.SAMPLES[name].split(" AND "):
         assert names[licence] in text

@@ -51,7 +51,9 @@ def fetch(styles: Sequence[str], folder: str | os.PathLike) -> list[Package]:
         DataError: without Node.js, or as `npm_package`.
     """
     if not shutil.which("node"):
-        raise DataError(f"DiceBear {VERSION} needs Node.js: install it first")
+        raise DataError(
+            f"DiceBear {VERSION} needs Node.js: install it first, or take the bundled sample"
+        )
     return [
         npm_package(f"@dicebear/{name}", VERSION, _SHA256[name], folder)
         for name in ("core", *styles)
@@ -107,7 +109,7 @@ def pick(values: Sequence[str], draw: Callable[[], float]) -> str:
 
 
 def _answers(requests: Iterable[dict[str, Any]], folder: pathlib.Path) -> Iterator[Any]:
-    asked = 0
+    asked = answered = 0
     with tempfile.TemporaryFile() as errors, tempfile.NamedTemporaryFile("w") as file:
         for request in requests:
             file.write(json.dumps(request) + "\n")
@@ -115,13 +117,11 @@ def _answers(requests: Iterable[dict[str, Any]], folder: pathlib.Path) -> Iterat
         file.flush()
         command = ["node", str(folder / _SCRIPT.name), file.name]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as node:
-            try:
-                for line in node.stdout:
-                    yield json.loads(line)
-                    asked -= 1
-            finally:
-                node.stdout.close()  # Node ends if nobody reads on
-        if node.returncode or asked:
+            for line in node.stdout:
+                yield json.loads(line)
+                answered += 1
+        if node.returncode or answered < asked:
             errors.seek(0)
             told = [line for line in errors.read().decode().splitlines() if "Error" in line]
-            raise DataError(f"Node.js could not draw an avatar. Received: {(told or ['none'])[0]}")
+            told = (told or [f"{answered} of {asked} drawings"])[0]
+            raise DataError(f"Node.js could not draw an avatar. Received: {told}.")
