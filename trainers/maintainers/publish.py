@@ -4,8 +4,9 @@
 
 Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
 and adds the scores of these very weights against the test split of the data they were trained on:
-KID, recall and coverage, the balance of classes where the data has labels, and whether the classes
-asked for are drawn where the model takes them; of a model that makes images of images how like
+KID, recall and coverage by two feature networks, each beside its floor, what training images
+reach; the balance of classes where the data has labels, and whether the classes asked for are drawn
+where the model takes them; of a model that makes images of images how like
 their targets they are, beside plain baselines.
 """
 
@@ -36,7 +37,7 @@ def _publish(args: argparse.Namespace) -> None:
     source = sources.of_run(args.run)
     quiet_tensorflow()
     import zoo
-    from trainers.metrics import comparison, translations
+    from trainers.metrics import translations
     from trainers.metrics.fakes import from_preset
 
     gan = zoo.load(str(source))
@@ -48,11 +49,7 @@ def _publish(args: argparse.Namespace) -> None:
     gan.save_to_preset(folder, card=card, dtype="float16")
     gan = zoo.load(str(folder))  # as everybody will
     if gan.takes == "images":
-        record = comparison.evaluate(
-            from_preset(str(folder), IMAGES, seed=0),
-            metrics=_metrics(gan),
-            num_images=IMAGES,
-        )
+        record = measured(from_preset(str(folder), IMAGES, seed=0), _metrics(gan))
     else:
         gan.examples = _examples(gan)
         record = translations.evaluate(gan, num_images=IMAGES)
@@ -64,6 +61,46 @@ def _publish(args: argparse.Namespace) -> None:
     for name, values in record.get("scores", {}).items():
         print(f"{name}: {', '.join(f'{key} {value:.4g}' for key, value in values.items())}")
     print(f"Wrote {folder}")
+
+
+def measured(fakes: Any, metrics: Sequence[str]) -> dict[str, Any]:
+    """Measures a preset's images by both bundled feature networks, and real ones in their place.
+
+    Args:
+        fakes: The images.
+        metrics: What to measure by MobileNetV2; by the other network it is
+            `catalogue.DEFAULT`.
+
+    Returns:
+        The record by MobileNetV2. Its "floor" and that of "second_network" are the metrics of as
+        many training images, compared with the same test images.
+    """
+    from trainers import data
+    from trainers.metrics import catalogue, comparison
+    from trainers.metrics.extractor import Features
+    from trainers.metrics.fakes import Fakes
+
+    dataset, split = fakes.trained_on["name"], fakes.trained_on["split"]
+    height, _, channels = fakes.image_shape
+    training = data.load(dataset, split=split, resolution=height, channels=channels)
+    count = min(fakes.count, training.count)
+    real = Fakes(
+        batches=comparison.image_batches(training, count),
+        count=count,
+        image_shape=fakes.image_shape,
+        source={"dataset": dataset, "split": split},
+    )
+    records = []
+    for network, names in (("mobilenet_v2", metrics), ("efficientnet_lite0", catalogue.DEFAULT)):
+        features = Features(network=network)
+        record = comparison.evaluate(fakes, metrics=names, num_images=IMAGES, features=features)
+        floor = comparison.evaluate(
+            real, metrics=catalogue.DEFAULT, dataset=dataset, num_images=IMAGES, features=features
+        )
+        records.append({**record, "floor": floor["metrics"]})
+    first, second = records
+    kept = ("metrics", "floor", "network", "network_sha256", "preprocessing")
+    return {**first, "second_network": {key: second[key] for key in kept}}
 
 
 def _examples(gan: Any) -> tuple[Any, Any] | None:
