@@ -22,6 +22,7 @@ SAMPLES = {
     "earth_day_night": "MIT",
     "peeps": "CC0-1.0",
     "toons": "CC-BY-4.0",
+    "avatars": "CC-BY-4.0 AND CC0-1.0",
     "landscapes": "LicenseRef-public-domain",
     "emoji_families": "Apache-2.0 AND MIT",
 }
