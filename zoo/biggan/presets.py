@@ -7,7 +7,7 @@ PRESETS = [
         name="biggan_imagenet_128",
         family="biggan",
         config={"resolution": 128, "channels": 3, "num_classes": 1000, "width": 96},
-        description="The paper's networks for ImageNet, 128x128 RGB. Untrained.",
+        description="Things of ImageNet's classes, 128x128 RGB: the paper's networks. Untrained.",
         parameters={"generator": 70_433_988, "discriminator": 87_982_370},
     ),
     Preset(
@@ -25,7 +25,7 @@ PRESETS = [
             "ema_decay": 0.999,
             "ema_start": 1000,
         },
-        description="Networks of a twelfth of the paper's width on Fashion-MNIST, 32x32 grey.",
+        description="Clothes of ten classes, 32x32 grey: a twelfth of the paper's width.",
         parameters={"generator": 90_049, "discriminator": 66_529},
     ),
 ]

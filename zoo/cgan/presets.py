@@ -7,7 +7,7 @@ PRESETS = [
         name="cgan_mirza",
         family="cgan",
         config={"resolution": 28, "channels": 1, "num_classes": 10, "architecture": "mlp"},
-        description="The paper's networks for MNIST's ten classes, 28x28 grey. Untrained.",
+        description="Digits of ten classes, 28x28 grey: the paper's networks. Untrained.",
         parameters={"generator": 2_413_984, "discriminator": 1_224_351},
     ),
     Preset(
@@ -21,7 +21,7 @@ PRESETS = [
             "width": 32,
             "dense_units": 256,
         },
-        description="The convolutional form at half its width on Fashion-MNIST, 28x28 grey.",
+        description="Clothes of ten classes, 28x28 grey: half the convolutional form's width.",
         parameters={"generator": 922_586, "discriminator": 881_642},
     ),
 ]

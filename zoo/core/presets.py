@@ -43,7 +43,7 @@ class Preset:
         name: `<family>_<data set>`, or the paper's own configuration.
         family: Key of `FAMILIES`.
         config: Constructor arguments of the family's class.
-        description: One sentence for a list.
+        description: One sentence for a list: what it draws, at what size, by which networks.
         parameters: Trainable parameters by network, as the paper or its reference code has them.
     """
 

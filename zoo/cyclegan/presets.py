@@ -7,7 +7,7 @@ PRESETS = [
         name="cyclegan_256",
         family="cyclegan",
         config={"resolution": 256, "source_channels": 3, "channels": 3},
-        description="The paper's networks for 256x256 RGB, two of each. Untrained.",
+        description="Photographs in another style, 256x256 RGB: the paper's networks. Untrained.",
         parameters={"generator": 2 * 11_378_179, "discriminator": 2 * 2_764_737},
     ),
     Preset(
@@ -27,7 +27,7 @@ PRESETS = [
             "flat_steps": 2_500,
             "decay_steps": 4_500,
         },
-        description="A quarter of the width, half in D: flat emoji to solid ones and back, 64x64.",
+        description="Flat emoji as solid, and back, 64x64 RGB: a quarter of the width, half in D.",
         parameters={"generator": 707_544, "discriminator": 335_298},
     ),
 ]

@@ -7,21 +7,21 @@ PRESETS = [
         name="dcgan_lsun_64",
         family="dcgan",
         config={"resolution": 64, "channels": 3, "latent_dim": 100, "architecture": "paper"},
-        description="The paper's networks for 64x64 RGB (LSUN bedrooms). Untrained.",
+        description="Bedrooms, as of LSUN, 64x64 RGB: the paper's networks. Untrained.",
         parameters={"generator": 18_885_760, "discriminator": 17_232_768},
     ),
     Preset(
         name="dcgan_fashion_mnist",
         family="dcgan",
         config={"resolution": 28, "channels": 1, "latent_dim": 100, "architecture": "small"},
-        description="The small networks on Fashion-MNIST, 28x28 grey.",
+        description="Clothes, 28x28 grey: the small networks on Fashion-MNIST.",
         parameters={"generator": 2_305_472, "discriminator": 212_865},
     ),
     Preset(
         name="dcgan_mnist",
         family="dcgan",
         config={"resolution": 28, "channels": 1, "latent_dim": 100, "architecture": "small"},
-        description="The small networks on MNIST's handwritten digits, 28x28 grey.",
+        description="Handwritten digits, 28x28 grey: the small networks on MNIST.",
         parameters={"generator": 2_305_472, "discriminator": 212_865},
     ),
     Preset(
@@ -34,7 +34,7 @@ PRESETS = [
             "width": 24,
             "architecture": "paper",
         },
-        description="A fifth of the paper's width: drawn faces in colour, 64x64 RGB.",
+        description="Drawn faces, 64x64 RGB: a fifth of the paper's width.",
         parameters={"generator": 920_280, "discriminator": 610_344},
     ),
 ]

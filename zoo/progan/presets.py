@@ -7,7 +7,7 @@ PRESETS = [
         name="progan_celebahq_1024",
         family="progan",
         config={"resolution": 1024, "channels": 3, "group": 16},
-        description="The paper's networks for 1024x1024 RGB (CelebA-HQ). Untrained.",
+        description="Faces, as of CelebA-HQ, 1024x1024 RGB: the paper's networks. Untrained.",
         parameters={"generator": 23_079_115, "discriminator": 23_087_249},
     ),
     Preset(
@@ -22,7 +22,7 @@ PRESETS = [
             "stable_kimg": 40,
             "fade_kimg": 40,
         },
-        description="Narrow networks on Fashion-MNIST, 32x32 grey.",
+        description="Clothes, 32x32 grey: narrow networks on Fashion-MNIST.",
         parameters={"generator": 276_756, "discriminator": 212_081},
     ),
 ]

@@ -7,7 +7,7 @@ PRESETS = [
         name="srgan_x4",
         family="srgan",
         config={"scale": 4, "channels": 3, "resolution": 96},
-        description="The paper's networks: four times the size, crops of 96x96 RGB. Untrained.",
+        description="Photographs at four times the size, RGB: the paper's networks. Untrained.",
         parameters={"generator": 1_550_659, "discriminator": 23_565_505},
     ),
     Preset(
@@ -24,7 +24,7 @@ PRESETS = [
             "learning_rate": 4e-4,
             "decay_after": 1,  # the game at a tenth of that
         },
-        description="Half the paper's width and depth: photographs to four times the size, RGB.",
+        description="Photographs at four times the size, RGB: half the paper's width and depth.",
         parameters={"generator": 248_227, "discriminator": 2_354_785},
     ),
 ]

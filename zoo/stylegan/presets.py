@@ -7,7 +7,7 @@ PRESETS = [
         name="stylegan_ffhq_1024",
         family="stylegan",
         config={"resolution": 1024, "channels": 3},
-        description="The paper's networks for 1024x1024 RGB (FFHQ). Untrained.",
+        description="Faces, as of FFHQ, 1024x1024 RGB: the paper's networks. Untrained.",
         parameters={"generator": 26_219_627, "discriminator": 23_087_249},
     ),
     Preset(
@@ -24,7 +24,7 @@ PRESETS = [
             "stable_kimg": 40,
             "fade_kimg": 40,
         },
-        description="Narrow networks on Fashion-MNIST, 32x32 grey.",
+        description="Clothes, 32x32 grey: narrow networks on Fashion-MNIST.",
         parameters={"generator": 303_924, "discriminator": 212_081},
     ),
 ]

@@ -7,7 +7,7 @@ PRESETS = [
         name="stylegan2_ffhq_1024",
         family="stylegan2",
         config={"resolution": 1024, "channels": 3},
-        description="The paper's config F for 1024x1024 RGB (faces, FFHQ). Untrained.",
+        description="Faces, as of FFHQ, 1024x1024 RGB: the paper's config F. Untrained.",
         parameters={"generator": 30_370_060, "discriminator": 29_012_513},
     ),
     Preset(
@@ -27,7 +27,7 @@ PRESETS = [
             "ema_images": 500_000.0,
             "ema_ramp": 0.05,
         },
-        description="Narrow networks with the small-image settings on Fashion-MNIST, 32x32 grey.",
+        description="Clothes, 32x32 grey: narrow networks with the settings for small images.",
         parameters={"generator": 245_723, "discriminator": 218_417},
     ),
     Preset(
@@ -46,7 +46,7 @@ PRESETS = [
             "learning_rate": 0.0025,
             "ema_images": 20_000.0,
         },
-        description="Narrow networks with the small-image settings: drawn faces, 64x64 RGB.",
+        description="Drawn faces, 64x64 RGB: narrow networks with the settings for small images.",
         parameters={"generator": 1_094_520, "discriminator": 1_183_137},
     ),
 ]
