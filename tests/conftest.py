@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.eager import eagerly, unless_traced  # noqa: F401 (fixtures)
 from tests.graphs import let_go, optimize_none
 from trainers import data
 
@@ -21,10 +22,22 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # pytest-xdist would begin with the modules of the most tests. The longest have few.
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_finish() -> None:
     """What has been imported stays: collections need not go through it again and again."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """With `--dist=loadgroup` one process runs a module, and makes its fixtures once."""
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import zoo
+from tests.eager import EAGER
 from tests.trainers.test_loop import small_run
 from trainers.data import DataError
 from trainers.data.kinds import load_for
@@ -18,6 +19,8 @@ from trainers.loop import train
 from trainers.metrics import translations
 from trainers.run import Run
 from zoo.pictures.images import grid
+
+pytestmark = EAGER
 
 
 @pytest.fixture(scope="module")

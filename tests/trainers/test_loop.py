@@ -16,6 +16,7 @@ from PIL import Image
 
 import zoo
 from tests.commands import end_of
+from tests.eager import EAGER, steps
 from trainers import callbacks, data, loop
 from trainers.__main__ import main
 from trainers.checkpoint import CheckpointError
@@ -28,7 +29,9 @@ from trainers.run import Run
 from zoo.core.commands import Stopped
 from zoo.pictures import images as image_io
 
+pytestmark = EAGER
 SAMPLE = "sample:fashion_mnist"
+TINY = {"width": 4, "latent_dim": 4}  # in place of the preset's
 
 
 def small_run(workdir: pathlib.Path, **changes: object) -> Run:
@@ -44,6 +47,8 @@ def small_run(workdir: pathlib.Path, **changes: object) -> Run:
         sample_every=2,
         log_every=2,
     )
+    if "preset" not in changes:
+        values["config"] = TINY
     return Run(**{**values, **changes})
 
 
@@ -51,7 +56,8 @@ def small_run(workdir: pathlib.Path, **changes: object) -> Run:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A run of 4 steps; tests copy it before they change it."""
     workdir = tmp_path_factory.mktemp("run") / "W"
-    train(small_run(workdir))
+    with steps(eager=True):
+        train(small_run(workdir))
     return workdir
 
 
@@ -349,7 +355,11 @@ def test_what_a_run_writes_down(finished: pathlib.Path) -> None:
         digest.update(sample["images"][rows].tobytes())
         digest.update(sample["labels"][rows].astype(np.int64).tobytes())
     assert about["data"]["fingerprint"] == digest.hexdigest()
-    assert about["parameters"] == {"generator": 2_305_472, "discriminator": 212_865}
+    # 4 x 784 and 2 x 784 of batch norm; 5 x 5 of 16 to 8, 8 to 4 and 4 to 1, the first two with
+    # batch norm. 5 x 5 of 1 to 4 and 4 to 8, and 7 x 7 x 8, with biases.
+    generator = 6 * 784 + 25 * (16 * 8 + 8 * 4 + 4) + 2 * (8 + 4)
+    discriminator = 25 * (4 + 4 * 8) + 4 + 8 + 49 * 8 + 1
+    assert about["parameters"] == {"generator": generator, "discriminator": discriminator}
 
 
 def test_steps_that_are_taken_again_are_told_once(workdir: pathlib.Path) -> None:
@@ -441,7 +451,7 @@ def test_a_profile_is_left_for_tensorboard(tmp_path: pathlib.Path) -> None:
 def test_a_dry_run_says_the_cost_and_writes_nothing(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dry_run(small_run(tmp_path / "W", steps=1000))
+    dry_run(small_run(tmp_path / "W", steps=1000, config=None))
     said = capsys.readouterr().out
     for part in (
         "generator: 2,305,472 parameters",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import zoo
+from tests.eager import EAGER
 from tests.trainers.test_loop import small_run
 from trainers import callbacks
 from trainers.dry_run import dry_run
@@ -16,6 +17,7 @@ from trainers.loop import train
 from trainers.parts import Part, part_at, parts_of
 from zoo.core.stages import Schedule
 
+pytestmark = EAGER
 SCHEDULE = Schedule(4, 16, stable=100, fade=50)
 
 

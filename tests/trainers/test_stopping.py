@@ -9,7 +9,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import keras
 import numpy as np
@@ -18,7 +18,8 @@ import tensorflow as tf
 
 import zoo
 from tests import warm
-from tests.trainers.test_loop import SAMPLE, small_run
+from tests.eager import EAGER
+from tests.trainers.test_loop import SAMPLE, TINY, small_run
 from trainers import callbacks, data, journal, loop
 from trainers.callbacks import TrainingDiverged
 from trainers.data.sets import in_order
@@ -26,8 +27,12 @@ from trainers.journal import read_lines
 from trainers.loop import train
 from zoo.pictures import images as image_io
 
+pytestmark = EAGER
 
-def command(workdir: pathlib.Path, *arguments: str) -> list[str]:
+
+def command(
+    workdir: pathlib.Path, *arguments: str, config: Mapping[str, object] = TINY
+) -> list[str]:
     return [
         warm.python(),
         "-m",
@@ -35,6 +40,7 @@ def command(workdir: pathlib.Path, *arguments: str) -> list[str]:
         "--preset=dcgan_fashion_mnist",
         f"--dataset={SAMPLE}",
         "--batch_size=8",
+        *(f"--set={name}={value}" for name, value in config.items()),
         f"--workdir={workdir}",
         *arguments,
     ]
@@ -231,11 +237,15 @@ def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
     """SIGKILL at random moments; the state's bytes end as those of a run that was left alone."""
     arguments = ("--deterministic", "--checkpoint_every=5", "--sample_every=50")
     steps = 1200
+
+    def train_until(workdir: pathlib.Path) -> list[str]:
+        return command(workdir, f"--steps={steps}", *arguments, config={})
+
     chance = random.Random(0)
     killed = 0
     at = [0]
     while killed < 20:
-        with running(command(tmp_path / "killed", f"--steps={steps}", *arguments)) as run:
+        with running(train_until(tmp_path / "killed")) as run:
             # Loaded, restored, begun. On a faster machine 20 kills may need more steps.
             line = next((line for line in run.stdout if ", step " in line), "")
             assert line, f"the run was done before kill {killed + 1}: raise `steps`"
@@ -247,8 +257,6 @@ def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
     assert at == sorted(at)
     print("resumed at", at)
     for name in ("killed", "alone"):
-        subprocess.run(
-            command(tmp_path / name, f"--steps={steps}", *arguments), check=True, timeout=900
-        )
+        subprocess.run(train_until(tmp_path / name), check=True, timeout=900)
     states = [tmp_path / name / "checkpoints" / f"{steps:08d}" for name in ("killed", "alone")]
     assert (states[0] / "state.npz").read_bytes() == (states[1] / "state.npz").read_bytes()

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import zoo
 from export import saved_model
+from tests.eager import EAGER
 from tests.zoo.steps import check_step, squared_gradients
 from trainers.checkpoint import Checkpoints, state_of
 from zoo.core.growing import GrowingGAN
@@ -16,6 +17,9 @@ from zoo.nn import progressive
 from zoo.progan import networks
 
 SIZES = dict(channels=1, latent_dim=6, fmap_base=16)
+
+
+pytestmark = EAGER
 
 
 def build(resolution: int = 16, stable: int = 16, fade: int = 16, **config) -> zoo.ProGAN:

@@ -8,9 +8,12 @@ import pytest
 import tensorflow as tf
 
 import zoo
+from tests.eager import EAGER
 from trainers.strategy import make_strategy
 from zoo.core import presets
 from zoo.core.presets import PresetError
+
+pytestmark = EAGER
 
 
 class LeastSquares(zoo.DCGAN):
