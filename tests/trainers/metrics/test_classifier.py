@@ -4,17 +4,26 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.metrics import cache
+from trainers.metrics import cache, classifier
 from trainers.metrics.classifier import Classifier, accuracy, class_balance
 
 
 @pytest.fixture(scope="module")
-def classifier(clothes):
-    return Classifier([clothes[0][:200], clothes[0][200:600]], clothes[1][:600], 10)
+def classifier_of_clothes(clothes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(classifier, "LEAST_UPDATES", 60)
+        return Classifier([clothes[0][:200], clothes[0][200:600]], clothes[1][:600], 10)
 
 
-def test_recognises_clothes_that_it_has_not_seen(classifier, clothes):
-    predicted = classifier.predict([clothes[0][600:700], clothes[0][700:]])
+@pytest.fixture(autouse=True)
+def _one_epoch(monkeypatch):
+    """For what is not about how well it recognises."""
+    monkeypatch.setattr(classifier, "LEAST_UPDATES", 1)
+    monkeypatch.setattr(classifier, "EPOCHS", 1)
+
+
+def test_recognises_clothes_that_it_has_not_seen(classifier_of_clothes, clothes):
+    predicted = classifier_of_clothes.predict([clothes[0][600:700], clothes[0][700:]])
     assert (predicted.shape, predicted.dtype) == ((300,), np.int64)
     right = accuracy(clothes[1][600:], predicted)
     print(f"accuracy on 300 images after 600: {right:.3f}")
@@ -38,8 +47,8 @@ def test_leaves_the_global_seed_alone(clothes):
     assert draws[0] == draws[1]
 
 
-def test_sees_which_classes_are_missing(classifier, clothes):
-    real, labels = classifier.predict([clothes[0][600:]]), clothes[1][600:]
+def test_sees_which_classes_are_missing(classifier_of_clothes, clothes):
+    real, labels = classifier_of_clothes.predict([clothes[0][600:]]), clothes[1][600:]
     half, _, shares = class_balance(real, real[labels < 5], 10)
     assert half == pytest.approx(0.5, abs=0.15)
     assert sum(shares) == pytest.approx(1)
