@@ -1,6 +1,6 @@
-"""Trains every family in a folder each, and is killed: python -m tests.battery.killed FOLDER
+"""Trains families, and is killed: python -m tests.battery.killed FOLDER FAMILY-CASE ...
 
-Every case has a checkpoint at step 1 and is in the middle of writing the one at step 2.
+Every case has a folder, a checkpoint at step 1 and is in the middle of writing the one at step 2.
 """
 
 import os
@@ -18,10 +18,11 @@ def main() -> None:
     """Does not return."""
     optimize_none()  # or the bits would differ from those of the tests
     writing = []
-    for parameters in ALL:
+    folder, *ids = sys.argv[1:]
+    for parameters in (p for p in ALL if p.id in ids):
         gan = build(*parameters.values)
         gan.compile(seed=SEED, run_eagerly=True)
-        checkpoints = Checkpoints(pathlib.Path(sys.argv[1]) / parameters.id, gan)
+        checkpoints = Checkpoints(pathlib.Path(folder) / parameters.id, gan)
         images = dataset(parameters.values[1])
         gan.fit(images.take(1), verbose=0, shuffle=False)
         checkpoints.save(1)

@@ -8,11 +8,10 @@ import pytest
 from tests import warm
 from tests.battery.cases import CASES, Case
 from tests.battery.shared import folder_made_once
-from tests.battery.test_every_family import ALL, distance, slow_of, weights_by_sgd
+from tests.battery.test_every_family import ALL, TRACED, distance, slow_of, weights_by_sgd
 from tests.battery.workers import Workers
 
-# One with batch norm, whose moments all workers share, and one that grows, in phases.
-QUICK = ("dcgan-0", "progan-0")
+QUICK = TRACED
 SLOW = tuple(p.id for p in ALL if p.id not in QUICK)
 
 
