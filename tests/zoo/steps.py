@@ -19,12 +19,12 @@ class Record(keras.optimizers.SGD):
 
     def __init__(self, learning_rate: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "learning_rate": learning_rate})
-        self.gradients: dict[str, np.ndarray] = {}
+        self.gradients: dict[int, np.ndarray] = {}  # by variable: paths need not differ
 
     def apply(self, grads: Sequence[tf.Tensor], trainable_variables: Any = None) -> None:
         for gradient, variable in zip(grads, trainable_variables, strict=True):
-            so_far = self.gradients.get(variable.path, 0.0)
-            self.gradients[variable.path] = so_far + gradient.numpy()
+            so_far = self.gradients.get(id(variable), 0.0)
+            self.gradients[id(variable)] = so_far + gradient.numpy()
         super().apply(grads, trainable_variables)
 
 
@@ -155,7 +155,7 @@ def check_gradient(
 ) -> None:
     given = optimizer.gradients
     ours = flat(
-        [given.get(v.path, np.zeros(v.shape)) for v in getattr(gan, name).trainable_variables]
+        [given.get(id(v), np.zeros(v.shape)) for v in getattr(gan, name).trainable_variables]
     )
     error = np.linalg.norm(ours - expected) / np.linalg.norm(expected)
     assert error < tolerance, f"{name}: {error:.1e}"

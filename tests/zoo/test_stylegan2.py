@@ -104,14 +104,25 @@ def lrelu(x: np.ndarray) -> np.ndarray:
     return np.where(x > 0, x, 0.2 * x) * np.sqrt(2)
 
 
+# Beginnings of the names of layers, in the order of the data.
+ORDER = {
+    "mapping": ["label_embedding", "dense"],
+    "synthesis": ["4_constant", "4_conv1", "4_to_rgb", "8_conv0", "8_conv1", "8_to_rgb"],
+    "discriminator": [
+        *("from_rgb", "8_skip", "8_conv0", "8_conv1", "4_conv", "4_dense"),
+        *("label_embedding", "label_dense", "4_out"),
+    ],
+}
+
+
 def ordered(network: keras.Model, kind: type) -> list:
-    """Layers of exactly one class, in the order in which they were made."""
+    """Layers of exactly one class, in the order in which their data goes through them."""
 
-    def number(layer: keras.layers.Layer) -> int:
-        last = layer.name.rpartition("_")[2]
-        return int(last) if last.isdigit() else -1
+    def place(layer: keras.layers.Layer) -> tuple[int, str]:
+        (found,) = (i for i, name in enumerate(ORDER[network.name]) if layer.name.startswith(name))
+        return found, layer.name
 
-    return sorted((layer for layer in network.layers if type(layer) is kind), key=number)
+    return sorted((layer for layer in network.layers if type(layer) is kind), key=place)
 
 
 def dense(x: np.ndarray, layer: EqualizedDense, bias: np.ndarray, rate: float = 1.0) -> np.ndarray:
