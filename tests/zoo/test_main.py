@@ -150,7 +150,7 @@ def test_errors_are_one_line(
     [
         (
             ["sampl"],
-            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint. "
+            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint, convert. "
             "Received: 'sampl'. Did you mean 'sample'? See python -m zoo --help.",
         ),
         (

@@ -15,7 +15,7 @@ def test_the_arguments_are_those_of_the_class(family: str) -> None:
     own = {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
     found = {argument.name: argument.default for argument in arguments_of(family).values()}
     assert own.items() <= found.items()
-    assert set(found) - set(own) <= {"ema_decay"}  # of the base class
+    assert set(found) - set(own) <= {"ema_decay", "generator_alone"}  # of the base class
     assert {"resolution", "channels", "ema_decay"} <= set(found)
 
 

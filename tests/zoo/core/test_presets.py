@@ -249,7 +249,10 @@ def test_json_that_cannot_be_read(copy: pathlib.Path) -> None:
         ({"family": ["os"]}, "must hold a 'family' of .* Received family: "),
         ({"family": "os"}, "must hold a 'family' of .* Received family: 'os'"),
         ({"config": {"resolution": 17}}, "must be arguments of DCGAN: .* Received: 17"),
-        ({"config": {"depth": 3}}, "must be arguments of DCGAN: .*depth"),
+        (
+            {"config": {"resolution": 16, "width": 1, "depth": 3}},
+            "must be arguments of DCGAN: .*depth",
+        ),
         ({"config": {"resolution": 32}}, "must hold the weights of"),
     ],
 )
