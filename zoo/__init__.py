@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from zoo.dcgan import DCGAN
     from zoo.pix2pix import Pix2Pix
     from zoo.progan import ProGAN
+    from zoo.r3gan import R3GAN
     from zoo.srgan import SRGAN
     from zoo.stylegan import StyleGAN
     from zoo.stylegan2 import StyleGAN2
@@ -45,6 +46,7 @@ __all__ = [
     "CGAN",
     "DCGAN",
     "GAN",
+    "R3GAN",
     "SRGAN",
     "BigGAN",
     "CycleGAN",

@@ -194,6 +194,40 @@ CASES = {
             rate=0.005,
         ),
     ],
+    "r3gan": [
+        Case(
+            dict(
+                resolution=8,
+                channels=3,
+                latent_dim=8,
+                fmap_base=32,
+                fmap_max=12,
+                blocks=1,
+                group_size=4,
+                ema_images=100.0,
+                decay_kimg=0.1,
+            ),
+            (8, 8, 3),
+            quiet=dict(augment=0.0),
+        ),
+        Case(
+            dict(
+                resolution=16,
+                channels=1,
+                latent_dim=8,
+                num_classes=3,
+                fmap_base=64,
+                fmap_max=8,
+                blocks=1,
+                group_size=8,
+                augment=0.0,
+                ema_images=100.0,
+                decay_kimg=0.1,
+            ),
+            (16, 16, 1),
+            condition=Labels(3),
+        ),
+    ],
     "pix2pix": [
         Case(
             dict(resolution=16, source_channels=1, width=4, patch=16),

@@ -18,6 +18,7 @@ FAMILIES = {
     "stylegan": "StyleGAN",
     "stylegan2": "StyleGAN2",
     "biggan": "BigGAN",
+    "r3gan": "R3GAN",
     "pix2pix": "Pix2Pix",
     "cyclegan": "CycleGAN",
     "srgan": "SRGAN",

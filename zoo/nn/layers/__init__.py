@@ -18,6 +18,7 @@ from zoo.nn.layers.fir import (
     fir_downsample,
     fir_upsample,
 )
+from zoo.nn.layers.grouped import GroupedConv2D
 from zoo.nn.layers.instance_norm import InstanceNormalization
 from zoo.nn.layers.maxout import Maxout
 from zoo.nn.layers.minibatch_std import MinibatchStd
@@ -45,6 +46,7 @@ __all__ = [
     "EqualizedDense",
     "FIRDownsampling2D",
     "FIRUpsampling2D",
+    "GroupedConv2D",
     "ImageConv2D",
     "InstanceNormalization",
     "LabelledConv2D",

@@ -1,0 +1,18 @@
+"""Narrow R3GAN networks on Open Peeps, at 64 px.
+
+Command:
+    python -m trainers.data prepare peeps
+    python -m trainers --recipe=r3gan_peeps --workdir=runs/r3gan_peeps
+Score: not measured yet.
+
+The schedules end after 300,000 images, three quarters of the run; the code's end after 20 million.
+The half-life of the average is 20,000 images, not 500,000, for so short a run.
+"""
+
+RECIPE = {
+    "preset": "r3gan_peeps",
+    "dataset": "peeps",
+    "batch_size": 32,
+    "steps": 12_500,  # 8 epochs
+    "evaluate_every": 5_000,
+}
