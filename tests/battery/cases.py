@@ -26,6 +26,8 @@ class Case:
         first_updates: Of G and of D in the first step of the quiet model, regularizers' own among
             them.
         first_moves: Networks that the first step moves.
+        moved_after: Steps after which all of their weights have moved: two where a branch ends in
+            weights of 0, behind which nothing has a gradient at first.
     """
 
     config: dict[str, Any]
@@ -37,6 +39,7 @@ class Case:
     scale: int = 1
     first_updates: tuple[int, int] = (1, 1)
     first_moves: tuple[str, ...] = ("generator", "discriminator")
+    moved_after: int = 1
 
     @property
     def source_shape(self) -> tuple[int, ...]:
@@ -209,6 +212,7 @@ CASES = {
             ),
             (8, 8, 3),
             quiet=dict(augment=0.0),
+            moved_after=2,
         ),
         Case(
             dict(
@@ -226,6 +230,7 @@ CASES = {
             ),
             (16, 16, 1),
             condition=Labels(3),
+            moved_after=2,
         ),
     ],
     "pix2pix": [

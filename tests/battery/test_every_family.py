@@ -186,7 +186,7 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     first_moved = {}
 
     def look(batch: int, logs: dict[str, float]) -> None:
-        for name, network in networks.items() if batch == 0 else ():
+        for name, network in networks.items() if batch + 1 == case.moved_after else ():
             after = zip(before[name], network.get_weights(), strict=True)
             first_moved[name] = [bool((old != new).any()) for old, new in after]
 
