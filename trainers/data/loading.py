@@ -53,11 +53,12 @@ def load(
         for i, image in enumerate(with_progress(images, len(images))):
             decoded[i] = pixels.from_array(image, resolution, channels)
         num_classes = None if (label_of < 0).all() else 10
-        licence = bundled.SAMPLES[name]
-        return image_set_of(spec, name, split, decoded, label_of, num_classes, licence)
+        return image_set_of(
+            spec, name, split, decoded, label_of, num_classes, bundled.SAMPLES[name]
+        )
     if is_folder(spec):
         folder = image_folder.open_folder(spec, split)
-        classes, label_of = folder.classes() if labels else ((), None)
+        classes, class_of = folder.classes() if labels else ((), None)
         if labels and not classes:
             raise no_classes(spec)
         images, read, skipped = image_folder.read(folder, resolution, channels)
@@ -66,7 +67,7 @@ def load(
             folder_source(spec),
             folder.split,
             images,
-            label_of[read] if labels else None,
+            None if class_of is None else class_of[read],
             len(classes) or None,
             skipped=skipped,
         )

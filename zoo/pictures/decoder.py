@@ -43,8 +43,8 @@ def opened(path: str | os.PathLike, check_size: Callable[[int, int], Any]) -> It
     try:
         image = Image.open(path)
     except Image.DecompressionBombError as error:
-        pixels = int(re.search(r"\((\d+) pixels\)", str(error))[1])
-        check_size(pixels, 1)
+        for pixels in re.findall(r"\((\d+) pixels\)", str(error)):
+            check_size(int(pixels), 1)
         raise  # so many are above every limit
     except Exception as error:  # Pillow's errors share no base class
         received = getattr(error, "strerror", None) or "a file of another kind"
@@ -101,7 +101,7 @@ def on_white(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _bytes(image: Image.Image) -> bytes:
+def _bytes(image: Any) -> bytes:
     """The whole file, if it is one of those that TensorFlow reads, too; else nothing."""
     image.fp.seek(0)
     start = image.fp.read(len(png.MAGIC))
@@ -151,10 +151,10 @@ def _by_pillow(image: Image.Image, data: bytes) -> Image.Image:
     bits = _bits(image)
     few = 2**png.FEWEST_BITS
     if image.mode in _MODES_16 or (image.mode == "I" and image.format in _GREY_16_AS_32):
-        pixels = np.asarray(image)
-        if bits == 16 and 0 < pixels.max() < few:
-            raise PictureError(f"{png.BITS_RULE}{pixels.max()}.")
-        grey = (pixels >> (bits - 8)).astype(np.uint8)
+        values = np.asarray(image)
+        if bits == 16 and 0 < values.max() < few:
+            raise PictureError(f"{png.BITS_RULE}{values.max()}.")
+        grey = (values >> (bits - 8)).astype(np.uint8)
         return Image.fromarray(~grey if _white_is_zero(image) else grey)
     if image.mode in ("I", "F"):
         raise PictureError(
@@ -164,13 +164,13 @@ def _by_pillow(image: Image.Image, data: bytes) -> Image.Image:
     kept = image.mode in modes and "transparency" not in image.info
     pixels = image.copy() if kept else image.convert(modes[2 + image.has_transparency_data])
     if image.format == "TIFF" and bits == 16:
-        largest = 256 * max(high for _, high in pixels.convert("RGB").getextrema())
+        largest = 256 * int(np.asarray(pixels.convert("RGB")).max())
         if 0 < largest < few:
             raise PictureError(f"{png.BITS_RULE}{largest + 255} at most.")
     return pixels
 
 
-def _bits(image: Image.Image) -> int:
+def _bits(image: Any) -> int:
     """Bits of a channel in the file: of a TIFF as it says, otherwise 16."""
     if image.format != "TIFF":
         return 16
@@ -178,7 +178,7 @@ def _bits(image: Image.Image) -> int:
     return max(bits if isinstance(bits, tuple) else (bits,))
 
 
-def _white_is_zero(image: Image.Image) -> bool:
+def _white_is_zero(image: Any) -> bool:
     """Of 16 bits, which Pillow does not turn into black as 0."""
     return image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0
 
