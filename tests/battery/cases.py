@@ -136,6 +136,7 @@ CASES = {
             condition=Labels(3),
             rate=0.002,
             first_updates=(1, 2),
+            moved_after=2,
         ),
     ],
     "stylegan2": [

@@ -29,6 +29,7 @@ from zoo.core.image_to_image import ImageToImage
 from zoo.core.noise_to_image import NoiseToImage, with_condition
 from zoo.core.presets import FAMILIES, family_class, get_preset, list_presets
 from zoo.core.weights import trainable_parameters
+from zoo.nn.layers import Noise
 from zoo.nn.layers.orthogonal import Orthogonal
 
 if missing := sorted(set(FAMILIES) - set(CASES)):
@@ -150,8 +151,8 @@ class Trained(NamedTuple):
     """A model after three steps, run eagerly. Tests look at it, and leave it as it is.
 
     Attributes:
-        first_moved: Of each network that the first step moves, and of the average: which of its
-            weights it moved.
+        first_moved: Of each network that the first step moves, and of the average: for each of its
+            weights whether it has moved, or for stored noise whether it has not.
         told: Names of the scalars that `fit` told.
         state: Every variable as it was then; drawing settles some models' statistics.
     """
@@ -176,6 +177,12 @@ def make_of(gan: zoo.GAN, given: np.ndarray) -> np.ndarray:
     return gan.paint(given, seed=0) if gan.task == "paint" else gan.translate(given)
 
 
+def stored_noise(network: keras.Model) -> list[keras.Variable]:
+    """What stands among the weights, and must not move."""
+    parts = network._flatten_layers()
+    return [part.constant for part in parts if isinstance(part, Noise) and part.stored]
+
+
 @pytest.fixture(scope="module")
 def trained(request: pytest.FixtureRequest) -> Trained:
     family, case = request.param
@@ -183,12 +190,16 @@ def trained(request: pytest.FixtureRequest) -> Trained:
     gan.compile(seed=SEED, run_eagerly=True)
     networks = {name: getattr(gan, name) for name in (*case.first_moves, "ema_generator")}
     before = {name: network.get_weights() for name, network in networks.items()}
+    constants = {id(c) for network in networks.values() for c in stored_noise(network)}
     first_moved = {}
 
     def look(batch: int, logs: dict[str, float]) -> None:
         for name, network in networks.items() if batch + 1 == case.moved_after else ():
-            after = zip(before[name], network.get_weights(), strict=True)
-            first_moved[name] = [bool((old != new).any()) for old, new in after]
+            for_each = zip(network.weights, before[name], network.get_weights(), strict=True)
+            first_moved[name] = [
+                bool((old != new).any()) != (id(weight) in constants)
+                for weight, old, new in for_each
+            ]
 
     watch = keras.callbacks.LambdaCallback(on_train_batch_end=look)
     history = gan.fit(dataset(case), verbose=0, shuffle=False, callbacks=[watch])

@@ -112,8 +112,9 @@ def test_discriminator_is_filtered_before_it_is_halved_and_asks_for_the_label() 
     np.testing.assert_allclose(logits[:, 0], x[np.arange(4), labels], rtol=1e-3, atol=1e-3)
 
 
-def test_noise_is_drawn_in_training_and_constant_otherwise() -> None:
-    synthesis = networks.Synthesis(8, 1, 6, 16, 512, True)
+@pytest.mark.parametrize("stored", [False, True])
+def test_noise_is_drawn_in_training_and_constant_otherwise(stored: bool) -> None:
+    synthesis = networks.Synthesis(8, 1, 6, 16, 512, True, stored_noise=stored)
     randomize(synthesis)
     w = tf.constant(np.random.default_rng(0).normal(size=(2, 4, 6)).astype(np.float32))
     np.testing.assert_array_equal(synthesis(w), synthesis(w))
