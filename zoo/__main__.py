@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
-from zoo.core import presets, published, sources
+from zoo.core import presets, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
@@ -173,6 +173,8 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
+    from zoo.core import published
+
     found, source_files = published.read(args.files)
     quiet_tensorflow()
     notes = published.write(found, source_files, args.to, args.licence)

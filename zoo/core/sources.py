@@ -26,7 +26,6 @@ from zoo.core.presets import (
     registry,
     unknown,
 )
-from zoo.core.readers import CheckpointError, hdf5
 from zoo.core.storage import replace_folder, sha256, write_json
 
 JSON_BYTES = 4 << 20  # a card with all that was measured has a few thousand
@@ -151,6 +150,8 @@ def shapes_of(weights: pathlib.Path) -> list[tuple[int, ...]]:
     Raises:
         PresetError: Links to elsewhere, or arrays that are not there.
     """
+    from zoo.core.readers import CheckpointError, hdf5  # h5py and NumPy, which names do not need
+
     try:
         return hdf5.check(weights)
     except CheckpointError as error:
