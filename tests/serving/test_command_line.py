@@ -130,7 +130,15 @@ def test_a_folder_that_cannot_be_written(server, capsys, tmp_path):
 
 def test_as_a_process():
     result = subprocess.run(
-        [sys.executable, "-m", "serving.client", "status", "m", "--server=127.0.0.1:1"],
+        [
+            sys.executable,
+            "-m",
+            "serving.client",
+            "status",
+            "m",
+            "--server=127.0.0.1:1",
+            "--timeout=1",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

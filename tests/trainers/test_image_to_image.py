@@ -46,8 +46,11 @@ def pairs(tmp_path_factory: pytest.TempPathFactory, fashion: np.ndarray) -> str:
 
 @pytest.fixture
 def held_out(pairs: str, tmp_path: pathlib.Path) -> str:
-    """The same pairs in a folder that no run is trained on."""
-    return str(shutil.copytree(pairs, tmp_path / "held_out"))
+    """Pairs that no run is trained on: the same, turned by a right angle."""
+    folder = shutil.copytree(pairs, tmp_path / "held_out")
+    for file in folder.rglob("*.png"):
+        Image.open(file).transpose(Image.Transpose.ROTATE_90).save(file)
+    return str(folder)
 
 
 def pair_run(workdir: pathlib.Path, preset: str, dataset: str, **changes: object) -> Run:

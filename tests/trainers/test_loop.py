@@ -389,7 +389,7 @@ def test_minutes_save_as_well_as_steps(tmp_path: pathlib.Path) -> None:
 def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
     sample = data.load(SAMPLE, resolution=28, channels=1).images.take(30)
     for i, (image, _) in enumerate(sample.as_numpy_iterator()):
-        image_io.write_png(tmp_path / "unseen" / f"{i}.png", image)
+        image_io.write_png(tmp_path / "unseen" / f"{i}.png", 255 - image)
     workdir = tmp_path / "W"
     changes = dict(
         keep=1,

@@ -105,7 +105,7 @@ def test_a_model_is_named_by_its_preset_or_by_family_and_data(tmp_path) -> None:
         (
             ["--family=dcgan", "--set", "widht=8"],
             "DCGAN has the arguments resolution, channels, latent_dim, width, architecture, "
-            "ema_decay. Received: 'widht'. Did you mean 'width'?",
+            "ema_decay, generator_alone. Received: 'widht'. Did you mean 'width'?",
         ),
         (["--preset=dcgan_mnist", "--set", "width=x"], "width must be an integer or none. Rec"),
         (["--preset=dcgan_mnist", "--set", "width"], "set by NAME=VALUE. Received: 'width'."),

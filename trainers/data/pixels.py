@@ -7,7 +7,6 @@ import numpy as np
 from PIL import Image
 
 from trainers.data import DataError
-from zoo.pictures import decoder
 
 # Decoded pixels up to this size are held in memory; more go to a temporary file.
 MAX_IN_MEMORY_BYTES = 2 * 1024**3
@@ -56,6 +55,8 @@ def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
     The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
     Transparent pixels are laid on white before, so what they hide does not bleed.
     """
+    from zoo.pictures import decoder  # TensorFlow, which names do not need
+
     image = decoder.on_white(image, channels)
     if image.size != (resolution, resolution):
         width, height = image.size

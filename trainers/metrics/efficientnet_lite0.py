@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 import keras
 import tensorflow as tf
 
-from trainers.metrics import folding
+from trainers.metrics import inference_weights
 
 NAME = "EfficientNet-Lite0 (ImageNet), global average pool"
 FEATURES = 1280
@@ -62,7 +62,7 @@ def pretrained() -> keras.Model:
         ValueError: The weights file does not fit the network.
     """
     model = build()
-    folding.set_weights(model, weights_file(), EPSILON)
+    inference_weights.set_weights(model, weights_file(), EPSILON)
     model.trainable = False
     return model
 

@@ -14,7 +14,7 @@ from importlib.resources.abc import Traversable
 
 import keras
 
-from trainers.metrics import folding
+from trainers.metrics import inference_weights
 
 NAME = "MobileNetV2 (torchvision, ImageNet), global average pool"
 FEATURES = 1280
@@ -69,7 +69,7 @@ def pretrained() -> keras.Model:
         ValueError: the weights file does not fit the network.
     """
     model = build(folded=True)
-    folding.set_weights(model, weights_file(), EPSILON)
+    inference_weights.set_weights(model, weights_file(), EPSILON)
     model.trainable = False
     return model
 

@@ -3,18 +3,19 @@
 import pathlib
 import re
 import signal
+import sys
 import time
 
 import pytest
 
-from tests import warm
 from tests.battery.workers import Workers
 
 
 def start(folder: pathlib.Path, steps: int) -> Workers:
     folder.mkdir(exist_ok=True)
     script = "tests.trainers.cluster.one_worker"
-    command = [warm.python(), "-m", script, str(folder / "checkpoints"), str(steps)]
+    # Not warm: a signal must reach the worker itself.
+    command = [sys.executable, "-m", script, str(folder / "checkpoints"), str(steps)]
     return Workers(command, folder)
 
 

@@ -98,7 +98,7 @@ def test_too_little_temporary_space():
         (
             "sample:mars",
             "train",
-            r"are: sample:earth_day_night, .*:satellite_maps\. Received",
+            r"are: sample:avatars, .*:toons\. Received",
         ),
         ("sample:fashion_mnist", "test", r"python -m trainers.data prepare fashion_mnist.*'test'"),
         ("fashon_mnist", "train", r"Unknown data set\. Did you mean 'fashion_mnist'"),

@@ -267,7 +267,7 @@ def test_a_folders_broken_files_are_left_out_and_counted(features, tmp_path):
     assert fakes.skipped == ["0003.png"]
     for i in range(2):
         (tmp_path / "images" / f"000{i}.png").write_bytes(b"no picture")
-    with pytest.raises(data.DataError, match="3 of 12 images .*0001.png .cannot identify"):
+    with pytest.raises(data.DataError, match="3 of 12 images .*0001.png .A picture must be a PNG"):
         list(fakes.batches)
 
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from trainers.metrics import folding, mobilenet_v2
+from trainers.metrics import inference_weights, mobilenet_v2
 
 REFERENCE = pathlib.Path(__file__).with_name("mobilenet_v2_reference.npz")
 
@@ -48,7 +48,9 @@ def test_folding_changes_nothing_but_rounding():
         norm.build((None, 3, 3, channels))
         norm.set_weights([*rng.normal(size=(3, channels)), rng.uniform(1e-14, 2, channels)])
         expected = norm(layer(x), training=False)
-        kernel, bias = folding.fold(layer.get_weights()[0], *norm.get_weights(), norm.epsilon)
+        kernel, bias = inference_weights.fold(
+            layer.get_weights()[0], *norm.get_weights(), norm.epsilon
+        )
         layer.set_weights([kernel])
         np.testing.assert_allclose(layer(x) + bias, expected, rtol=1e-5, atol=1e-5)
 
