@@ -112,7 +112,7 @@ def test_reverse_learns_the_other_way_and_is_measured_so(
     _, targets = gan.examples
     assert np.ptp(targets, axis=-1).max() == 0  # the negatives, which are grey
 
-    with pytest.raises(ValueError, match="trained on other images"):
+    with pytest.raises(ValueError, match="holds another run: reverse True, now False"):
         train(pair_run(tmp_path / "W", preset, pairs))
     own = zoo.load(str(tmp_path / "W" / "preset"))
     assert own.card["training"]["reverse"] is True

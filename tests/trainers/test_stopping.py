@@ -204,7 +204,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
         def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             def maybe(i: np.ndarray) -> np.ndarray:
                 reads.append(i)
-                if len(reads) > 5 and broken:
+                if len(reads) > 12 and broken:
                     raise OSError(5, "Input/output error", "images.tmp")
                 return i
 
@@ -216,7 +216,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
     monkeypatch.setattr(data, "load_for", load_breaking)
     broken = True
     with pytest.raises(data.DataError) as error:
-        train(small_run(tmp_path / "W", steps=6, checkpoint_every=1))
+        train(small_run(tmp_path / "W", steps=16, checkpoint_every=1))
     said = re.match(
         r"The data could not be read at step (\d): OSError: .Errno 5. Input/output error: "
         r"'images.tmp'. The last good checkpoint is .* \(step (\d)\); the same command goes on",
@@ -225,9 +225,9 @@ def test_data_that_breaks_on_the_way_is_one_line(
     assert said, str(error.value)
     assert 1 <= int(said[2]) < int(said[1])
     broken = False
-    resumed = train(small_run(tmp_path / "W", steps=6))
+    resumed = train(small_run(tmp_path / "W", steps=16))
     monkeypatch.undo()
-    unbroken = train(small_run(tmp_path / "U", steps=6))
+    unbroken = train(small_run(tmp_path / "U", steps=16))
     for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from trainers.data import DataError, pixels
 from zoo.core.progress import with_progress
-from zoo.pictures import PictureError, decoder, folders
+from zoo.pictures import PictureError, folders
 
 # Subfolders that are splits of one set, not classes.
 TRAINING = ("train", "training")
@@ -152,6 +152,8 @@ def picture(file: pathlib.Path) -> Image.Image | str:
     Raises:
         DataError: for more than `MAX_PIXELS`: a small file may be made to fill the memory.
     """
+    from zoo.pictures import decoder  # TensorFlow, which names do not need
+
     try:
         with _opened(file) as image:
             return decoder.decoded(image)[0]
@@ -168,6 +170,7 @@ def heads_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int, bool] | str]
     Raises:
         DataError: as `picture`.
     """
+    from zoo.pictures import decoder  # TensorFlow, which names do not need
 
     def head_of(file: pathlib.Path) -> tuple[int, int, bool] | str:
         try:
@@ -196,6 +199,8 @@ def decode(file: pathlib.Path, resolution: int, channels: int) -> np.ndarray | s
 
 
 def _opened(file: pathlib.Path) -> contextlib.AbstractContextManager[Image.Image]:
+    from zoo.pictures import decoder  # TensorFlow, which names do not need
+
     def check_size(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
             raise DataError(
