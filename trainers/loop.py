@@ -367,6 +367,9 @@ def _fit(
 
 def _saver(session: Session) -> SaveCheckpoints:
     workdir = session.workdir
+    if session.chief:
+        # Read now: what cannot be read later must not keep a checkpoint from being written.
+        session.images.sketch  # noqa: B018
 
     def save_preset(preset: zoo.GAN, step: int) -> None:
         card = _card(session.run, session.images, step)

@@ -204,7 +204,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
         def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             def maybe(i: np.ndarray) -> np.ndarray:
                 reads.append(i)
-                if len(reads) > 12 and broken:
+                if len(reads) > 16 and broken:
                     raise OSError(5, "Input/output error", "images.tmp")
                 return i
 
