@@ -1,13 +1,9 @@
 """R3GAN's presets: pure data. The first five are those of the paper's code."""
 
-from typing import Any
-
 from zoo.core.presets import Preset
 
 
-def _papers(
-    name: str, data: str, config: dict[str, Any], generator: int, discriminator: int
-) -> Preset:
+def _papers(name: str, data: str, config: dict, generator: int, discriminator: int) -> Preset:
     return Preset(
         name=f"r3gan_{name}",
         family="r3gan",
