@@ -50,7 +50,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Closes the connection, for good: a later call raises `ServingError`."""
+        """Closes the connection permanently: a later call raises `ServingError`."""
         self._closed = True
         if self._channel is not None:
             channel, self._channel = self._channel, None

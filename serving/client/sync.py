@@ -67,7 +67,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection, for good: a later call raises `ServingError`."""
+        """Closes the connection permanently: a later call raises `ServingError`."""
         with self._lock:
             self._closed = True
             if self._channel is not None and self._pid == os.getpid():

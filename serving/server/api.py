@@ -115,7 +115,7 @@ class Api:
             origin: where it comes from.
 
         Raises:
-            StatusError: what the caller is told.
+            StatusError: The status that the caller receives.
         """
         begun = time.monotonic()
         model, status, failure = origin.model, "OK", None

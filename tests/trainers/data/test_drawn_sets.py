@@ -1,4 +1,4 @@
-"""The sets that are drawn or cut anew: peeps, avatars, toons, landscapes, emoji_families.
+"""The sets that are drawn or cut from packages: peeps, avatars, toons, landscapes, emoji_families.
 
 Nothing is fetched and no Node.js is needed; `test_builders.py` makes them of the real packages.
 """
@@ -81,7 +81,7 @@ def test_prepare_peeps(drawn, tmp_path, capsys):
             [names["face"]],
         )
         assert options["facialHairProbability"] == (0 if names["beard"] == "none" else 100)
-        assert (names["hair"] == "none") == (i % 2 == 0)  # only what shows is told
+        assert (names["hair"] == "none") == (i % 2 == 0)  # only what shows is recorded
         colour = options["headContrastColor" if i % 2 else "clothingColor"][0]
         assert row["image"][8, 8].tolist() == list(bytes.fromhex(colour))
         assert row["image"][-1, -1].tolist() == [255, 255, 255]

@@ -27,7 +27,7 @@ class _SpectralNorm(keras.layers.Layer):
 
     Args:
         use_bias: Whether there is a bias.
-        normalize: Whether the kernel is divided by sigma; False where that has been done for good,
+        normalize: Whether the kernel is divided by sigma; False where that has been done permanently,
             as in weights that were converted. There is no u then.
 
     Attributes:
