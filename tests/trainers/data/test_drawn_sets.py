@@ -1,4 +1,5 @@
-"""The sets that are drawn or cut from packages: peeps, avatars, toons, landscapes, emoji_families.
+"""Sets that are drawn or cut from packages:
+peeps, avatars, toons, landscapes, emoji_families.
 
 Nothing is fetched and no Node.js is needed; `test_builders.py` makes them of the real packages.
 """
