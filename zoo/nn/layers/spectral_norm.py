@@ -27,7 +27,7 @@ class _SpectralNorm(keras.layers.Layer):
 
     Args:
         use_bias: Whether there is a bias.
-        normalize: Whether the kernel is divided by sigma; False where that has been done permanently,
+        normalize: Whether the kernel is divided by sigma; False where that has been done already,
             as in weights that were converted. There is no u then.
 
     Attributes:
