@@ -128,7 +128,8 @@ def test_weights_decay_as_in_the_code() -> None:
     """SGD of rate 1 on a loss that does not reach some weights moves them by -L2 w alone."""
     gan = zoo.CGAN(architecture="conv", resolution=8, num_classes=3, width=4, dense_units=4)
     gan.compile(keras.optimizers.SGD(1.0), keras.optimizers.SGD(1.0))
-    images, labels = tf.zeros([4, 8, 8, 1]), tf.zeros([4], tf.int32)
+    images = tf.random.stateless_uniform([4, 8, 8, 1], [1, 2], -1, 1)
+    labels = tf.zeros([4], tf.int32)
     layer = next(x for x in gan.discriminator.layers if isinstance(x, LabelledConv2D))
     layer.label_kernel.assign(tf.ones_like(layer.label_kernel))
     gan.fit(tf.data.Dataset.from_tensors((images, labels)), verbose=0)

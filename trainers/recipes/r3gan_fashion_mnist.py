@@ -3,6 +3,7 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=r3gan_fashion_mnist --workdir=runs/r3gan_fashion_mnist
+Cost: 600,000 images (10 epochs); not measured yet.
 Score: not measured yet.
 
 The schedules end after 400,000 images, two thirds of the run; the code's end after 20 million. The

@@ -3,6 +3,7 @@
 Command:
     python -m trainers.data prepare peeps
     python -m trainers --recipe=r3gan_peeps --workdir=runs/r3gan_peeps
+Cost: 400,000 images (8 epochs); not measured yet.
 Score: not measured yet.
 
 The schedules end after 300,000 images, three quarters of the run; the code's end after 20 million.
