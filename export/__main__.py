@@ -5,12 +5,15 @@ Writes DIR/<model>/<version>/, the next free version. Serve it with: python -m s
 With --format=onnx, openvino or litert it writes DIR/<model>/<format>/<version>/ for that runtime,
 and measures there how far the images are from the model's. zoo.runtime(FOLDER) runs it without
 TensorFlow.
+
+python -m export serving_config --models=DIR --to=DIR writes the files that TF Serving reads.
 """
 
 import argparse
 import pathlib
 from collections.abc import Sequence
 
+from export import serving_config
 from zoo.core import sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
@@ -29,14 +32,47 @@ def _parser() -> Parser:
         "--format",
         choices=("saved_model", "onnx", "openvino", "litert"),
         default="saved_model",
-        help="what to write (default: %(default)s)",
+        help="what to write",
     )
     parser.add_argument(
         "--float16",
         action="store_true",
         help="store the weights in half the bytes; not for a saved_model",
     )
+    parser.set_defaults(act=_export)
+    commands = parser.add_subparsers(metavar="serving_config", title="another command")
+    config = commands.add_parser(
+        "serving_config",
+        help="write the files that TF Serving reads",
+        prog="python -m export serving_config",
+        description=(
+            "Writes models.config, batching.config and monitoring.config for TF Serving.\n\n"
+            "A model without a label is served in its latest version, a model with labels in the\n"
+            "versions that they name. serving/deploy/ has what else a deployment needs."
+        ),
+    )
+    config.add_argument(
+        "--models", required=True, metavar="DIR", help="the folder that models were exported into"
+    )
+    config.add_argument("--to", required=True, metavar="DIR", help="the folder of the files")
+    config.add_argument(
+        "--base_path",
+        metavar="PATH",
+        help="where TF Serving finds the models, a folder or a URI (default: where they are now)",
+    )
+    config.add_argument(
+        "--label",
+        action="append",
+        metavar="MODEL:LABEL=VERSION",
+        help="serve this version under this label; may be repeated",
+    )
+    config.set_defaults(act=_serving_config)
     return parser
+
+
+def _serving_config(args: argparse.Namespace) -> None:
+    for file in serving_config.write(args.models, args.to, args.base_path, args.label or ()):
+        print(f"Wrote {file}")
 
 
 def _export(args: argparse.Namespace) -> None:
@@ -72,7 +108,7 @@ def _export(args: argparse.Namespace) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Console entry point; `argv` is the command line's by default."""
     args = _parser().parse_args(argv)
-    run(lambda: _export(args))
+    run(lambda: args.act(args))
 
 
 if __name__ == "__main__":
