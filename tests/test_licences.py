@@ -27,7 +27,6 @@ OTHERS = {
 # How each text begins, and how long it is at least: the whole text, not a summary.
 TEXTS = {
     "Apache-2.0": ("Apache License", 10_000),
-    "CC-BY-SA-4.0": ("Attribution-ShareAlike 4.0 International", 20_000),
     "GPL-3.0-or-later": ("GNU GENERAL PUBLIC LICENSE", 30_000),
 }
 

@@ -39,7 +39,7 @@ def families() -> None:
     assert_type(gan.generate(16, seed=0), np.ndarray)
     assert_type(gan.discriminate(gan.generate(16)), np.ndarray)
     assert_type(gan.image_shape, tuple[int, int, int])
-    assert_type(zoo.Pix2Pix.from_preset("pix2pix_openmoji").translate(np.zeros(1)), np.ndarray)
+    assert_type(zoo.Pix2Pix.from_preset("pix2pix_inpaint").translate(np.zeros(1)), np.ndarray)
     zoo.DCGAN(resolution="28")  # type: ignore[arg-type]
     gan.save_to_preset(4)  # type: ignore[arg-type]
 

@@ -64,7 +64,13 @@ def mean_log(x: tf.Tensor) -> tf.Tensor:
 
 @pytest.mark.parametrize(
     ("adversarial", "job", "source_channels"),
-    [("bce", None, 3), ("least_squares", None, 3), ("bce", "tint", 1), ("bce", "fill", 4)],
+    [
+        ("bce", None, 3),
+        ("least_squares", None, 3),
+        ("bce", "tint", 1),
+        ("bce", "fill", 4),
+        ("bce", "overlay", 3),
+    ],
 )
 def test_a_step_is_the_papers(adversarial: str, job: str | None, source_channels: int) -> None:
     jobs = {job: True} if job else {}
@@ -80,6 +86,9 @@ def test_a_step_is_the_papers(adversarial: str, job: str | None, source_channels
         made = gan.generator(source, training=True)
         if job == "fill":
             made = alpha * given[..., :3] + (1.0 - alpha) * made
+        if job == "overlay":
+            over = 0.5 * (made[..., 3:] + 1.0)
+            made = over * made[..., :3] + source - over * source
         if job == "tint":  # the luma of the source, and as much colour as that has room for
             red, green, blue = tf.unstack(made, axis=-1)
             chroma = made - (0.299 * red + 0.587 * green + 0.114 * blue)[..., None]
@@ -194,3 +203,16 @@ def test_a_tint_keeps_the_luma() -> None:
         ValueError, match=r"tint needs source_channels=1.* source_channels=1, channels=1"
     ):
         build(source_channels=1, channels=1, tint=True)
+
+
+def test_an_overlay_keeps_what_it_does_not_cover() -> None:
+    gan = build(overlay=True)
+    images = np.random.default_rng(0).integers(0, 256, (2, 24, 20, 3), np.uint8)
+    last = gan.ema_generator.layers[-2]
+    for alpha, expected in ((-9.0, images), (9.0, np.broadcast_to([255, 0, 255], images.shape))):
+        last.bias.assign([9.0, -9.0, 9.0, alpha])
+        np.testing.assert_array_equal(gan.translate(images), expected)
+    with pytest.raises(ValueError, match=r"overlay needs .* source_channels=1, channels=3"):
+        build(source_channels=1, overlay=True)
+    with pytest.raises(ValueError, match=r"overlay needs .* fill=True"):
+        build(source_channels=4, fill=True, overlay=True)

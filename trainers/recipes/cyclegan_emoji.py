@@ -7,6 +7,7 @@ Cost: about 55 minutes on one core of a CPU with AVX-512 (8 images/s of each dom
 Score: on held-out names, to Fluent KID x 1000 684 and perceptual distance 3.56, to Google 1,401 and
     4.04; of the emoji as they are 1,068 and 3.91.
 
+Towards Google that is worse than to leave the emoji as they are, so the result is not bundled.
 `cyclegan_emoji.md` next to this file lists what else was tried, with figures.
 """
 

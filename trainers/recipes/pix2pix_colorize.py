@@ -6,10 +6,10 @@ Command:
 Cost: 8 minutes on two CPU cores (97 to 107 images/s).
 Score: L1 .093 and perceptual distance 1.45 on held-out photographs; left grey .074 and 1.13.
 
-The model has seen about 30 photographs. Its colours fit the texture, but are farther from the
-truth than grey is. Larger sets of photographs need a download. When the network drew the whole
-image, without `tint`, 20,000 steps left a stain at one place of every image, probably a droplet
-of the per-image normalisation.
+Grey is nearer by both measures, so the result is not bundled. The model has seen about 30
+photographs. Its colours fit the texture, but not the truth. Larger sets of photographs need a
+download. When the network drew the whole image, without `tint`, 20,000 steps left a stain at one
+place of every image, probably a droplet of the per-image normalisation.
 """
 
 RECIPE = {

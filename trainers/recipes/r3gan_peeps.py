@@ -3,7 +3,8 @@
 Command:
     python -m trainers.data prepare peeps
     python -m trainers --recipe=r3gan_peeps --workdir=runs/r3gan_peeps
-Cost: 400,000 images (8 epochs); not measured yet.
+Cost: 400,000 images (8 epochs). Too much for two CPU cores: 3 images/s beside another training,
+    more than a day. A GPU has not been tried.
 Score: not measured yet.
 
 The schedules end after 300,000 images, three quarters of the run; the code's end after 20 million.

@@ -38,6 +38,8 @@ class Pix2Pix(ImageToImage):
             mid-grey and filled, what is opaque is kept as it is.
         tint: Colorization: sources are grey, [N, H, W, 1], and remain the luma of what is made, of
             which G draws the colours alone, as where it is given L of Lab and draws a and b.
+        overlay: G draws an image and, as one channel more, how opaque it is; what is made is that
+            image over the source. What needs no change stays exactly as it is.
 
     Example:
         gan = zoo.Pix2Pix(resolution=64, width=32)
@@ -65,6 +67,7 @@ class Pix2Pix(ImageToImage):
         dropout: float = 0.5,
         fill: bool = False,
         tint: bool = False,
+        overlay: bool = False,
         **kwargs: Any,
     ) -> None:
         resolution = checks.power_of_two("resolution", resolution, 16)
@@ -90,8 +93,16 @@ class Pix2Pix(ImageToImage):
                 "tint needs source_channels=1, the luma, and channels=3. "
                 f"Received: source_channels={source_channels}, channels={channels}."
             )
+        if overlay and (fill or source_channels != channels):
+            raise ValueError(
+                "overlay needs as many source_channels as channels, and no fill. "
+                f"Received: source_channels={source_channels}, channels={channels}, fill={fill}."
+            )
+        drawn = channels + 1 if overlay else channels
         super().__init__(
-            generator=networks.generator(resolution, **sizes, dropout=dropout),
+            generator=networks.generator(
+                resolution, source_channels, drawn, width=sizes["width"], dropout=dropout
+            ),
             discriminator=networks.discriminator(resolution, **sizes, patch=patch),
             config={
                 "resolution": resolution,
@@ -102,10 +113,11 @@ class Pix2Pix(ImageToImage):
                 "dropout": dropout,
                 "fill": fill,
                 "tint": tint,
+                "overlay": overlay,
             },
             **kwargs,
         )
-        self.fill, self.tint = fill, tint
+        self.fill, self.tint, self.overlay = fill, tint, overlay
         self.l1 = l1
         self.default_losses = ADVERSARIAL[adversarial]
 
@@ -162,12 +174,15 @@ class Pix2Pix(ImageToImage):
         if self.fill:
             known = opacity(given)
             return known * given[..., :3] + (1.0 - known) * drawn
+        if self.overlay:
+            alpha = opacity(drawn)
+            return (1.0 - alpha) * given + alpha * drawn[..., :-1]
         return tinted(given, drawn) if self.tint else drawn
 
 
 def opacity(images: tf.Tensor) -> tf.Tensor:
-    """Alpha of RGBA images f32 [N, H, W, 4] in [-1, 1], from 0 to 1: [N, H, W, 1]."""
-    return 0.5 * images[..., 3:] + 0.5
+    """Alpha, the last channel, of images f32 [N, H, W, C] in [-1, 1], from 0 to 1: [N, H, W, 1]."""
+    return 0.5 * images[..., -1:] + 0.5
 
 
 def covered(images: tf.Tensor) -> tf.Tensor:

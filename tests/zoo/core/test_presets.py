@@ -4,7 +4,6 @@ import json
 import pathlib
 import sys
 import types
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +11,6 @@ import tensorflow as tf
 
 import zoo
 from zoo.core import presets, sources, storage
-
-ROOT = pathlib.Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
@@ -42,28 +39,6 @@ def test_every_listed_preset_has_a_record() -> None:
         assert name in zoo.list_presets(family=zoo.get_preset(name).family)
 
 
-def rows_of_the_readme(name: str, score: dict[str, Any]) -> list[str]:
-    """How the tables of figures begin their rows about a preset."""
-    if "metrics" in score:
-        row = [f"{score['metrics']['kid']['value_x1000']:,.0f}"]
-        row += [f"{score['metrics'][metric]['value']:.2f}"[1:] for metric in ("recall", "coverage")]
-        return [f"| `{name}` | {' | '.join(row)} |"]
-    scores, rows = score["scores"], []
-    for own, untouched in {
-        "model": "bicubic" if "bicubic" in scores else "identity",
-        "a_to_b": "a_to_b identity",
-        "b_to_a": "b_to_a identity",
-    }.items():
-        if own in scores:
-            way = "" if own == "model" else f", {own.replace('_', ' ')}"
-            cells = [
-                f"{scores[key]['l1']:.3f} | {scores[key]['perceptual']:.2f}"
-                for key in (own, untouched)
-            ]
-            rows.append(f"| `{name}`{way} | {' | '.join(cells)} |")
-    return rows
-
-
 def test_bundled_folders_are_presets_with_true_hashes() -> None:
     bundled = [path.name for path in presets.PRETRAINED.iterdir() if path.is_dir()]
     assert "dcgan_fashion_mnist" in bundled
@@ -75,8 +50,6 @@ def test_bundled_folders_are_presets_with_true_hashes() -> None:
         assert source.weights.stat().st_size <= 8e6
         (score,) = source.card["scores"]
         assert score["split"] != source.card["dataset"]["split"]
-        for row in rows_of_the_readme(name, score):
-            assert row in (ROOT / "README.md").read_text()
         assert (source.weights.parent / presets.SAMPLES_FILE).read_bytes()[1:4] == b"PNG"
 
 

@@ -327,11 +327,11 @@ def test_an_unknown_preset_is_told_before_tensorflow_starts(
     source = tmp_path / "in.png"
     source.write_bytes(encoded(photo, "PNG"))
     for arguments in (
-        ("translate", "pix2pix_openmojo", source, tmp_path / "out.png"),
-        ("sample", "pix2pix_openmojo"),
-        ("mix", "pix2pix_openmojo"),
+        ("translate", "pix2pix_inpainy", source, tmp_path / "out.png"),
+        ("sample", "pix2pix_inpainy"),
+        ("mix", "pix2pix_inpainy"),
     ):
-        assert "Did you mean 'pix2pix_openmoji'" in failure(capsys, *arguments)
+        assert "Did you mean 'pix2pix_inpaint'" in failure(capsys, *arguments)
 
 
 def test_a_preset_translates(
