@@ -54,16 +54,18 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
         _save(signatures, fresh.folder)
         _write_warmup(signatures, name, fresh.folder, batches, size)
         difference = parity.check(gan, fresh.folder)
-        _write_manifest(fresh.folder, name, source, difference, limits)
+        _write_manifest(signatures, fresh.folder, name, source, difference, limits)
         return fresh.publish()
 
 
 def _save(signatures: dict[str, Any], folder: pathlib.Path) -> None:
     module = tf.Module()
+    # Concrete, or TensorFlow would trace each once more.
+    concrete = {name: s.get_concrete_function() for name, s in signatures.items()}
     # Only what the signatures reach: no optimizers, no training graph.
-    reached = [v for s in signatures.values() for v in s.get_concrete_function().graph.variables]
+    reached = [v for function in concrete.values() for v in function.graph.variables]
     module.variables_reached = list({id(v): v for v in reached}.values())
-    tf.saved_model.save(module, str(folder), signatures=signatures)
+    tf.saved_model.save(module, str(folder), signatures=concrete)
 
 
 def _limits(scale: int) -> dict[str, Any]:
@@ -120,15 +122,19 @@ def _write_warmup(
 
 
 def _write_manifest(
-    folder: pathlib.Path, model: str, source: str, difference: float, limits: dict[str, Any]
+    signatures: dict[str, Any],
+    folder: pathlib.Path,
+    model: str,
+    source: str,
+    difference: float,
+    limits: dict[str, Any],
 ) -> None:
-    loaded = tf.saved_model.load(str(folder))
-    signatures = {
+    described = {
         key: {
-            "inputs": _describe(signature.structured_input_signature[1]),
-            "outputs": _describe(signature.structured_outputs),
+            "inputs": _describe({spec.name: spec for spec in signature.input_signature}),
+            "outputs": _describe(signature.get_concrete_function().structured_outputs),
         }
-        for key, signature in loaded.signatures.items()
+        for key, signature in signatures.items()
     }
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     write_json(
@@ -136,7 +142,7 @@ def _write_manifest(
         {
             "model": model,
             "source": source,
-            "signatures": signatures,
+            "signatures": described,
             **limits,
             "max_difference_from_live_model": difference,
             "tensorflow": tf.__version__,
