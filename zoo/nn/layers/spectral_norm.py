@@ -18,8 +18,6 @@ import tensorflow as tf
 from zoo.nn.layers.orthogonal import Orthogonal
 
 EPSILON = 1e-6  # of the two norms; BigGAN's
-# Three taps plus the same three taps shifted by one: [4, 3].
-SHIFTED = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
 
 
 class _SpectralNorm(keras.layers.Layer):
@@ -177,12 +175,12 @@ class SpectralNormConv2D(_SpectralNorm):
         kernel = self.normalized_kernel(training)
         if self.resample == "up":
             # Transposed: taps run backwards, [4, 4, out, in].
-            kernel = tf.transpose(_four_shifted(kernel, SHIFTED[:, ::-1]), [0, 1, 3, 2])
+            kernel = tf.transpose(tf.reverse(_four_shifted(kernel), [0, 1]), [0, 1, 3, 2])
             count, height, width = tf.unstack(tf.shape(inputs)[:3])
             shape = [count, 2 * height, 2 * width, self.filters]
             outputs = tf.nn.conv2d_transpose(inputs, kernel, shape, 2, "SAME")
         elif self.resample == "down":
-            outputs = tf.nn.conv2d(inputs, _four_shifted(kernel, SHIFTED / 2.0), 2, "SAME")
+            outputs = tf.nn.conv2d(inputs, _four_shifted(kernel) / 4.0, 2, "SAME")
         else:
             outputs = tf.nn.conv2d(inputs, kernel, 1, "SAME")
         return self._add_bias(outputs)
@@ -201,8 +199,10 @@ class SpectralNormConv2D(_SpectralNorm):
         }
 
 
-def _four_shifted(kernel: tf.Tensor, shifted: np.ndarray) -> tf.Tensor:
-    """[3, 3, a, b] -> [4, 4, a, b]: `shifted` applied to rows and to columns."""
-    shifted = tf.constant(shifted, kernel.dtype)
-    rows = tf.einsum("ip,pqab->iqab", shifted, kernel)
-    return tf.einsum("jq,iqab->ijab", shifted, rows)
+def _four_shifted(kernel: tf.Tensor) -> tf.Tensor:
+    """[3, 3, a, b] -> [4, 4, a, b]: the kernel plus itself a tap lower, and that a tap further."""
+    for axis in (0, 1):
+        after = [[0, int(i == axis)] for i in range(4)]
+        before = [[int(i == axis), 0] for i in range(4)]
+        kernel = tf.pad(kernel, after) + tf.pad(kernel, before)
+    return kernel
