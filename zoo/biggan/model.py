@@ -184,7 +184,7 @@ class BigGAN(NoiseToImage):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1); with the hub's truncation cut at 2."""
-        z = tf.random.stateless_normal(shape, seed, alg="philox")
+        z = tf.random.stateless_normal(shape, seed)
         if not self._config["hub_truncation"]:
             return z
         return truncate(z[None], tf.constant([HUB_THRESHOLD]))[0]

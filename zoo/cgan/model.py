@@ -101,7 +101,7 @@ class CGAN(NoiseToImage):
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z uniform: "mlp" in the unit hypercube, as the paper says; "conv" in (-1, 1)."""
         low = -1.0 if self._config["architecture"] == "conv" else 0.0
-        return tf.random.stateless_uniform(shape, seed, low, 1.0, alg="philox")
+        return tf.random.stateless_uniform(shape, seed, low, 1.0)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The paper's momentum SGD; "conv": Adam, 2e-4 with beta1 .5, epsilon 1e-8."""

@@ -175,7 +175,7 @@ class Labels(Condition):
         return np.broadcast_to(array, n).astype(np.int32)
 
     def draw(self, shape: Any, seed: Any) -> tf.Tensor:
-        return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32, alg="philox")
+        return tf.random.stateless_uniform(shape, seed, 0, self.num_classes, tf.int32)
 
     def is_any(self, values: tf.Tensor) -> tf.Tensor:
         return values < 0
@@ -251,7 +251,7 @@ class Embedding(Condition):
 
     def draw(self, shape: Any, seed: Any) -> tf.Tensor:
         shape = tf.concat([tf.cast(shape, tf.int32), [self.dim]], axis=0)
-        drawn = tf.random.stateless_normal(shape, seed, alg="philox")
+        drawn = tf.random.stateless_normal(shape, seed)
         return tf.ensure_shape(drawn, [*[None] * (shape.shape[0] - 1), self.dim])
 
     def is_any(self, values: tf.Tensor) -> tf.Tensor:

@@ -88,8 +88,8 @@ class HistoryPool(keras.layers.Layer):
         position = filled + tf.range(count)
         filling = position < own
         slot_seed, swap_seed = tf.unstack(tf.random.split(seed, 2))
-        drawn = tf.random.stateless_uniform([count], slot_seed, 0, own, tf.int32, alg="philox")
-        swaps = tf.random.stateless_uniform([count], swap_seed, alg="philox") < 0.5
+        drawn = tf.random.stateless_uniform([count], slot_seed, 0, own, tf.int32)
+        swaps = tf.random.stateless_uniform([count], swap_seed) < 0.5
         slots = replica + replicas * tf.where(filling, position, drawn)
         return slots, filling, swaps & ~filling
 

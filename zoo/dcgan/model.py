@@ -90,7 +90,7 @@ class DCGAN(NoiseToImage):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from U(-1, 1), as the paper's code draws it."""
-        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0, alg="philox")
+        return tf.random.stateless_uniform(shape, seed, -1.0, 1.0)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The paper's Adam, 2e-4 with beta1 .5 (section 4); epsilon 1e-8, as in its code."""

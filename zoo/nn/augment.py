@@ -55,11 +55,11 @@ class _Draws:
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
         """f32 [N]."""
-        return tf.random.stateless_uniform([self.count], self._next(), low, high, alg="philox")
+        return tf.random.stateless_uniform([self.count], self._next(), low, high)
 
     def normal(self, deviation: float) -> tf.Tensor:
         """f32 [N]."""
-        return deviation * tf.random.stateless_normal([self.count], self._next(), alg="philox")
+        return deviation * tf.random.stateless_normal([self.count], self._next())
 
     def whole(self, limit: int) -> tf.Tensor:
         """0 to limit - 1, as f32 [N]."""

@@ -29,7 +29,7 @@ def gradient_penalty(
     """
     fakes = tf.stop_gradient(tf.cast(fakes, reals.dtype))
     shape = [tf.shape(reals)[0]] + [1] * (reals.shape.rank - 1)
-    mix = tf.random.stateless_uniform(shape, seed, dtype=reals.dtype, alg="philox")
+    mix = tf.random.stateless_uniform(shape, seed, dtype=reals.dtype)
     _, gradient = _gradient_of_images(critic, mix * reals + (1.0 - mix) * fakes)
     # The norm has no derivative where the gradient is exactly 0.
     norm = tf.sqrt(_sum_of_squares(gradient) + 1e-12)
@@ -81,7 +81,7 @@ def path_length_penalty(
         tape.watch(w)
         images = synthesize(w)
         images = tf.cast(images, tf.float32) if images.dtype.size < 4 else images
-        y = tf.random.stateless_normal(tf.shape(images), seed, dtype=images.dtype, alg="philox")
+        y = tf.random.stateless_normal(tf.shape(images), seed, dtype=images.dtype)
         pixels = tf.cast(tf.shape(images)[1] * tf.shape(images)[2], images.dtype)
         projection = tf.reduce_sum(images * y) * tf.math.rsqrt(pixels)
     gradient = tape.gradient(projection, w)  # J_w^T y

@@ -97,7 +97,7 @@ class ProGAN(GrowingGAN):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1); G divides it by its length: a point on the hypersphere."""
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        return tf.random.stateless_normal(shape, seed)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The paper's Adam, 1e-3 with betas 0 and .99 (appendix A.1)."""

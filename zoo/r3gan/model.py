@@ -139,7 +139,7 @@ class R3GAN(NoiseToImage):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1)."""
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        return tf.random.stateless_normal(shape, seed)
 
     def images_from(
         self,

@@ -141,7 +141,7 @@ class StyleGAN(StyleBased, GrowingGAN):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1)."""
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        return tf.random.stateless_normal(shape, seed)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The paper's Adam (0, .99), with a rate for each resolution."""
@@ -229,9 +229,7 @@ class StyleGAN(StyleBased, GrowingGAN):
         w = mapping(with_condition(tf.concat([latents, others], axis=0), labels), training=True)
         w, other = tf.split(w[:, None], 2)
         layers = 2 * (self.current_phase.resolution.bit_length() - 2)
-        mixed = tf.random.stateless_uniform([count], mixed_seed, alg="philox") < mixing
-        cutoff = tf.random.stateless_uniform(
-            [count], cutoff_seed, 1, layers, tf.int32, alg="philox"
-        )
+        mixed = tf.random.stateless_uniform([count], mixed_seed) < mixing
+        cutoff = tf.random.stateless_uniform([count], cutoff_seed, 1, layers, tf.int32)
         cutoff = tf.where(mixed, cutoff, layers)[:, None, None]
         return tf.where(tf.range(self.num_layers)[None, :, None] < cutoff, w, other)

@@ -174,7 +174,7 @@ class StyleGAN2(StyleBased):
 
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from N(0, 1)."""
-        return tf.random.stateless_normal(shape, seed, alg="philox")
+        return tf.random.stateless_normal(shape, seed)
 
     def default_optimizers(self) -> dict[str, keras.optimizers.Optimizer]:
         """The paper's Adam (0, .99), slowed down for lazy regularizers.
@@ -299,10 +299,8 @@ class StyleGAN2(StyleBased):
         labels = None if labels is None else tf.concat([labels, labels], axis=0)
         w = mapping(with_condition(tf.concat([latents, others], axis=0), labels), training=True)
         w, other = tf.split(tf.cast(w, tf.float32)[:, None], 2)
-        mixed = tf.random.stateless_uniform([count], mixed_seed, alg="philox") < self.mixing
-        cutoff = tf.random.stateless_uniform(
-            [count], cutoff_seed, 1, self.num_layers, tf.int32, alg="philox"
-        )
+        mixed = tf.random.stateless_uniform([count], mixed_seed) < self.mixing
+        cutoff = tf.random.stateless_uniform([count], cutoff_seed, 1, self.num_layers, tf.int32)
         cutoff = tf.where(mixed, cutoff, self.num_layers)
         return tf.where(tf.range(self.num_layers)[None, :, None] < cutoff[:, None, None], w, other)
 

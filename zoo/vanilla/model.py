@@ -69,7 +69,7 @@ class VanillaGAN(NoiseToImage):
     def draw_latents(self, shape: Any, seed: Any) -> tf.Tensor:
         """z from U(-sqrt 3, sqrt 3), of variance 1, as the paper's code draws it."""
         limit = 3.0**0.5
-        return tf.random.stateless_uniform(shape, seed, -limit, limit, alg="philox")
+        return tf.random.stateless_uniform(shape, seed, -limit, limit)
 
     def adapt(self, dataset: tf.data.Dataset) -> None:
         """Sets G's output bias so that sigmoid(bias) is the mean image of `dataset`."""

@@ -81,7 +81,7 @@ class Noise(keras.layers.Layer):
         noise = tf.convert_to_tensor(self.constant)
         if training:
             size = [tf.shape(inputs)[0], *self.constant.shape]
-            noise = tf.random.stateless_normal(size, next_seed(), alg="philox")
+            noise = tf.random.stateless_normal(size, next_seed())
         return inputs + tf.cast(noise, inputs.dtype) * (self.strength * self.gain)
 
     def get_config(self) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Dropout(keras.layers.Layer):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or self.rate == 0.0:
             return inputs
-        draws = tf.random.stateless_uniform(tf.shape(inputs), next_seed(), alg="philox")
+        draws = tf.random.stateless_uniform(tf.shape(inputs), next_seed())
         keep = 1.0 - self.rate
         return tf.where(draws < keep, inputs / keep, tf.zeros_like(inputs))
 
