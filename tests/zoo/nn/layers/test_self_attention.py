@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.zoo.nn.layers.power_iteration import iterate
 from zoo.nn.layers import SelfAttention
 
 rng = np.random.default_rng(0)
@@ -16,8 +17,7 @@ def layer() -> SelfAttention:
     layer.build((None, 4, 6, 16))
     for conv in (layer.theta, layer.phi, layer.g, layer.o):
         conv.kernel.assign(rng.normal(size=conv.kernel.shape))
-        for _ in range(300):
-            conv.normalized_kernel(training=True)
+        iterate(conv, 300)
     return layer
 
 

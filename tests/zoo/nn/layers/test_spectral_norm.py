@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.zoo.nn.layers.power_iteration import iterate
 from zoo.nn.layers import Orthogonal, SpectralNormConv2D, SpectralNormDense
 
 rng = np.random.default_rng(0)
@@ -22,8 +23,8 @@ def built(layer: SpectralNormConv2D, inputs: int) -> tuple[SpectralNormConv2D, n
 @pytest.mark.parametrize("layer", [SpectralNormDense(7), SpectralNormConv2D(7)])
 def test_the_largest_singular_value_becomes_one(layer: SpectralNormConv2D) -> None:
     layer, kernel = built(layer, 5)
-    for _ in range(300):
-        normalized = layer.normalized_kernel(training=True)
+    iterate(layer, 300)
+    normalized = layer.normalized_kernel(training=True)
     largest = np.linalg.svd(kernel.reshape(-1, 7), compute_uv=False)[0]
     by_layer = (kernel / normalized.numpy()).flat[0]
     print(f"sigma by svd {largest:.6f}, by the layer {by_layer:.6f}")
@@ -108,8 +109,7 @@ def convolved(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("resample", [None, "up", "down"])
 def test_resampling_is_doubling_before_or_the_mean_after(resample: str | None) -> None:
     layer, kernel = built(SpectralNormConv2D(4, resample=resample), 3)
-    for _ in range(300):
-        layer.normalized_kernel(training=True)
+    iterate(layer, 300)
     kernel = kernel / np.linalg.svd(kernel.reshape(-1, 4), compute_uv=False)[0]
     x = rng.normal(size=(2, 6, 6, 3)).astype(np.float32)
     plain = x.repeat(2, axis=1).repeat(2, axis=2) if resample == "up" else x
