@@ -27,6 +27,7 @@ OTHERS = {
 # How each text begins, and how long it is at least: the whole text, not a summary.
 TEXTS = {
     "Apache-2.0": ("Apache License", 10_000),
+    "CC-BY-4.0": ("Attribution 4.0 International", 18_000),
     "GPL-3.0-or-later": ("GNU GENERAL PUBLIC LICENSE", 30_000),
 }
 

@@ -3,8 +3,13 @@
 Command:
     python -m trainers.data prepare peeps
     python -m trainers --recipe=dcgan_peeps --workdir=runs/dcgan_peeps
-Cost: 160,000 images (3 epochs); about 15 minutes on two CPU cores, not measured yet.
-Score: not measured yet.
+Cost: 160,000 images (3 epochs): about 40 minutes on two busy CPU cores (67 images/s).
+Score: KID x 1000 11,957 (MobileNetV2) and 25,084 (EfficientNet-Lite0), recall and coverage 0;
+    training images have 17 and 40, recall .95, coverage .88.
+
+The result is not bundled. From 2,000 steps on one recognises people with hair, skin and shoulders,
+but faces and hair stay dotted, all clothes are beige, and there are two or three backgrounds. D is
+right on every image (accuracy 1.0) nearly throughout: nothing in this game holds D back.
 """
 
 RECIPE = {

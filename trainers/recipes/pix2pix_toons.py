@@ -3,8 +3,12 @@
 Command:
     python -m trainers.data prepare toons
     python -m trainers --recipe=pix2pix_toons --workdir=runs/pix2pix_toons
-Cost: 40,000 pairs (4 epochs); about 8 minutes on two CPU cores, not measured yet.
-Score: not measured yet.
+Cost: 40,000 pairs (4 epochs): about 13 minutes on two busy CPU cores (52 pairs/s).
+Score: L1 .004 and perceptual distance .12 on held-out faces; nearest neighbour
+    .027 and .69.
+
+Without `overlay` G has to draw the plain areas too. After 80,000 pairs a faint texture remained in
+them: L1 .018 and perceptual distance 1.04. `dropout=0` did not help.
 """
 
 RECIPE = {
