@@ -1,18 +1,21 @@
-"""Rebuilds `serving/tf_serving_api.binpb` from the installed tensorflow-serving-api.
+"""Rebuilds `serving/tf_serving_api.binpb` from the installed tensorflow-serving-api, and
+`serving/open_inference.binpb` from `serving/open_inference.proto`.
 
     python -m serving.build_descriptors
 
-The file is a `FileDescriptorSet` of TF Serving's PredictionService and ModelService and of all
+The first is a `FileDescriptorSet` of TF Serving's PredictionService and ModelService and of all
 that they import. The client reads it in place of the generated modules, which would pull in all
-of TensorFlow. Needs the `serve` extra; run it after an upgrade of tensorflow-serving-api.
+of TensorFlow. Needs the `test` extra; run it after an upgrade of tensorflow-serving-api.
 """
 
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from google.protobuf import descriptor_pb2
 
 PATH = Path(__file__).with_name("tf_serving_api.binpb")
+OPEN_INFERENCE_PATH = Path(__file__).with_name("open_inference.binpb")
 NOTICE_PATH = Path(__file__).with_name("LICENSE-tf_serving_api.txt")
 
 _NOTICE = """\
@@ -51,6 +54,19 @@ def build() -> bytes:
     return descriptors.SerializeToString(deterministic=True)
 
 
+def build_open_inference() -> bytes:
+    """Returns the serialized `FileDescriptorSet` of the Open Inference Protocol."""
+    from grpc_tools import protoc
+
+    proto = OPEN_INFERENCE_PATH.with_suffix(".proto")
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / "set"
+        arguments = [f"-I{proto.parent}", f"--descriptor_set_out={out}", proto.name]
+        if protoc.main(["protoc", *arguments]) != 0:
+            raise ValueError(f"{proto} must be a proto file that protoc can read")
+        return out.read_bytes()
+
+
 def build_notice() -> str:
     """Returns the licence notice next to the file, with the versions it was made from."""
     return _NOTICE.format(
@@ -60,10 +76,11 @@ def build_notice() -> str:
 
 
 def main() -> None:
-    """Writes the file and its notice, and prints their paths."""
+    """Writes the files and the notice, and prints their paths."""
+    OPEN_INFERENCE_PATH.write_bytes(build_open_inference())
     PATH.write_bytes(build())
     NOTICE_PATH.write_text(build_notice(), encoding="utf-8")
-    print(f"Wrote {PATH} ({PATH.stat().st_size:,} bytes) and {NOTICE_PATH}")
+    print(f"Wrote {PATH} ({PATH.stat().st_size:,} bytes), {NOTICE_PATH} and {OPEN_INFERENCE_PATH}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """TF Serving's messages, and numpy arrays to and from `TensorProto`, without TensorFlow.
 
 The message classes come from `tf_serving_api.binpb`, in a descriptor pool of their own. They do not
-clash with a later `import tensorflow`, which registers the same names in the default pool.
+clash with a later `import tensorflow`, which registers the same names in the default pool. Those of
+the Open Inference Protocol come from `open_inference.binpb`.
 `to_numpy` and `fill_tensor` work by field name, so they accept TensorFlow's own `TensorProto` as
 well: the server uses them too.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +47,17 @@ MAX_MESSAGE_BYTES = 2**31 - 1
 MAX_REPEATED_BYTES = 2**26
 
 
+def files(name: str) -> Sequence[Any]:
+    """Returns the proto files that a descriptor set beside this module holds."""
+    data = Path(__file__).with_name(name).read_bytes()
+    return descriptor_pb2.FileDescriptorSet.FromString(data).file
+
+
 def _load_messages() -> descriptor_pool.DescriptorPool:
     pool = descriptor_pool.DescriptorPool()
-    data = Path(__file__).with_name("tf_serving_api.binpb").read_bytes()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(data).file:
-        pool.Add(file)
+    for name in ("tf_serving_api.binpb", "open_inference.binpb"):
+        for file in files(name):
+            pool.Add(file)
     return pool
 
 
@@ -58,7 +65,7 @@ _POOL = _load_messages()
 
 
 def message_class(name: str) -> type[Message]:
-    """Returns the class of a message of TF Serving's API, e.g. `tensorflow.TensorProto`."""
+    """Returns the class of a message, e.g. `tensorflow.TensorProto`."""
     return message_factory.GetMessageClass(_POOL.FindMessageTypeByName(name))
 
 
@@ -70,6 +77,8 @@ GetModelStatusRequest = message_class("tensorflow.serving.GetModelStatusRequest"
 GetModelStatusResponse = message_class("tensorflow.serving.GetModelStatusResponse")
 SignatureDefMap = message_class("tensorflow.serving.SignatureDefMap")
 TensorProto = message_class("tensorflow.TensorProto")
+RepositoryIndexRequest = message_class("inference.RepositoryIndexRequest")
+RepositoryIndexResponse = message_class("inference.RepositoryIndexResponse")
 
 _DATA_TYPES = _POOL.FindEnumTypeByName("tensorflow.DataType").values_by_number
 _STATES = _POOL.FindEnumTypeByName("tensorflow.serving.ModelVersionStatus.State").values_by_number

@@ -1,4 +1,6 @@
-"""The embedded server: TF Serving's APIs on TensorFlow's own runtime, in one asyncio process.
+"""The embedded server, in one asyncio process on TensorFlow's own runtime.
+
+It speaks TF Serving's APIs and the Open Inference Protocol.
 
 flags.py          the command line, TF Serving's flags among it
 base_path.py      models and versions in the file system
@@ -10,8 +12,9 @@ warmup.py         replays recorded requests
 batching.py       one queue and one worker of each version
 inference.py      the checks of a request, and its answer
 api.py            TF Serving's calls, whatever carries them
+open_inference.py the Open Inference Protocol, in terms of Predict
 services.py       gRPC, with health and reflection
-rest.py           REST and the metrics; json_tensors.py is its JSON
+rest.py           REST and the metrics; json_tensors.py and open_inference_json.py are its JSON
 monitoring.py     Prometheus metrics
 text_files.py     small text protos; tls.py is the one of certificates
 app.py            the server's life: start, watch, stop

@@ -5,11 +5,13 @@ Each call is measured, and each refused or failed one writes one line of log.
 
 import asyncio
 import concurrent.futures
+import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -28,7 +30,8 @@ from serving.server.configuration import read_proto
 from serving.server.logs import log
 from serving.server.manager import Manager, Version
 from serving.server.monitoring import Monitoring
-from serving.server.status import StatusError, invalid_argument, unavailable
+from serving.server.status import StatusError, invalid_argument
+from serving.tracing import Span, Tracing
 
 # Requests of more bytes are read in a thread, so that the other callers do not wait for it.
 _LARGE = 2**18
@@ -59,12 +62,23 @@ class Origin:
         peer: the caller's address.
         model: the model's name, where it is known before the request is read.
         deadline: event loop's time at which the answer is no longer wanted.
+        rpc: the full name of the method, for gRPC.
+        headers: of the call, where calls are traced.
     """
 
     entrypoint: str
     peer: str = ""
     model: str = ""
     deadline: float | None = None
+    rpc: str = ""
+    headers: Sequence[tuple[str, Any]] = ()
+
+
+@dataclasses.dataclass
+class Measured:
+    """A call that goes on; `model` is its model's name, once that has been read."""
+
+    model: str
 
 
 class Api:
@@ -76,6 +90,7 @@ class Api:
         how: how answers are written.
         roots: folders that hold the base paths of models which a caller may add.
         access_log: writes a line for each call that succeeds, too.
+        tracing: makes a span of each call.
     """
 
     def __init__(
@@ -86,11 +101,13 @@ class Api:
         how: inference.Answering | None = None,
         roots: Sequence[Path] = (),
         access_log: bool = False,
+        tracing: Tracing | None = None,
     ):
         self.manager = manager
         self.monitoring = monitoring
         self.reloaded = False  # a caller has replaced the configuration
-        self.stopping = False
+        self.leaving = False  # the server is about to stop
+        self.tracing = tracing
         self._how = how or inference.Answering()
         self._roots = [root.resolve() for root in roots]
         self._access_log = access_log
@@ -117,64 +134,100 @@ class Api:
         Raises:
             StatusError: The status that the caller receives.
         """
-        begun = time.monotonic()
-        model, status, failure = origin.model, "OK", None
-        try:
-            if self.stopping:
-                raise unavailable("The server is shutting down")
+        with self.measured(method, origin) as measured:
             if isinstance(request, bytes):
-                request = await self._parse(method, request)
+                request = await self.parse(REQUESTS[method], request)
             elif not isinstance(request, Message):
                 request = await request()
-            model = _model_of(method, request)
+            measured.model = _model_of(method, request)
             return await self._answer(method, request, origin)
-        except StatusError as error:
-            failure = error
-        except asyncio.CancelledError:
-            status = "CANCELLED"
-            raise
-        except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}:{where.lineno}"
-            failure = StatusError(
-                grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error} ({place})"
-            )
-        finally:
-            if failure is not None:
-                status = failure.code.name
-            seconds = time.monotonic() - begun
-            known = model if self.manager.serves(model) else ""
-            self.monitoring.request(known, method, origin.entrypoint, status, seconds)
-            if self._access_log or failure is not None:
-                log(
-                    "info" if failure is None else "warning",
-                    "call" if failure is None else "refused",
-                    api=method,
-                    entrypoint=origin.entrypoint,
-                    peer=origin.peer,
-                    model=model[:100],
-                    status=status,
-                    seconds=round(seconds, 4),
-                    message=failure.message if failure else None,
-                )
-        raise failure
 
-    async def _parse(self, method: str, data: bytes) -> Message:
+    @contextlib.contextmanager
+    def measured(self, method: str, origin: Origin) -> Iterator[Measured]:
+        """Counts a call and its status, and logs what was refused or failed.
+
+        Raises:
+            StatusError: what the call raised, INTERNAL where that was an error of another kind.
+        """
+        begun = time.monotonic()
+        measured = Measured(origin.model)
+        status, failure = "OK", None
+        with self._traced(method, origin) as span:
+            try:
+                yield measured
+            except StatusError as error:
+                failure = error
+            except asyncio.CancelledError:
+                status = "CANCELLED"
+                raise
+            except Exception as error:
+                where = traceback.extract_tb(error.__traceback__)[-1]
+                place = f"{Path(where.filename).name}:{where.lineno}"
+                failure = StatusError(
+                    grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error} ({place})"
+                )
+            finally:
+                status = failure.code.name if failure else status
+                message = failure.message if failure else ""
+                seconds = time.monotonic() - begun
+                self._note(method, origin, measured.model, status, message, seconds)
+                if span is not None:
+                    span.end(status, message, gan_zoo__model=measured.model[:100])
+            if failure is not None:
+                raise failure
+
+    def _note(
+        self, method: str, origin: Origin, model: str, status: str, message: str, seconds: float
+    ) -> None:
+        known = model if self.manager.serves(model) else ""
+        self.monitoring.request(known, method, origin.entrypoint, status, seconds)
+        if self._access_log or message:
+            log(
+                "warning" if message else "info",
+                "refused" if message else "call",
+                api=method,
+                entrypoint=origin.entrypoint,
+                peer=origin.peer,
+                model=model[:100],
+                status=status,
+                seconds=round(seconds, 4),
+                message=message or None,
+            )
+
+    @contextlib.contextmanager
+    def _traced(self, method: str, origin: Origin) -> Iterator[Span | None]:
+        if self.tracing is None:
+            yield None
+            return
+        attributes: dict[str, Any] = {"client__address": origin.peer}
+        if origin.rpc:
+            attributes.update(rpc__system__name="grpc", rpc__method=origin.rpc)
+        with self.tracing.served(origin.rpc or method, origin.headers, **attributes) as span:
+            yield span
+
+    async def parse(self, kind: type[Message], data: bytes) -> Message:
+        """Returns the message that `data` holds.
+
+        Raises:
+            StatusError: INTERNAL, as grpc++ answers.
+        """
         try:
-            if len(data) < _LARGE:
-                return REQUESTS[method].FromString(data)
-            return await self._in_thread(REQUESTS[method].FromString, data)
+            return await self.off_loop(len(data), kind.FromString, data)
         except Exception as error:  # protobuf's DecodeError, in either of its implementations
             raise StatusError(
                 grpc.StatusCode.INTERNAL, "Exception deserializing request!"
             ) from error
 
-    def _in_thread(self, function: Callable, *arguments) -> Awaitable:
-        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+    async def off_loop(self, size: int, function: Callable, *arguments):
+        """Calls a function, in a thread if it has more than a little to do."""
+        if size < _LARGE:
+            return function(*arguments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
 
     async def _answer(self, method: str, request, origin: Origin) -> Message:
         if method in _JOBS:
-            return await self._infer(method, request, origin.deadline)
+            return await self.infer(method, request, origin.deadline)
         if method == "GetModelMetadata":
             inference.check_metadata_request(request)
             version = self.manager.find(request.model_spec)
@@ -183,7 +236,12 @@ class Api:
             return self._status(request)
         return await self._reload(request)
 
-    async def _infer(self, method: str, request, deadline: float | None) -> Message:
+    async def infer(self, method: str, request, deadline: float | None) -> Message:
+        """Answers Predict, Classify, Regress or MultiInference, unmeasured.
+
+        Raises:
+            StatusError: The status that the caller receives.
+        """
         if method == "MultiInference":
             if not request.tasks:
                 raise invalid_argument("Missing ModelSpec")
@@ -195,17 +253,15 @@ class Api:
         with self.manager.held(spec) as version:
             prepare = _JOBS[method]
             arguments = (_servable(version), version.number, request, self._how)
-            if request.ByteSize() < _LARGE:
-                job = prepare(*arguments)
-            else:
-                job = await self._in_thread(prepare, *arguments)
+            job = await self.off_loop(request.ByteSize(), prepare, *arguments)
             assert version.batcher is not None
             outputs = []
+            part = self.tracing.part if self.tracing else contextlib.nullcontext
             for run in job.runs:
-                outputs.append(await version.batcher.run(run.signature, run.inputs, deadline))
-            if sum(array.nbytes for arrays in outputs for array in arrays) < _LARGE:
-                return job.answer(outputs)
-            return await self._in_thread(job.answer, outputs)
+                with part("queue and run"):
+                    outputs.append(await version.batcher.run(run.signature, run.inputs, deadline))
+            size = sum(array.nbytes for arrays in outputs for array in arrays)
+            return await self.off_loop(size, job.answer, outputs)
 
     def _status(self, request) -> get_model_status_pb2.GetModelStatusResponse:
         if not request.HasField("model_spec"):

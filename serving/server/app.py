@@ -13,7 +13,7 @@ import grpc
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2
 
-from serving import wire
+from serving import tracing, wire
 from serving.server import configuration, flags, monitoring, rest, services, text_files, tls
 from serving.server.api import Api
 from serving.server.batching import Batcher, Limits
@@ -32,6 +32,9 @@ LEAVE_SECONDS = 0.5
 _OPTIONS = [
     ("grpc.max_receive_message_length", wire.MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", wire.MAX_MESSAGE_BYTES),
+    # Clients may ask whether the server is still there, as often as every 10 s.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
     # A second server on the port must fail, not share it silently.
     ("grpc.so_reuseport", 0),
     # Calls that no handler has taken up yet: by default the surplus is CANCELLED. The queue of a
@@ -72,7 +75,8 @@ async def serve(args: argparse.Namespace) -> None:
         check_method=args.enable_signature_method_name_check,
     )
     roots = roots or sorted({config.base_path.parent for config in configs.values()})
-    api = Api(manager, metrics, how=how, roots=roots, access_log=args.access_log)
+    spans = _tracing(args)
+    api = Api(manager, metrics, how=how, roots=roots, access_log=args.access_log, tracing=spans)
     loading = asyncio.create_task(_first_load(manager, configs))
     await _either(loading, stop)
     if stop.is_set():
@@ -80,8 +84,11 @@ async def serve(args: argparse.Namespace) -> None:
         await manager.close()
         raise StartError("Stopped before it served")
     server = grpc.aio.server(options=[*_OPTIONS, *args.grpc_channel_arguments])
-    services.add(server, api, checks)
+    last_calls = services.LastCalls()
+    services.add(server, api, checks, last_calls)
     async with contextlib.AsyncExitStack() as stack:
+        if spans is not None:
+            stack.push_async_callback(asyncio.to_thread, spans.close)
         stack.push_async_callback(manager.close)
         stack.callback(api.close)
         address = _open(server, args)
@@ -103,12 +110,10 @@ async def serve(args: argparse.Namespace) -> None:
         await stop.wait()
         print(f"Stopping: finishing the requests in flight, {GRACE_SECONDS} s at most", flush=True)
         watching.cancel()
+        api.leaving = True
         await checks.stop()
         await asyncio.sleep(LEAVE_SECONDS)
-        # A call that comes now may be tried elsewhere; gRPC itself would cut some of them off.
-        api.stopping = True
-        await asyncio.sleep(LEAVE_SECONDS / 5)
-        await server.stop(GRACE_SECONDS)
+        await last_calls.stop(server, GRACE_SECONDS)
     print("Stopped", flush=True)
 
 
@@ -120,6 +125,18 @@ def _configuration_of(args: argparse.Namespace) -> tuple[Callable[[], Configs], 
         config = ModelConfig(args.model_name, Path(args.model_base_path).absolute())
         return lambda: {config.name: config}, []
     return configuration.of_folder(args.models), [Path(args.models)]
+
+
+def _tracing(args: argparse.Namespace) -> tracing.Tracing | None:
+    if not args.otlp_endpoint:
+        return None
+    try:
+        return tracing.exporting(args.otlp_endpoint)
+    except ImportError as error:
+        raise StartError(
+            "--otlp_endpoint needs the otel extra. Install it from the clone: pip install"
+            f" '.[otel]'. Received: {error}"
+        ) from error
 
 
 def _loading(args: argparse.Namespace, metrics: monitoring.Monitoring) -> Loading:

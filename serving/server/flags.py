@@ -184,6 +184,11 @@ def _add_network(parser: Parser) -> None:
     network.add_argument(
         "--monitoring_config_file", metavar="FILE", help="text proto MonitoringConfig"
     )
+    network.add_argument(
+        "--otlp_endpoint",
+        metavar="URL",
+        help="OpenTelemetry collector that gets a span of each call, as http://localhost:4317",
+    )
     _add_boolean(network, "access_log", False, "log every call, not only those that fail")
     _add_boolean(
         network,

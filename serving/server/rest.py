@@ -1,4 +1,4 @@
-"""TF Serving's REST API and the metrics, on aiohttp."""
+"""TF Serving's REST API, that of the Open Inference Protocol, and the metrics, on aiohttp."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,27 @@ from tensorflow_serving.apis import (
 )
 
 from serving import wire
-from serving.server import json_tensors
+from serving.server import json_tensors, open_inference, open_inference_json
 from serving.server.api import Api, Origin
 from serving.server.port import not_free
 from serving.server.servable import Servable
-from serving.server.status import StatusError, invalid_argument
+from serving.server.status import StatusError, invalid_argument, not_found
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _INFERENCE = re.compile(_MODEL + r":(?P<method>classify|regress|predict)")
 _METADATA = re.compile(_MODEL + r"/metadata")
 _STATUS = re.compile(_MODEL)
+# Of the Open Inference Protocol: method and path -> its call.
+_OPEN_MODEL = r"/v2/models/(?P<name>[^/]+)(/versions/(?P<version>[^/]+))?"
+_OPEN = [
+    ("GET", re.compile("/v2/health/live"), "ServerLive"),
+    ("GET", re.compile("/v2/health/ready"), "ServerReady"),
+    ("GET", re.compile("/v2/?"), "ServerMetadata"),
+    ("GET", re.compile(_OPEN_MODEL), "ModelMetadata"),
+    ("GET", re.compile(_OPEN_MODEL + "/ready"), "ModelReady"),
+    ("POST", re.compile(_OPEN_MODEL + "/infer"), "ModelInfer"),
+    ("POST", re.compile("/v2/repository/index"), "RepositoryIndex"),
+]
 
 _HTTP = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -77,14 +88,20 @@ async def start(
         if request.method == "GET" and request.path == metrics_path:
             text = await asyncio.to_thread(api.monitoring.text)
             return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4"})
-        status, body = await _answer(api, request, seconds)
-        return web.Response(
+        status, body, json_length = await _answer(api, request, seconds)
+        response = web.Response(
             status=status, body=body, content_type="application/json", headers=headers
         )
+        if json_length is not None:
+            response.content_type = "application/octet-stream"
+            response.headers[open_inference_json.LENGTH_HEADER] = str(json_length)
+        if api.leaving:
+            response.force_close()
+        return response
 
     app = web.Application(client_max_size=wire.MAX_MESSAGE_BYTES)
     app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=10)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=30)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -94,20 +111,59 @@ async def start(
     return runner
 
 
-async def _answer(api: Api, request: web.Request, seconds: float) -> tuple[int, bytes]:
+# The status, the body, and how much of it is JSON, if not all.
+Answer = tuple[int, bytes, int | None]
+
+
+async def _answer(api: Api, request: web.Request, seconds: float) -> Answer:
     loop = asyncio.get_running_loop()
-    named = re.match(_MODEL, request.path)
+    named = re.match(_MODEL, request.path) or re.match(_OPEN_MODEL, request.path)
     model = named["name"] if named else ""
-    origin = Origin("REST", request.remote or "", model, loop.time() + seconds)
+    headers = [(key.lower(), value) for key, value in request.headers.items()]
+    origin = Origin("REST", request.remote or "", model, loop.time() + seconds, "", headers)
     try:
         async with asyncio.timeout(seconds):
-            return 200, await _called(api, request, origin)
+            if request.path.startswith("/v2"):
+                return await _open(api, request, origin)
+            return 200, await _called(api, request, origin), None
     except TimeoutError:
         failure = StatusError(grpc.StatusCode.DEADLINE_EXCEEDED, f"Timed out after {seconds:g} s")
     except StatusError as error:
         failure = error
     body = json.dumps({"error": failure.message}, ensure_ascii=False, indent=1)
-    return _HTTP.get(failure.code, 500), body.encode()
+    return _HTTP.get(failure.code, 500), body.encode(errors="replace"), None
+
+
+async def _open(api: Api, request: web.Request, origin: Origin) -> Answer:
+    """Answers a call of the Open Inference Protocol."""
+    found = [
+        (method, match)
+        for verb, pattern, method in _OPEN
+        if request.method == verb and (match := pattern.fullmatch(request.path))
+    ]
+    if not found:
+        raise not_found(f"Malformed request: {request.method} {request.path}")
+    method, match = found[0]
+    asked = open_inference.message_of(f"{method}Request")
+    if method != "ModelInfer":
+        if "name" in match.groupdict():
+            asked.name, asked.version = match["name"], match["version"] or ""
+        answer = await open_inference.call(api, method, asked, origin)
+        unready = {"ServerReady": 503, "ModelReady": 404}
+        status = 200 if getattr(answer, "ready", True) else unready.get(method, 200)
+        return status, open_inference_json.write(answer), None
+
+    async def read():
+        nonlocal asked
+        body = await request.read()
+        length = request.headers.get(open_inference_json.LENGTH_HEADER)
+        asked = await _off_loop(len(body), open_inference_json.read_infer, body, length)
+        asked.model_name, asked.model_version = match["name"], match["version"] or ""
+        return asked
+
+    answer = await open_inference.call(api, method, read, origin)
+    write = open_inference_json.write_infer
+    return 200, *await _off_loop(answer.ByteSize(), write, answer, asked)
 
 
 async def _called(api: Api, request: web.Request, origin: Origin) -> bytes:

@@ -1,12 +1,21 @@
-"""TF Serving's gRPC services, as handlers for grpc.aio."""
+"""The gRPC services, as handlers for grpc.aio."""
 
 import asyncio
+import functools
+import time
+from collections.abc import Awaitable, Callable
 
 import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
-from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2
 
+# Reflection shows what has been imported.
+from tensorflow_serving.apis import model_service_pb2, prediction_service_pb2  # noqa: F401
+
+from serving import wire
+from serving.server import open_inference
 from serving.server.api import Api, Origin
 from serving.server.status import StatusError
 
@@ -22,6 +31,10 @@ _SERVICES = {
 }
 # The bare names are TF Serving's; the full ones are asked for as well.
 _HEALTH_NAMES = ["", "ModelService", "PredictionService", *_SERVICES]
+# The last calls are held until none has come for as many rounds, and no longer than that.
+ROUND_SECONDS = 0.02
+QUIET_ROUNDS = 10
+MOST_HELD_SECONDS = 1.0
 
 
 class Health:
@@ -51,33 +64,86 @@ class Health:
         await self.servicer.enter_graceful_shutdown()
 
 
-def add(server: grpc.aio.Server, api: Api, checks: Health) -> None:
+class LastCalls:
+    """Holds the calls that come just before gRPC stops until every connection knows of the stop.
+
+    gRPC cancels a call that comes after `Server.stop` and before its connection has heard of it. A
+    caller who waits for an answer sends no other call: so the last calls are answered just after.
+    """
+
+    def __init__(self) -> None:
+        self._came = 0
+        self._released = asyncio.Event()
+        self._released.set()
+
+    async def stop(self, server: grpc.aio.Server, grace: float) -> None:
+        """Stops the server; calls that it has by then have `grace` seconds."""
+        self._released.clear()
+        end = time.monotonic() + MOST_HELD_SECONDS
+        rounds = 0
+        while rounds < QUIET_ROUNDS and time.monotonic() < end:
+            came = self._came
+            await asyncio.sleep(ROUND_SECONDS)
+            rounds = rounds + 1 if came == self._came else 0
+        stopping = asyncio.create_task(server.stop(grace))
+        await asyncio.sleep(ROUND_SECONDS)
+        self._released.set()
+        await stopping
+
+    async def wait(self, remaining: float | None) -> None:
+        """Returns when a call may go on: at once if it has little time left."""
+        self._came += 1
+        if remaining is None or remaining > 2 * MOST_HELD_SECONDS:
+            await self._released.wait()
+
+
+def add(server: grpc.aio.Server, api: Api, checks: Health, last_calls: LastCalls) -> None:
     """Adds all services to `server`."""
     for service, methods in _SERVICES.items():
         handlers = {
-            method: grpc.unary_unary_rpc_method_handler(_handler(api, method)) for method in methods
+            method: _handler(
+                api, f"{service}/{method}", functools.partial(api.call, method), last_calls
+            )
+            for method in methods
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    health_pb2_grpc.add_HealthServicer_to_server(checks.servicer, server)
-    names = [
-        *prediction_service_pb2.DESCRIPTOR.services_by_name.values(),
-        *model_service_pb2.DESCRIPTOR.services_by_name.values(),
-        *health_pb2.DESCRIPTOR.services_by_name.values(),
-    ]
-    reflection.enable_server_reflection(
-        [*(service.full_name for service in names), reflection.SERVICE_NAME], server
+    handlers = {
+        method: _handler(
+            api,
+            f"{open_inference.SERVICE}/{method}",
+            functools.partial(open_inference.call, api, method),
+            last_calls,
+        )
+        for method in open_inference.METHODS
+    }
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler(open_inference.SERVICE, handlers),)
     )
+    health_pb2_grpc.add_HealthServicer_to_server(checks.servicer, server)
+    names = [*_SERVICES, open_inference.SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME]
+    # Reflection looks in the default pool.
+    for file in wire.files("open_inference.binpb"):
+        descriptor_pool.Default().Add(file)
+    reflection.enable_server_reflection(names, server)
 
 
-def _handler(api: Api, method: str):
+def _handler(
+    api: Api,
+    name: str,
+    answer: Callable[[bytes, Origin], Awaitable[Message]],
+    last_calls: LastCalls,
+):
     # Without a deserializer the handler is given the bytes, and decides where to read them.
     async def call(data: bytes, context: grpc.aio.ServicerContext) -> bytes:
         remaining = context.time_remaining()
         deadline = None if remaining is None else asyncio.get_running_loop().time() + remaining
+        await last_calls.wait(remaining)
         try:
-            answer = await api.call(method, data, Origin("GRPC", context.peer(), deadline=deadline))
+            headers = context.invocation_metadata() if api.tracing else ()
+            origin = Origin("GRPC", context.peer(), "", deadline, name, headers)
+            message = await answer(data, origin)
         except StatusError as error:
             await context.abort(error.code, error.message)
-        return answer.SerializeToString()
+        return message.SerializeToString()
 
-    return call
+    return grpc.unary_unary_rpc_method_handler(call)

@@ -1,5 +1,7 @@
 """`python -m serving`: what it loads, how it refuses to start, how it stops."""
 
+import asyncio
+import collections
 import concurrent.futures
 import contextlib
 import os
@@ -9,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import grpc
@@ -17,6 +20,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from serving.__main__ import _parser, main
+from serving.server import services
 from serving.server.base_path import check_models, models_below, versions_at
 from serving.server.servable import Servable
 from serving.server.status import StartError, StatusError
@@ -223,6 +227,47 @@ def test_sigterm_finishes_what_is_in_flight(models_dir):
         with pytest.raises(grpc.RpcError) as caught:
             ask(1)
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_stop_cancels_no_call_of_callers_that_do_not_pause():
+    found, leave = collections.Counter(), threading.Event()
+
+    async def serve_and_stop():
+        server, last_calls = grpc.aio.server(), services.LastCalls()
+
+        async def echo(data, context):
+            await last_calls.wait(context.time_remaining())
+            return data
+
+        handlers = {"Echo": grpc.unary_unary_rpc_method_handler(echo)}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test", handlers),))
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+
+        def call(at):
+            # Half of the callers share a connection.
+            own = [("grpc.use_local_subchannel_pool", at % 2)]
+            with grpc.insecure_channel(f"127.0.0.1:{port}", [*CHANNEL_OPTIONS, *own]) as channel:
+                while not leave.is_set():
+                    try:
+                        channel.unary_unary("/test/Echo")(b"", timeout=20)
+                        found["OK"] += 1
+                    except grpc.RpcError as error:
+                        found[error.code().name] += 1
+                        time.sleep(0.05)
+
+        threads = [threading.Thread(target=call, args=[at]) for at in range(16)]
+        for thread in threads:
+            thread.start()
+        await asyncio.sleep(0.2)
+        await last_calls.stop(server, 30)
+        leave.set()
+        for thread in threads:
+            await asyncio.to_thread(thread.join)
+
+    asyncio.run(serve_and_stop())
+    assert found["OK"] > 16
+    assert set(found) <= {"OK", "UNAVAILABLE"}
 
 
 def test_a_signal_before_it_serves_ends_it(models_dir):

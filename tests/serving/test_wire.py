@@ -217,3 +217,10 @@ def test_descriptor_notice_names_the_licence():
     notice = build_descriptors.NOTICE_PATH.read_text(encoding="utf-8")
     assert "Apache License, Version 2.0" in notice
     assert "The TensorFlow Authors" in notice
+
+
+def test_open_inference_descriptor_is_what_the_builder_makes():
+    ours = build_descriptors.OPEN_INFERENCE_PATH.read_bytes()
+    made = build_descriptors.build_open_inference()
+    parse = descriptor_pb2.FileDescriptorSet.FromString
+    assert parse(ours) == parse(made), "run `python -m serving.build_descriptors`"
