@@ -136,7 +136,7 @@ PRESETS = [
             "augment": 0.0,
             "decay_kimg": 300.0,
         },
-        description="Narrow networks on Open Peeps, 64x64 colour.",
+        description="Drawn faces, 64x64 RGB: narrow networks.",
         parameters={"generator": 377_824, "discriminator": 369_760},
     ),
 ]

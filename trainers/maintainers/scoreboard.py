@@ -1,6 +1,6 @@
 """Prints the scores of all bundled presets, as README shows them: tables in Markdown.
 
-    python -m trainers.maintainers.scores
+    python -m trainers.maintainers.scoreboard
 
 The figures are those of the cards, which `trainers.maintainers.publish` writes.
 """
@@ -61,7 +61,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Console entry point; `argv` is the command line's by default."""
-    Parser("python -m trainers.maintainers.scores", __doc__).parse_args(argv)
+    Parser("python -m trainers.maintainers.scoreboard", __doc__).parse_args(argv)
 
     def show(_: argparse.Namespace | None = None) -> None:
         bundled = list(cards())
