@@ -1,8 +1,9 @@
 """The asyncio twin of the client."""
 
 import asyncio
+import collections
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, overload
 
 import grpc
@@ -11,6 +12,7 @@ import numpy as np
 from serving.client import core
 from serving.client.core import Steps
 from serving.client.specs import Metadata, VersionStatus
+from serving.errors import InvalidRequest
 
 
 class AsyncClient:
@@ -29,11 +31,15 @@ class AsyncClient:
         timeout: float = core.DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
+        interceptors: Sequence[Any] = (),
+        tracing: bool = False,
     ):
         self._address = address
         self._core = core.Core(address, timeout)
         self._credentials = credentials
         self._metadata = tuple(metadata)
+        self._interceptors = tuple(interceptors)
+        self._tracing = core.tracing_of(tracing)
         self._closed = False
         self._channel: grpc.aio.Channel | None = None
         self._calls: dict[str, grpc.aio.UnaryUnaryMultiCallable] = {}
@@ -171,6 +177,31 @@ class AsyncClient:
         """As `Client.upscale`."""
         return await self._drive(self._core.upscale(model, image, version, timeout))
 
+    def translate_files(
+        self,
+        model: str,
+        paths: Iterable[str | os.PathLike],
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[tuple[str | os.PathLike, bytes | InvalidRequest]]:
+        """As `Client.translate_files`, to go through with `async for`."""
+        return self._stream(
+            paths, lambda path: self._core.translate(model, path, direction, version, timeout)
+        )
+
+    def upscale_files(
+        self,
+        model: str,
+        paths: Iterable[str | os.PathLike],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[tuple[str | os.PathLike, bytes | InvalidRequest]]:
+        """As `Client.upscale_files`, to go through with `async for`."""
+        return self._stream(paths, lambda path: self._core.upscale(model, path, version, timeout))
+
     async def paint(
         self,
         model: str,
@@ -207,6 +238,10 @@ class AsyncClient:
         """As `Client.status`."""
         return await self._drive(self._core.status(model, timeout))
 
+    async def models(self, *, timeout: float | None = None) -> dict[str, list[VersionStatus]]:
+        """As `Client.models`."""
+        return await self._drive(self._core.models(timeout))
+
     async def wait_until_available(self, model: str, timeout: float | None = None) -> None:
         """As `Client.wait_until_available`."""
         return await self._drive(self._core.wait_until_available(model, timeout))
@@ -221,10 +256,11 @@ class AsyncClient:
                     await asyncio.sleep(step.seconds)
                     step = next(steps)
                     continue
+                if isinstance(step, core.Together):
+                    step = steps.send([r async for r in self._in_order(step.operations)])
+                    continue
                 try:
-                    answer = await self._stub(step.method)(
-                        step.request, timeout=step.timeout, metadata=self._metadata
-                    )
+                    answer = await self._send(step)
                 except grpc.RpcError as error:
                     step = steps.throw(error)
                 else:
@@ -232,14 +268,44 @@ class AsyncClient:
         except StopIteration as stop:
             return stop.value
 
+    def _stream(
+        self, paths: Iterable[Any], operation: Callable[[Any], Steps]
+    ) -> AsyncIterator[tuple[Any, Any]]:
+        return self._in_order(core.one_file(path, operation) for path in paths)
+
+    async def _send(self, call: core.Call) -> Any:
+        stub = self._stub(call.method)
+        with core.traced(self._tracing, call, self._address) as headers:
+            metadata = (*self._metadata, *headers)
+            return await stub(call.request, timeout=call.timeout, metadata=metadata)
+
+    async def _in_order(self, operations: Iterable[Steps]) -> AsyncIterator[Any]:
+        """Yields results in order, with `IN_FLIGHT` operations at most under way."""
+        waiting: collections.deque[asyncio.Task] = collections.deque()
+        try:
+            for steps in operations:
+                waiting.append(asyncio.create_task(self._drive(steps)))
+                if len(waiting) == core.IN_FLIGHT:
+                    yield await waiting.popleft()
+            while waiting:
+                yield await waiting.popleft()
+        finally:
+            for task in waiting:
+                task.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
     def _stub(self, method: str) -> grpc.aio.UnaryUnaryMultiCallable:
         if self._closed:
             raise core.closed(self)
         if self._channel is None:
             options = core.channel_options(self._address)
             if self._credentials is None:
-                self._channel = grpc.aio.insecure_channel(self._address, options)
+                self._channel = grpc.aio.insecure_channel(
+                    self._address, options, interceptors=self._interceptors
+                )
             else:
-                self._channel = grpc.aio.secure_channel(self._address, self._credentials, options)
+                self._channel = grpc.aio.secure_channel(
+                    self._address, self._credentials, options, interceptors=self._interceptors
+                )
             self._calls = core.stubs(self._channel)
         return self._calls[method]

@@ -4,11 +4,15 @@ python -m serving.client generate MODEL --server=localhost:8500 --n=16 --seed=0 
 python -m serving.client generate MODEL --labels=0,1,2 --truncation=.7
 python -m serving.client translate MODEL IN --out=OUT.png --direction=b_to_a
 python -m serving.client upscale MODEL IN --out=OUT.png
+python -m serving.client upscale MODEL FOLDER --out=FOLDER
+python -m serving.client models
 python -m serving.client status MODEL
 python -m serving.client metadata MODEL
 """
 
 import argparse
+import collections
+import functools
 import io
 import os
 import signal
@@ -22,6 +26,9 @@ from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, se
 from serving.client.sync import Client
 from serving.errors import InvalidRequest, ServingError
 from serving.parsing import Parser
+
+# What the files of a folder are taken for pictures by.
+_PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -77,11 +84,16 @@ def _parser() -> Parser:
             "source",
             metavar="IN",
             type=Path,
-            help="a PNG, a JPEG, or what Pillow reads",
+            help="a PNG, a JPEG, or what Pillow reads; or a folder of them",
         )
         command.add_argument(
-            "--out", type=Path, required=True, metavar="PNG", help="the file to write"
+            "--out",
+            type=Path,
+            required=True,
+            metavar="OUT",
+            help="the PNG file to write; for a folder, the folder of them",
         )
+    _command(commands, "models", _models, "list the models of a server that can tell them")
     _command(commands, "status", _status, "show the state of each version of a model")
     _command(commands, "metadata", _metadata, "show a model's signatures, types and shapes")
     return parser
@@ -89,7 +101,8 @@ def _parser() -> Parser:
 
 def _command(commands, name, run, text) -> Parser:
     command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    command.add_argument("model", metavar="MODEL", help="the model's name on the server")
+    if name != "models":
+        command.add_argument("model", metavar="MODEL", help="the model's name on the server")
     command.add_argument(
         "--server",
         metavar="HOST:PORT",
@@ -132,9 +145,7 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
         for index, data in enumerate(files, at):
             _write(args.out / _file_name(index), data)
         if n > CHUNK_ROWS:
-            done = at + rows
-            left = (time.monotonic() - begun) / done * (n - done)
-            print(f"\r{done} of {n} images, {left:.0f} s left ", end="", file=sys.stderr)
+            _progress(begun, at + rows, n)
     if n > CHUNK_ROWS:
         print(file=sys.stderr)
     first = args.out / _file_name(0)
@@ -143,12 +154,50 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
     print(f"Wrote {names} ({seeds})")
 
 
+def _progress(begun: float, done: int, n: int) -> None:
+    left = (time.monotonic() - begun) / done * (n - done)
+    print(f"\r{done} of {n} images, {left:.0f} s left ", end="", file=sys.stderr)
+
+
 def _translate(client: Client, args: argparse.Namespace) -> None:
+    if args.source.is_dir():
+        made = functools.partial(client.translate_files, direction=args.direction)
+        _write_folder(args, made)
+        return
     _write_png(args, lambda: client.translate(args.model, args.source, direction=args.direction))
 
 
 def _upscale(client: Client, args: argparse.Namespace) -> None:
+    if args.source.is_dir():
+        _write_folder(args, client.upscale_files)
+        return
     _write_png(args, lambda: client.upscale(args.model, args.source))
+
+
+def _write_folder(args: argparse.Namespace, ask: Callable) -> None:
+    """Writes a PNG for each picture of a folder, and goes on after those that cannot be read."""
+    paths = sorted(p for p in args.source.iterdir() if p.suffix.lower() in _PICTURES)
+    names = collections.Counter(path.stem for path in paths)
+    if not paths:
+        raise InvalidRequest(
+            f"IN must be a picture, or a folder of pictures ({', '.join(sorted(_PICTURES))})."
+            f" Received: {args.source}"
+        )
+    args.out.mkdir(parents=True, exist_ok=True)
+    begun, failed = time.monotonic(), 0
+    for done, (path, made) in enumerate(ask(args.model, paths), 1):
+        if isinstance(made, InvalidRequest):
+            failed += 1
+            print(f"\n{path}: {made}", file=sys.stderr)
+        else:
+            # Pictures that differ in their suffix alone keep it.
+            name = path.stem if names[path.stem] == 1 else path.name
+            _write(args.out / f"{name}.png", made)
+        _progress(begun, done, len(paths))
+    print(file=sys.stderr)
+    print(f"Wrote {len(paths) - failed} of {len(paths)} pictures to {args.out}")
+    if failed:
+        raise InvalidRequest(f"All pictures must be readable. Received: {failed} that are not")
 
 
 def _write_png(args: argparse.Namespace, ask: Callable[[], bytes]) -> None:
@@ -184,6 +233,12 @@ def _labels(text: str | None) -> list[int] | None:
 
 def _file_name(index: int) -> str:
     return f"{index:05d}.png"
+
+
+def _models(client: Client, args: argparse.Namespace) -> None:
+    for model, versions in client.models().items():
+        for version in versions:
+            print(f"{model} {version}")
 
 
 def _status(client: Client, args: argparse.Namespace) -> None:

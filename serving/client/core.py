@@ -1,10 +1,12 @@
 """What both clients share: everything except the network.
 
 Each operation is a generator. It yields a `Call`, which the client sends to the server and
-answers with the response or the error, or a `Pause`, and it returns the result. Requests, checks,
-deadlines and retries are therefore written once, and `Client` and `AsyncClient` are thin.
+answers with the response or the error, a `Pause`, or operations to make `Together`, and it returns
+the result. Requests, checks, deadlines and retries are therefore written once, and `Client` and
+`AsyncClient` are thin.
 """
 
+import contextlib
 import dataclasses
 import functools
 import operator
@@ -39,11 +41,16 @@ from serving.errors import (
     ServingError,
     Unavailable,
 )
+from serving.tracing import Tracing
 
 DEFAULT_ADDRESS = "localhost:8500"
 DEFAULT_TIMEOUT = 60.0
 # Rows of one request: what the server runs at once. Larger requests gain nothing.
 CHUNK_ROWS = 32
+# Requests of one operation that are in flight together: enough to keep the server's queue filled.
+IN_FLIGHT = 4
+# How a server says that it takes fewer rows at a time.
+_ROW_LIMIT = re.compile(r"larger than maximum input batch size (\d+)")
 # Waits between two tries: from the first to the longest.
 _FIRST_DELAY = 0.1
 _LONGEST_DELAY = 2.0
@@ -63,6 +70,7 @@ _METHODS = {
     "Predict": ("tensorflow.serving.PredictionService", wire.PredictResponse),
     "GetModelMetadata": ("tensorflow.serving.PredictionService", wire.GetModelMetadataResponse),
     "GetModelStatus": ("tensorflow.serving.ModelService", wire.GetModelStatusResponse),
+    "RepositoryIndex": ("inference.GRPCInferenceService", wire.RepositoryIndexResponse),
 }
 
 
@@ -82,18 +90,36 @@ class Pause:
     seconds: float
 
 
-Steps = Generator[Call | Pause, Message | None, Any]
+@dataclasses.dataclass(frozen=True)
+class Together:
+    """Operations to make at the same time, `IN_FLIGHT` at most; answered with their results.
+
+    The results are in order. If one fails, its error is raised and the others are given up.
+    """
+
+    operations: Iterator["Steps"]
 
 
-def channel_options(address: str) -> list[tuple[str, int]]:
+Steps = Generator[Call | Pause | Together, Any, Any]
+
+
+def channel_options(address: str) -> list[tuple[str, int | str]]:
     """Returns the options of a channel to `address`."""
-    options = [
+    options: list[tuple[str, int | str]] = [
         ("grpc.max_receive_message_length", -1),
         ("grpc.max_send_message_length", -1),
         # Reconnect soon to a server that restarts; by default the second attempt is after 1 s.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        # A call to a host that is gone fails after 20 s without a sign of it. The pings are no more
+        # than what a server of gRPC allows by default, one in 5 minutes.
+        ("grpc.keepalive_time_ms", 300_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
     ]
+    if address.startswith(("dns:", "ipv4:", "ipv6:")):
+        # Calls take turns among all addresses.
+        balanced = '{"loadBalancingConfig": [{"round_robin": {}}]}'
+        options.append(("grpc.service_config", balanced))
     if address.startswith(("localhost:", "127.", "[::1]")):
         # A proxy cannot reach the loopback address of this machine.
         options.append(("grpc.enable_http_proxy", 0))
@@ -118,6 +144,39 @@ def stubs(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
         )
         for method, (service, response) in _METHODS.items()
     }
+
+
+def tracing_of(asked: bool) -> Tracing | None:
+    """Returns what makes spans, or None if they are not asked for.
+
+    Raises:
+        ServingError: OpenTelemetry is not installed.
+    """
+    try:
+        return Tracing() if asked else None
+    except ImportError as error:
+        raise ServingError(
+            f"tracing=True needs OpenTelemetry: pip install opentelemetry-api. Received: {error}"
+        ) from None
+
+
+@contextlib.contextmanager
+def traced(
+    tracing: Tracing | None, call: Call, address: str
+) -> Iterator[Sequence[tuple[str, str]]]:
+    """Makes a span of a call; yields the metadata that carry its context."""
+    if tracing is None:
+        yield ()
+        return
+    name = f"{_METHODS[call.method][0]}/{call.method}"
+    attributes = {"rpc__system__name": "grpc", "rpc__method": name, "server__address": address}
+    with tracing.called(name, **attributes) as (span, headers):
+        try:
+            yield headers
+        except grpc.RpcError as error:
+            span.end(error.code().name, error.details() or "")
+            raise
+        span.end("OK")
 
 
 class _Deadline:
@@ -147,6 +206,7 @@ class Core:
         self._address = address
         self._timeout = timeout
         self._metadata: dict[tuple[str, int | None], Any] = {}
+        self._row_limits: dict[str, int] = {}  # of servers that told theirs
 
     def generate(
         self,
@@ -303,15 +363,50 @@ class Core:
             )
         outputs = list(outputs or ())
         deadline = self._deadline(timeout)
-        fitted = functools.partial(fit, signature=signature, inputs=inputs, outputs=outputs)
-        answer = yield from self._predict(model, fitted, signature, version, outputs, deadline)
-        return read_outputs(answer)
+
+        def ask(inputs: Mapping[str, Any], version: int | None = version) -> Steps:
+            fitted = functools.partial(fit, signature=signature, inputs=inputs, outputs=outputs)
+            return self._predict(model, fitted, signature, version, outputs, deadline)
+
+        rows = _common_rows(inputs)
+        if rows <= self._row_limits.get(model, rows):
+            try:
+                return read_outputs((yield from ask(inputs)))
+            except InvalidRequest as error:
+                found = _ROW_LIMIT.search(str(error))
+                if not found or not 0 < int(found[1]) < rows:
+                    raise
+                self._row_limits[model] = int(found[1])
+        limit = self._row_limits[model]
+        pieces = (
+            {name: value[at : at + limit] for name, value in inputs.items()}
+            for at in range(0, rows, limit)
+        )
+        answers = yield from self._ask_all(pieces, ask)
+        for at, answer in zip(range(0, rows, limit), answers, strict=True):
+            for name, array in answer.items():
+                if np.ndim(array) == 0 or len(array) != min(limit, rows - at):
+                    raise InvalidRequest(
+                        f"The server takes {limit} rows at a time, and the output {name!r} of"
+                        f" {model!r} does not go by rows. Received: {rows} rows"
+                    )
+        return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
 
     def metadata(self, model: str, version: int | None, timeout: float | None) -> Steps:
         return self._known_metadata(model, version, self._deadline(timeout))
 
     def status(self, model: str, timeout: float | None) -> Steps:
         return self._status(model, self._deadline(timeout))
+
+    def models(self, timeout: float | None) -> Steps:
+        request = wire.RepositoryIndexRequest()
+        answer = yield from self._call("RepositoryIndex", request, self._deadline(timeout))
+        found: dict[str, list[VersionStatus]] = {}
+        for entry in answer.models:
+            state = "AVAILABLE" if entry.state == "READY" else entry.state
+            status = VersionStatus(int(entry.version), state, entry.reason)
+            found.setdefault(entry.name, []).append(status)
+        return found
 
     def wait_until_available(self, model: str, timeout: float | None) -> Steps:
         deadline = self._deadline(timeout)
@@ -353,14 +448,14 @@ class Core:
 
         `needs` is another signature that the model must have.
         """
-        pieces = []
         deadline = self._deadline(timeout)
-        for inputs in chunks:
+
+        def ask(inputs: Mapping[str, Any], version: int | None = version) -> Steps:
             fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
-            answer = yield from self._predict(model, fitted, signature, version, [], deadline)
-            # All rows from one version, even if the server loads a new one meanwhile.
-            version = answer.model_spec.version.value
-            arrays = read_outputs(answer)
+            return self._predict(model, fitted, signature, version, [], deadline)
+
+        pieces = []
+        for arrays in (yield from self._ask_all(chunks, ask)):
             name = output or next(iter(arrays), None)
             if name not in arrays:
                 raise InvalidResponse(
@@ -369,6 +464,18 @@ class Core:
                 )
             pieces.append(arrays[name])
         return np.concatenate(pieces)
+
+    def _ask_all(self, chunks: Iterator[Mapping[str, Any]], ask: Callable[..., Steps]) -> Steps:
+        """Returns the outputs of `ask(chunk)` for each chunk, in order, all of one version."""
+        answer = yield from ask(next(chunks))
+        # The others go together, to the same version even if the server loads a new one meanwhile.
+        version = answer.model_spec.version.value
+        first = read_outputs(answer)
+
+        def outputs(chunk: Mapping[str, Any]) -> Steps:
+            return read_outputs((yield from ask(chunk, version)))
+
+        return [first, *(yield Together(outputs(chunk) for chunk in chunks))]
 
     def _predict(
         self,
@@ -405,6 +512,8 @@ class Core:
             _fill_spec(request.model_spec, model, version)
             answer = yield from self._call_model("GetModelMetadata", request, deadline)
             known = self._metadata[model, version] = read_metadata(model, answer)
+            # The later requests of a call ask for the version of the first.
+            self._metadata.setdefault((model, known.version), known)
         return known
 
     def _status(self, model: str, deadline: _Deadline) -> Steps:
@@ -462,7 +571,7 @@ class Core:
     def _translated(
         self, error: grpc.RpcError, method: str, request: Message, deadline: _Deadline
     ) -> ServingError:
-        code, details, model = error.code(), error.details(), request.model_spec.name
+        code, details = error.code(), error.details()
         if code in _BUSY:
             return Unavailable(
                 f"A server must be answering at {self._address}; start one with `python -m serving"
@@ -473,12 +582,26 @@ class Core:
                 f"{self._address} must answer within {deadline.seconds:g} s; check that it is up,"
                 f" or allow more with timeout=. Received: no answer to {method} ({details})"
             )
+        if method == "RepositoryIndex" and code == grpc.StatusCode.UNIMPLEMENTED:
+            return ServingError(
+                f"{self._address} cannot list its models: TF Serving's API has no such call. Ask"
+                f" for a model by its name, with status(). Received: {details}"
+            )
+        model = request.model_spec.name if hasattr(request, "model_spec") else ""
         received = f"Received for {model!r}: {' '.join(_NODE.sub('', details or '').split())}"
         if code == grpc.StatusCode.NOT_FOUND:
             return ModelNotFound(f"The model must be one that {self._address} serves. {received}")
         if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION):
             return InvalidRequest(f"{self._address} refused the request. {received}")
         return ServingError(f"{method} failed at {self._address} with {code.name}. {received}")
+
+
+def one_file(path: Any, operation: Callable[[Any], Steps]) -> Steps:
+    """Returns the path and the result of `operation(path)`, or the error of that file alone."""
+    try:
+        return path, (yield from operation(path))
+    except InvalidRequest as error:
+        return path, error
 
 
 def seed_range(n: int, seed: int | None) -> tuple[int, int]:
@@ -496,6 +619,15 @@ def seed_range(n: int, seed: int | None) -> tuple[int, int]:
             f"seed and seed + n - 1 must be 64-bit integers. Received: seed={seed}, n={n}"
         )
     return n, seed
+
+
+def _common_rows(inputs: Mapping[str, Any]) -> int:
+    """How many rows all inputs have; 0 if they have no rows, or differ."""
+    rows = {
+        len(value) if np.ndim(value) and not isinstance(value, str | bytes) else 0
+        for value in inputs.values()
+    }
+    return rows.pop() if len(rows) == 1 else 0
 
 
 def _integer(name: str, value: Any) -> int:

@@ -177,6 +177,8 @@ def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
     array = np.asarray(value)
     if not isinstance(value, np.ndarray | np.generic):
         array = _cast(array, spec.dtype)
+    elif array.dtype == np.float64 and spec.dtype == np.dtype(np.float32):
+        array = array.astype(np.float32)  # what numpy makes by itself is float64
     is_text = spec.dtype == object and array.dtype.kind in "USO"
     # `is None` first: numpy takes a dtype of None for float64.
     if (spec.dtype is None or array.dtype != spec.dtype) and not is_text:
@@ -193,7 +195,7 @@ def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
 
 
 def _cast(array: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
-    """Converts lists and numbers to the model's type. An array keeps its type, which must fit."""
+    """Converts lists and numbers to the model's type. Other arrays keep theirs."""
     kinds = array.dtype.kind + (dtype.kind if dtype else "")
     if kinds in ("ff", "if", "uf"):
         return array.astype(dtype)

@@ -1,9 +1,12 @@
 """The blocking client."""
 
+import collections
+import concurrent.futures
+import contextvars
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import grpc
@@ -12,6 +15,7 @@ import numpy as np
 from serving.client import core
 from serving.client.core import Steps
 from serving.client.specs import Metadata, VersionStatus
+from serving.errors import InvalidRequest
 
 
 class Client:
@@ -27,6 +31,11 @@ class Client:
             call sets its own.
         credentials: of `grpc.ssl_channel_credentials(...)`, for a server with TLS; None for none.
         metadata: (key, value) pairs that go with every request, such as an authorization.
+        interceptors: gRPC's client interceptors, the outermost first.
+        tracing: makes OpenTelemetry spans of the calls, with the global provider.
+
+    An address `dns:///name:port` takes turns among all addresses of the name, and
+    `ipv4:10.0.0.1:8500,10.0.0.2:8500` among those.
 
     Example:
 
@@ -44,11 +53,15 @@ class Client:
         timeout: float = core.DEFAULT_TIMEOUT,
         credentials: grpc.ChannelCredentials | None = None,
         metadata: Sequence[tuple[str, str]] = (),
+        interceptors: Sequence[Any] = (),
+        tracing: bool = False,
     ):
         self._address = address
         self._core = core.Core(address, timeout)
         self._credentials = credentials
         self._metadata = tuple(metadata)
+        self._interceptors = tuple(interceptors)
+        self._tracing = core.tracing_of(tracing)
         self._closed = False
         self._lock = threading.Lock()
         self._channel: grpc.Channel | None = None
@@ -225,6 +238,41 @@ class Client:
         """Returns an enlarged image, or a batch of them, in the forms of `translate`."""
         return self._drive(self._core.upscale(model, image, version, timeout))
 
+    def translate_files(
+        self,
+        model: str,
+        paths: Iterable[str | os.PathLike],
+        *,
+        direction: str | None = None,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[tuple[str | os.PathLike, bytes | InvalidRequest]]:
+        """Yields each path and its translated PNG, in order, a few of them in flight together.
+
+        For a file that is no picture or is refused, the error comes in place of the PNG.
+
+        Args:
+            model: the model's name.
+            paths: files, as `translate` takes them; any iterable, which is read as needed.
+            direction: as for `translate`.
+            version: a version number; the latest by default.
+            timeout: seconds for each file.
+        """
+        return self._stream(
+            paths, lambda path: self._core.translate(model, path, direction, version, timeout)
+        )
+
+    def upscale_files(
+        self,
+        model: str,
+        paths: Iterable[str | os.PathLike],
+        *,
+        version: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[tuple[str | os.PathLike, bytes | InvalidRequest]]:
+        """Yields each path and its enlarged PNG, as `translate_files`."""
+        return self._stream(paths, lambda path: self._core.upscale(model, path, version, timeout))
+
     def paint(
         self,
         model: str,
@@ -281,6 +329,15 @@ class Client:
         """Returns the state of every version that the server knows, in the server's order."""
         return self._drive(self._core.status(model, timeout))
 
+    def models(self, *, timeout: float | None = None) -> dict[str, list[VersionStatus]]:
+        """Returns the models that the server has, and their versions, the highest first.
+
+        Raises:
+            ServingError: the server cannot tell. `python -m serving` can; TF Serving's API has no
+                call for it.
+        """
+        return self._drive(self._core.models(timeout))
+
     def wait_until_available(self, model: str, timeout: float | None = None) -> None:
         """Returns as soon as the server answers and has an AVAILABLE version of the model.
 
@@ -299,16 +356,44 @@ class Client:
                     time.sleep(step.seconds)
                     step = next(steps)
                     continue
+                if isinstance(step, core.Together):
+                    step = steps.send(list(self._in_order(step.operations)))
+                    continue
                 try:
-                    answer = self._stub(step.method)(
-                        step.request, timeout=step.timeout, metadata=self._metadata
-                    )
+                    answer = self._send(step)
                 except grpc.RpcError as error:
                     step = steps.throw(error)
                 else:
                     step = steps.send(answer)
         except StopIteration as stop:
             return stop.value
+
+    def _stream(
+        self, paths: Iterable[Any], operation: Callable[[Any], Steps]
+    ) -> Iterator[tuple[Any, Any]]:
+        return self._in_order(core.one_file(path, operation) for path in paths)
+
+    def _send(self, call: core.Call) -> Any:
+        stub = self._stub(call.method)
+        with core.traced(self._tracing, call, self._address) as headers:
+            metadata = (*self._metadata, *headers)
+            return stub(call.request, timeout=call.timeout, metadata=metadata)
+
+    def _in_order(self, operations: Iterable[Steps]) -> Iterator[Any]:
+        """Yields results in order, with `IN_FLIGHT` operations at most under way."""
+        waiting: collections.deque[concurrent.futures.Future] = collections.deque()
+        pool = concurrent.futures.ThreadPoolExecutor(core.IN_FLIGHT, "serving.client")
+        try:
+            for steps in operations:
+                # The caller's context, which holds its span.
+                context = contextvars.copy_context()
+                waiting.append(pool.submit(context.run, self._drive, steps))
+                if len(waiting) == core.IN_FLIGHT:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _stub(self, method: str) -> grpc.UnaryUnaryMultiCallable:
         with self._lock:
@@ -321,5 +406,5 @@ class Client:
                     self._channel = grpc.insecure_channel(self._address, options)
                 else:
                     self._channel = grpc.secure_channel(self._address, self._credentials, options)
-                self._calls = core.stubs(self._channel)
+                self._calls = core.stubs(grpc.intercept_channel(self._channel, *self._interceptors))
             return self._calls[method]

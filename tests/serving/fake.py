@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
 
@@ -29,6 +30,8 @@ class Fake(
         statuses: version -> state, or None for NOT_FOUND.
         delay: seconds that a Predict call takes.
         metadata_seen: the metadata of the Predict calls.
+        batch_rows: the most rows that a request may have, or None.
+        most_at_once: how many Predict calls have run at the same time.
     """
 
     def __init__(self):
@@ -41,17 +44,32 @@ class Fake(
         self.output = "y"
         self.delay = 0.0
         self.metadata_seen = []
+        self.batch_rows = None
+        self.most_at_once = 0
+        self._running = 0
+        self._lock = threading.Lock()
 
     def Predict(self, request, context):
         self.predicts.append(request)
         self.metadata_seen.extend(map(tuple, context.invocation_metadata()))
+        with self._lock:
+            self._running += 1
+            self.most_at_once = max(self.most_at_once, self._running)
         time.sleep(self.delay)
+        with self._lock:
+            self._running -= 1
         if self.failures:
             context.abort(*self.failures.pop(0))
         response = predict_pb2.PredictResponse()
         response.model_spec.name = "m"
         response.model_spec.version.value = self.version
         (value,) = request.inputs.values()
+        rows = value.tensor_shape.dim[0].size
+        if self.batch_rows is not None and rows > self.batch_rows:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Task size {rows} is larger than maximum input batch size {self.batch_rows}",
+            )
         response.outputs[self.output].CopyFrom(value)
         return response
 
@@ -90,7 +108,7 @@ class Fake(
 @contextlib.contextmanager
 def serve(fake: Fake, port: int = 0) -> Iterator[str]:
     """Runs it on a free port, or on `port`; yields the address."""
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(8))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(fake, server)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(fake, server)
     port = server.add_insecure_port(f"127.0.0.1:{port}")

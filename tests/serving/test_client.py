@@ -220,8 +220,8 @@ REFUSALS = {
         r"inputs must be \['latents'\] .* Received: \[\]",
     ),
     "dtype": (
-        lambda c: c.predict("toy", {"latents": GOOD.astype(np.float64)}),
-        r"latents must be float32\[N, 6\] for signature .* Received: dtype float64",
+        lambda c: c.predict("toy", {"latents": GOOD.astype(np.float16)}),
+        r"latents must be float32\[N, 6\] for signature .* Received: dtype float16",
     ),
     "dtype of a list": (
         lambda c: c.predict("toy", {"seed": [1.5]}, signature="generate"),
@@ -581,7 +581,90 @@ def test_all_pieces_come_from_one_version(kind, misbehaving):
         for request in server.predicts
     ]
     assert asked == [None, 1, 1]
-    assert [len(tf.make_ndarray(r.inputs["seed"])) for r in server.predicts] == [32, 32, 6]
+    rows = [len(tf.make_ndarray(r.inputs["seed"])) for r in server.predicts]
+    assert (rows[0], sorted(rows)) == (32, [6, 32, 32])  # the later ones go together
+
+
+@KINDS
+def test_requests_of_a_call_are_in_flight_together_and_joined_in_order(kind, misbehaving):
+    server, address = misbehaving
+    server.output, server.delay = "images", 0.1
+    with kind(address) as client:
+        client.metadata("m")
+        images = client.generate("m", 32 * 9, seed=5)
+    assert images.tolist() == ((np.arange(5, 293.0) + 1) * 127.5).clip(0, 255).tolist()
+    assert server.most_at_once == 4
+
+
+@KINDS
+def test_a_request_is_split_at_the_servers_limit(kind, misbehaving):
+    server, address = misbehaving
+    server.batch_rows = 3
+    x = np.arange(16.0).reshape(8, 2)  # float64, which is sent as float32
+    with kind(address) as client:
+        for asked in ([8, 3, 3, 2], [3, 3, 2]):
+            server.predicts.clear()
+            assert client.predict("m", {"x": x})["y"].tolist() == x.tolist()
+            rows = [len(tf.make_ndarray(r.inputs["x"])) for r in server.predicts]
+            assert sorted(rows) == sorted(asked)
+        server.columns = 0
+        with pytest.raises(serving.InvalidRequest, match=r"x must be float32\[N, 0\]"):
+            client.predict("m", {"x": x})
+
+
+class _Adds(grpc.UnaryUnaryClientInterceptor):
+    def intercept_unary_unary(self, continuation, details, request):
+        more = [*details.metadata, ("added", "here")]
+        return continuation(details._replace(metadata=more), request)
+
+
+class _AddsAsync(grpc.aio.UnaryUnaryClientInterceptor):
+    async def intercept_unary_unary(self, continuation, details, request):
+        more = grpc.aio.Metadata(*details.metadata, ("added", "here"))
+        return await continuation(details._replace(metadata=more), request)
+
+
+@KINDS
+def test_interceptors_see_every_call(kind, misbehaving):
+    server, address = misbehaving
+    adds = _Adds() if kind is Client else _AddsAsync()
+    with kind(address, interceptors=[adds], metadata=[("mine", "too")]) as client:
+        client.predict("m", {"x": [[1, 2]]})
+    assert {("added", "here"), ("mine", "too")} <= set(server.metadata_seen)
+
+
+@KINDS
+def test_models_of_a_server_that_cannot_list_them(kind, misbehaving):
+    _, address = misbehaving
+    with (
+        kind(address) as client,
+        pytest.raises(serving.ServingError, match="cannot list its models: .* with status()"),
+    ):
+        client.models()
+
+
+def test_models(client):
+    found = client.models()
+    assert sorted(found) == ["counter", "labelled", "scale", "toy"]
+    assert [str(version) for version in found["scale"]] == ["version 10 is AVAILABLE"]
+
+
+@KINDS
+def test_several_addresses_take_turns(kind):
+    servers = [fake.Fake(), fake.Fake()]
+    with (
+        fake.serve(servers[0]) as one,
+        fake.serve(servers[1]) as two,
+        kind(f"ipv4:{one},{two}") as client,
+    ):
+        end = time.monotonic() + 20
+        while not all(server.predicts for server in servers):  # once both are connected
+            client.predict("m", {"x": [[1, 2]]})
+            assert time.monotonic() < end
+        before = [len(server.predicts) for server in servers]
+        for _ in range(10):
+            client.predict("m", {"x": [[1, 2]]})
+        assert [len(s.predicts) - n for s, n in zip(servers, before, strict=True)] == [5, 5]
 
 
 @pytest.fixture
@@ -670,12 +753,15 @@ def test_async_callers_share_a_client(server):
     np.testing.assert_array_equal(np.concatenate(asyncio.run(ask())), _expected(range(32)))
 
 
+PRIVATE = ("_drive", "_stub", "_send", "_in_order", "_stream")
+
+
 def test_both_clients_have_the_same_methods():
     def methods(cls):
         return {
             name: inspect.signature(value).replace(return_annotation=None)
             for name, value in vars(cls).items()
-            if callable(value) and not name.startswith("__") and name not in ("_drive", "_stub")
+            if callable(value) and not name.startswith("__") and name not in PRIVATE
         }
 
     assert methods(Client) == methods(AsyncClient)

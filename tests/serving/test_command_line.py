@@ -161,3 +161,36 @@ def test_help(capsys):
         "--truncation",
     ):
         assert text in output
+
+
+def test_a_folder_of_pictures(tmp_path, server, capsys, monkeypatch):
+    asked = []
+
+    def upscale(self, model, image, version, timeout):
+        asked.append(image.name)
+        if image.name == "bad.png":
+            raise serving.InvalidRequest("no picture")
+        return image.name.encode()
+        yield
+
+    monkeypatch.setattr(serving.client.core.Core, "upscale", upscale)
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    for name in ("a.png", "b.JPG", "b.png", "bad.png", "notes.txt"):
+        (source / name).write_bytes(b"")
+    arguments = ["upscale", "m", str(source), f"--out={out}", f"--server={server.address}"]
+    code, output, errors = _run(capsys, *arguments)
+    assert code == "serving.client: All pictures must be readable. Received: 1 that are not"
+    assert output == f"Wrote 3 of 4 pictures to {out}\n"
+    assert f"{source}/bad.png: no picture" in errors
+    assert "4 of 4 images, 0 s left" in errors
+    made = {path.name: path.read_text() for path in out.iterdir()}
+    assert made == {"a.png": "a.png", "b.JPG.png": "b.JPG", "b.png.png": "b.png"}
+    code, _, _ = _run(capsys, "upscale", "m", str(out / ".."), f"--out={out}")
+    assert "IN must be a picture, or a folder of pictures" in code
+
+
+def test_models(server, capsys):
+    code, output, _ = _run(capsys, "models", f"--server={server.address}")
+    assert code == 0
+    assert "scale version 10 is AVAILABLE" in output.splitlines()
