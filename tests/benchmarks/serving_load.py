@@ -1,11 +1,12 @@
 """What the server does under load: latency beside a slow model and beside large requests, hot
-swaps, and stops. Prints one line for each.
+swaps, stops and kills, crowds and overload. Prints one line for each.
 
-    python tests/benchmarks/serving_load.py [neighbours rows claim swaps stops ...]
+    python tests/benchmarks/serving_load.py [neighbours rows claim swaps stops kills ...]
 
-Takes two minutes. A quiet machine gives better figures; what must hold is that no call fails.
+Takes five minutes. A quiet machine gives better figures; what must hold is that no call fails.
 """
 
+import asyncio
 import collections
 import concurrent.futures
 import contextlib
@@ -22,7 +23,9 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from serving import Client, ServingError
 from tests.serving import models
+from tests.serving.conformance.conftest import free_port
 from tests.serving.conftest import CHANNEL_OPTIONS, Server
 
 
@@ -220,7 +223,7 @@ def swaps(root: Path, seconds: float = 30, count: int = 20) -> None:
     )
 
 
-def stops(root: Path, times: int = 5) -> None:
+def stops(root: Path, times: int = 10) -> None:
     """SIGTERM under 64 callers."""
     models.save(Work(40), root / "work" / "1")
     for _ in range(times):
@@ -250,7 +253,117 @@ def stops(root: Path, times: int = 5) -> None:
         print(f"SIGTERM under 64 callers: {dict(found)}, exit {code}", flush=True)
 
 
-ALL = {f.__name__: f for f in (neighbours, rows, claim, swaps, stops)}
+def kills(root: Path, times: int = 3) -> None:
+    """SIGKILL and restart under 8 of our own clients, whose calls have 30 s."""
+    models.save(models.Scale(2), root / "scale" / "1")
+    port = free_port()
+    server = Server(root, f"--port={port}")
+    found: collections.Counter = collections.Counter()
+    leave = threading.Event()
+
+    def call(at):
+        with Client(server.address, timeout=30) as client:
+            while not leave.is_set():
+                x = [float(at + found["OK"])]
+                try:
+                    right = client.predict("scale", {"x": x})["y"].tolist() == [2 * x[0]]
+                    found["OK" if right else "WRONG"] += 1
+                except ServingError as error:
+                    found[type(error).__name__] += 1
+
+    threads = [threading.Thread(target=call, args=[at]) for at in range(8)]
+    for thread in threads:
+        thread.start()
+    away = []
+    for _ in range(times):
+        time.sleep(2)
+        server.process.kill()
+        server.process.wait()
+        begun = time.monotonic()
+        server = Server(root, f"--port={port}")
+        away.append(time.monotonic() - begun)
+    time.sleep(3)
+    leave.set()
+    for thread in threads:
+        thread.join()
+    server.stop()
+    print(
+        f"{times} SIGKILLs under 8 clients with 30 s, the server {max(away):.1f} s away at most:"
+        f" {dict(found)}",
+        flush=True,
+    )
+
+
+async def arrivals(address: str, asked, rate: float, seconds: float):
+    """Calls that come at a rate, whatever becomes of them: status -> milliseconds of each."""
+    found = collections.defaultdict(list)
+    method = "/tensorflow.serving.PredictionService/Predict"
+    async with contextlib.AsyncExitStack() as stack:
+        options = [*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1)]
+        channels = [
+            await stack.enter_async_context(grpc.aio.insecure_channel(address, options))
+            for _ in range(8)
+        ]
+        stubs_ = [channel.unary_unary(method) for channel in channels]
+        data = asked.SerializeToString()
+
+        async def call(at):
+            begun = time.monotonic()
+            try:
+                await stubs_[at % 8](data, timeout=60)
+                status = "OK"
+            except grpc.RpcError as error:
+                status = error.code().name
+            found[status].append((time.monotonic() - begun) * 1e3)
+
+        begun = time.monotonic()
+        tasks = []
+        for at in range(int(rate * seconds)):
+            wait = begun + at / rate - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            tasks.append(asyncio.create_task(call(at)))
+        await asyncio.gather(*tasks)
+    return {status: np.array(times) for status, times in found.items()}
+
+
+def summary(found) -> str:
+    return ", ".join(
+        f"{status} {len(times)} (p50 {p(times, 50)}, p99 {p(times, 99)} ms)"
+        for status, times in found.items()
+    )
+
+
+def crowd(root: Path) -> None:
+    """3,000 callers at once."""
+    models.save(Work(40), root / "work" / "1")
+    server = Server(root)
+    found = asyncio.run(arrivals(server.address, request("work"), 3e6, 1e-3))
+    server.stop()
+    print(f"3,000 callers at once: {summary(found)}", flush=True)
+
+
+def overload(root: Path, seconds: float = 30) -> None:
+    """Twice the load that the server can carry, beside four fifths of it."""
+    models.save(Work(400), root / "work" / "1")
+    server = Server(root)
+    asked = request("work")
+    with stubs(server.address, 16) as all_stubs, callers(all_stubs[1:], asked):
+        latencies(all_stubs[0], asked, 2)
+        rate = 16e3 / latencies(all_stubs[0], asked, 5).mean()
+    within = asyncio.run(arrivals(server.address, asked, 0.8 * rate, seconds / 3))
+    above = asyncio.run(arrivals(server.address, asked, 2 * rate, seconds))
+    time.sleep(1)
+    after = asyncio.run(arrivals(server.address, asked, 0.5 * rate, 3))
+    server.stop()
+    print(
+        f"capacity {rate:.0f} requests/s; at 80 %: {summary(within)}; at 200 %: {summary(above)};"
+        f" a second later at 50 %: {summary(after)}",
+        flush=True,
+    )
+
+
+ALL = {f.__name__: f for f in (neighbours, rows, claim, swaps, stops, kills, crowd, overload)}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:
