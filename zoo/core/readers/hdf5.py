@@ -1,7 +1,9 @@
 """Reads HDF5 as plain arrays: Keras's weights files.
 
 HDF5 can point at other files (external and soft links, external and virtual storage) and claim
-arrays that are not there. Both are refused, before an array is read.
+arrays that are not there. Both are refused, before an array is read. So are files of a newer format
+than h5py writes unless it is asked to, and Keras does not ask: libhdf5 1.14.6, to which TensorFlow
+2.21 is bound, crashes on damaged groups of that format (2.0 does not).
 """
 
 import contextlib
@@ -32,10 +34,28 @@ def check(path: pathlib.Path) -> list[tuple[int, ...]]:
         return [item.shape for _, item in _arrays(file, path)]
 
 
+def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """All arrays of a file, by the names of their groups: "generator/layers/dense/vars/0".
+
+    Raises:
+        CheckpointError: As `check`.
+    """
+    with _opened(path) as file:
+        return {name: np.asarray(item[()]) for name, item in _arrays(file, path)}
+
+
 @contextlib.contextmanager
 def _opened(path: pathlib.Path) -> Iterator[h5py.File]:
     """The file; what HDF5 objects to is an error of the checkpoint's."""
     try:
+        with open(path, "rb") as opened:
+            start = opened.read(len(SIGNATURE) + 1)
+        if start != SIGNATURE + b"\0":
+            known = start.startswith(SIGNATURE)
+            raise CheckpointError(
+                f"{path} must be an HDF5 file of the format that Keras writes, version 0. "
+                f"Received: {f'version {start[-1]}' if known else 'none'}."
+            )
         with h5py.File(path, "r") as file:
             yield file
     except CheckpointError:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.zoo.core.readers import files
 from zoo.core import readers
-from zoo.core.readers import CheckpointError, Record, pickles
+from zoo.core.readers import CheckpointError, Record, hdf5, pickles
 
 SECONDS, BYTES = 1.0, 200 << 20
 GOOD = {
@@ -264,6 +264,15 @@ LINKS = {
 @pytest.mark.parametrize("what", LINKS)
 def test_hdf5_that_points_elsewhere_is_refused(tmp_path: pathlib.Path, what: str) -> None:
     keras_weights(tmp_path / "x", LINKS[what])
+    refused(tmp_path)
+
+
+def test_hdf5_of_a_newer_format_is_refused(tmp_path: pathlib.Path) -> None:
+    """libhdf5 1.14 crashes on damaged files of it."""
+    with h5py.File(tmp_path / "x", "w", libver="latest") as file:
+        file["x"] = np.zeros(3, np.float32)
+    with pytest.raises(CheckpointError, match="version 0. Received: version 3."):
+        hdf5.check(tmp_path / "x")
     refused(tmp_path)
 
 
