@@ -21,7 +21,7 @@ from zoo.core.commands import Parser, quiet_tensorflow, run
 def _parser() -> Parser:
     parser = Parser("python -m export", __doc__)
     parser.add_argument(
-        "--preset", metavar="NAME", help="a preset's name or folder, hf://user/repo or gs://..."
+        "--preset", metavar="NAME", help="a preset's name, folder or address, as zoo.load takes it"
     )
     parser.add_argument("--run", metavar="WORKDIR", help="or the workdir of a training run")
     parser.add_argument("--to", metavar="DIR", help="the folder of models to export into")

@@ -85,7 +85,9 @@ def load(
 
     Args:
         name: A bundled preset (`zoo.list_presets()`), a folder that `save_to_preset` or a training
-            run wrote, `hf://user/repo`, or `gs://bucket/path`.
+            run wrote, `hf://user/repo[@revision]`, `gs://bucket/path`, or
+            `https://host/path#sha256=...` with the sha256 of its card.json. What is fetched stays
+            in ~/.cache/gan_zoo; with HF_HUB_OFFLINE=1 nothing else is used.
         load_weights: With False, the architecture alone, freshly initialised.
         **arguments: Constructor arguments in place of the preset's, with `load_weights=False`.
 

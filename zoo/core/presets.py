@@ -26,6 +26,7 @@ FAMILIES = {
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.weights.h5"
+SAFETENSORS_FILE = "model.safetensors"  # the same arrays, in the hub's format
 CARD_FILE = "card.json"
 SAMPLES_FILE = "samples.png"
 
@@ -166,6 +167,7 @@ def get_preset(name: str) -> Preset:
 def unknown(name: str) -> PresetError:
     return PresetError(
         "A preset must be a name from zoo.list_presets(), a folder with a "
-        f"{CONFIG_FILE}, hf://user/repo or gs://bucket/path. Received: {name!r}."
+        f"{CONFIG_FILE}, hf://user/repo[@revision], gs://bucket/path or "
+        f"https://host/path#sha256=... Received: {name!r}."
         + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
     )

@@ -149,9 +149,11 @@ class Saving(keras.Model):
                 f"{name!r} has no pretrained weights. "
                 f"zoo.load({name!r}, load_weights=False) builds the untrained architecture."
             )
+        shapes: list[tuple[int, ...]] = []
         limits: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
         if source.weights is not None and not arguments:
-            limits = weights.limited_to(sources.shapes_of(source.weights))
+            shapes = sources.shapes_of(source.weights)
+            limits = weights.limited_to(shapes)
         try:
             with limits:
                 gan = family_class(**{**source.config, **arguments})
@@ -162,10 +164,13 @@ class Saving(keras.Model):
         if load_weights:
             try:
                 discriminator = None if gan.generator_alone else gan.discriminator
-                weights.Pair(gan.generator, discriminator).load_weights(source.weights)
+                pair = weights.Pair(gan.generator, discriminator)
+                weights.check_place(pair, shapes)
+                weights.load(pair, source.weights)
             except (ValueError, OSError, KeyError) as error:
                 raise presets.PresetError(
-                    f"{source.weights} must hold the weights of {name!r}. Received: {error}"
+                    f"{source.weights} must hold the weights of {name!r}. "
+                    f"Received: {' '.join(str(error).split())}"
                 ) from error
             gan.ema_generator.set_weights(gan.generator.get_weights())
             gan.card = source.card

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import pathlib
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,6 +11,9 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+
+from zoo.core import presets
+from zoo.core.readers import safetensors_files
 
 
 def trainable_parameters(network: keras.Model) -> int:
@@ -80,9 +84,45 @@ class Pair(keras.Model):
         self.built = True
 
 
+def check_place(pair: Pair, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raises ValueError for a file with more arrays, or far larger ones, than a pair has.
+
+    Args:
+        pair: The networks.
+        shapes: Of the file's arrays. (BigGAN's of earlier versions are a little larger.)
+    """
+    variables = pair.variables
+    room = sum(math.prod(variable.shape) for variable in variables)
+    numbers = sum(map(math.prod, shapes))
+    if len(shapes) > len(variables) or numbers > 2 * room:
+        raise ValueError(
+            f"{len(shapes):,} arrays with {numbers:,} numbers, where the networks have "
+            f"{len(variables):,} with {room:,}."
+        )
+
+
+def load(pair: Pair, path: pathlib.Path) -> None:
+    """Fills `pair` from a weights file of either format, whose shapes have been checked.
+
+    Raises:
+        ValueError: Arrays that are not the pair's.
+    """
+    if path.name != presets.SAFETENSORS_FILE:
+        pair.load_weights(path)
+        return
+    # Keras reads HDF5 alone, and its layers take their arrays from there as they need them.
+    with tempfile.TemporaryDirectory() as scratch:
+        copy = pathlib.Path(scratch) / presets.WEIGHTS_FILE
+        with h5py.File(copy, "w") as file:
+            for name, array in safetensors_files.read(path).items():
+                file[name] = array
+        pair.load_weights(copy)
+
+
 def cast(path: pathlib.Path, dtype: str) -> pathlib.Path:
     """Rewrites the float32 arrays of a weights file in another type; returns the new file."""
-    smaller = path.with_name(f"{dtype}.{path.name}")
+    smaller = path.parent / dtype / path.name
+    smaller.parent.mkdir()
     with h5py.File(path) as source, h5py.File(smaller, "w") as target:
 
         def copy(name: str, item: h5py.Group | h5py.Dataset) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import struct
 import time
 from typing import Any
 
@@ -11,7 +12,13 @@ import pytest
 
 import zoo
 from zoo.core import storage
-from zoo.core.presets import CARD_FILE, CONFIG_FILE, WEIGHTS_FILE, PresetError
+from zoo.core.presets import (
+    CARD_FILE,
+    CONFIG_FILE,
+    SAFETENSORS_FILE,
+    WEIGHTS_FILE,
+    PresetError,
+)
 
 
 def write(folder: pathlib.Path, config: Any, hashes: dict[str, str] | None = None) -> None:
@@ -87,6 +94,84 @@ def test_weights_that_point_elsewhere_are_refused(folder: pathlib.Path, what: st
         LINKS[what](file)
     write(folder, {"family": "dcgan", "config": {}})
     assert "must be plain arrays in the file itself" in refused(folder)
+
+
+def test_weights_with_more_than_the_networks_have_are_refused(folder: pathlib.Path) -> None:
+    config = {"resolution": 8, "channels": 1, "latent_dim": 3, "width": 2, "architecture": "small"}
+    gan = zoo.DCGAN(**config)
+    gan.save_to_preset(folder / "mine", samples=False)
+    with h5py.File(folder / "mine" / WEIGHTS_FILE, "a") as file:
+        file["generator/x"] = np.zeros(3, np.float32)
+    write(folder / "mine", {"family": "dcgan", "config": config})
+    assert "arrays with" in refused(folder / "mine")
+    with h5py.File(folder / "mine" / WEIGHTS_FILE, "a") as file:
+        del file["generator/x"]
+        del file["generator/layers/dense/vars/0"]
+        file["generator/layers/dense/vars/0"] = np.zeros(100_000, np.float32)
+    write(folder / "mine", {"family": "dcgan", "config": config})
+    assert "where the networks have" in refused(folder / "mine")
+
+
+# ---- safetensors
+
+
+def safetensors(folder: pathlib.Path, header: Any, data: bytes = b"") -> None:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    content = struct.pack("<Q", len(text)) + text + data
+    (folder / WEIGHTS_FILE).unlink()
+    (folder / SAFETENSORS_FILE).write_bytes(content)
+    hashes = {SAFETENSORS_FILE: storage.sha256(folder / SAFETENSORS_FILE)}
+    config = {"resolution": 8, "channels": 1, "latent_dim": 3, "width": 2, "architecture": "small"}
+    write(folder, {"family": "dcgan", "config": config}, hashes)
+
+
+def one(dtype: str, shape: list[int], end: int, begin: int = 0) -> dict[str, Any]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+SAFETENSORS = {
+    "beyond the file": ({"x": one("F32", [1000], 4000)}, bytes(4)),
+    "overlapping": ({"x": one("F32", [1], 4), "y": one("F32", [1], 4)}, bytes(4)),
+    "a shape that overflows": ({"x": one("F32", [2**40, 2**40], 4)}, bytes(4)),
+    "a negative size": ({"x": one("F32", [-1], 4)}, bytes(4)),
+    "offsets turned": ({"x": one("F32", [1], 0, 4)}, bytes(4)),
+    "many axes": ({"x": one("F32", [1] * 1000, 4)}, bytes(4)),
+    "complex numbers": ({"x": one("C64", [1], 8)}, bytes(8)),
+    "half a byte": ({"x": one("F4", [2], 1)}, bytes(1)),
+    "nesting": (b"[" * 100_000, b""),
+    "a header of 20 MB": (b"{}" + b" " * (20 << 20), b""),
+    "no header": (b"", b""),
+    "a name that leaves": ({"generator/../../x": one("F32", [1], 4)}, bytes(4)),
+    "a name from the root": ({"/etc/x": one("F32", [1], 4)}, bytes(4)),
+    "an array in an array": (
+        {"x": one("F32", [1], 4), "x/y": one("F32", [1], 8, 4)},
+        bytes(8),
+    ),
+    "many arrays": ({f"x{i}": one("F32", [0], 0) for i in range(100_000)}, b""),
+}
+
+
+@pytest.mark.parametrize("what", SAFETENSORS)
+def test_safetensors_that_are_no_weights_are_refused(folder: pathlib.Path, what: str) -> None:
+    safetensors(folder, *SAFETENSORS[what])
+    message = refused(folder)
+    assert len(message) < 1000
+
+
+def test_a_header_that_ends_beyond_the_file_is_refused(folder: pathlib.Path) -> None:
+    safetensors(folder, b"{}")
+    (folder / SAFETENSORS_FILE).write_bytes(struct.pack("<Q", 2**62) + b"{}")
+    hashes = {SAFETENSORS_FILE: storage.sha256(folder / SAFETENSORS_FILE)}
+    write(folder, json.loads((folder / CONFIG_FILE).read_text()), hashes)
+    assert "with a header of at most" in refused(folder)
+
+
+def test_a_preset_has_one_weights_file(folder: pathlib.Path) -> None:
+    (folder / SAFETENSORS_FILE).write_bytes(b"x")
+    files = (WEIGHTS_FILE, SAFETENSORS_FILE)
+    hashes = {file: storage.sha256(folder / file) for file in files}
+    write(folder, {"family": "dcgan", "config": {}}, hashes)
+    assert "of one of them. Received: model.weights.h5 and model.safetensors." in refused(folder)
 
 
 def test_an_honest_preset_is_not(tmp_path: pathlib.Path) -> None:

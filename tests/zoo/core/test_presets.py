@@ -2,8 +2,6 @@
 
 import json
 import pathlib
-import sys
-import types
 
 import numpy as np
 import pytest
@@ -86,44 +84,6 @@ def test_float16_halves_the_file_and_loads_as_float32(
         assert b.dtype == np.float32
         np.testing.assert_array_equal(b, a.astype(np.float16))
     assert np.abs(gan.generate(4, seed=0).astype(int) - half.generate(4, seed=0)).max() <= 2
-
-
-def test_remote_folders_are_fetched(
-    folder: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """TensorFlow's ram:// file system stands for gs://: the same calls reach both."""
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for file in folder.iterdir():
-        tf.io.gfile.makedirs("ram://bucket/mine")
-        tf.io.gfile.copy(str(file), f"ram://bucket/mine/{file.name}", overwrite=True)
-    remote = zoo.load("ram://bucket/mine/")
-    np.testing.assert_array_equal(
-        remote.generate(2, seed=0), zoo.load(str(folder)).generate(2, seed=0)
-    )
-    with pytest.raises(zoo.PresetError, match="ram://bucket/other could not be fetched"):
-        zoo.load("ram://bucket/other")
-    cache = tmp_path / ".cache" / "gan_zoo"
-    assert len(list(cache.iterdir())) == 1  # nothing half-fetched stays
-
-
-def test_hugging_face_repositories(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = {}
-
-    def snapshot_download(repo: str, allow_patterns: list[str]) -> str:
-        asked.update(repo=repo, allow_patterns=allow_patterns)
-        return str(folder)
-
-    hub = types.ModuleType("huggingface_hub")
-    hub.snapshot_download = snapshot_download
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    assert zoo.load("hf://user/repo").card["name"] == "mine"
-    assert asked == {
-        "repo": "user/repo",
-        "allow_patterns": ["config.json", "model.weights.h5", "card.json"],
-    }
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(zoo.PresetError, match="needs .* pip install huggingface_hub"):
-        zoo.load("hf://user/repo")
 
 
 # ---- bad input

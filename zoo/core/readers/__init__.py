@@ -4,7 +4,7 @@
     torch.save, zip             PK and data.pkl          torch_files.py
     torch.save before 1.6       its magic number         torch_files.py
     other pickles               a pickle's first byte    pickles.py
-    safetensors                 its header's length      the package of that name
+    safetensors                 its header's length      safetensors_files.py
     Keras weights (.h5)         HDF5's signature         hdf5.py
     JSON                        {                        the standard library
 
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.core.readers import hdf5, pickles, torch_files
+from zoo.core.readers import hdf5, pickles, safetensors_files, torch_files
 from zoo.core.readers.pickles import Record
 from zoo.core.readers.refusal import CheckpointError
 
@@ -67,7 +67,7 @@ def read(path: pathlib.Path) -> Checkpoint:
         if start.startswith(hdf5.SIGNATURE):
             return Checkpoint(path, "keras", hdf5.read_keras_weights(path))
         if start[8:9] == b"{":
-            return Checkpoint(path, "safetensors", _read_safetensors(path))
+            return Checkpoint(path, "safetensors", safetensors_files.read(path))
         if start.startswith(b"\x80"):
             return Checkpoint(path, "pickle", pickles.read(path))
         if start.lstrip().startswith(b"{"):
@@ -94,17 +94,6 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} must hold a JSON object.")
     return content
-
-
-def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The package checks that the arrays lie within the file and do not overlap."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise CheckpointError(f"{path} must be a safetensors file. Received: {error}.") from None
 
 
 def tensors_of(checkpoint: Checkpoint, content: Any) -> dict[str, np.ndarray]:
