@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
-from zoo.core import presets, sources
+from zoo.core import presets, remote, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
 CHUNK = 256  # images between two signs of life
@@ -185,6 +185,13 @@ def _convert(args: argparse.Namespace) -> None:
     print(f"Wrote {args.to}: zoo.load({args.to!r}) or python -m zoo show {args.to}")
 
 
+def _push(args: argparse.Namespace) -> None:
+    from zoo.core import hub
+
+    how = hub.push(args.name, args.to)
+    print(f"Pushed {args.name} to {args.to}. Load it with {how}")
+
+
 def _embeddings(path: str | None, n: int) -> Any:
     """The array in a .npy file; of several rows, as many as images."""
     if path is None:
@@ -209,7 +216,8 @@ def _seed(given: int | None) -> int:
 
 
 def _png(out: str | None, name: str) -> pathlib.Path:
-    path = pathlib.Path(out or f"{pathlib.Path(name).name}.png")
+    plain = remote.short_name(name) if "://" in name else pathlib.Path(name).name
+    path = pathlib.Path(out or f"{plain}.png")
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out must end in .png. Received: {path}.")
     return path
@@ -234,7 +242,10 @@ def _parser() -> Parser:
         command.set_defaults(command=run_command)
         if name not in ("list", "convert"):
             command.add_argument(
-                "name", metavar="NAME", help="a preset's name or folder, hf://user/repo or gs://..."
+                "name",
+                metavar="NAME",
+                help="a preset's name or folder, hf://user/repo[@revision], gs://... or "
+                "https://host/path#sha256=...",
             )
         return command
 
@@ -312,6 +323,11 @@ def _parser() -> Parser:
         metavar="N",
         help="map i is painted from seed + i (default: a fresh one)",
     )
+    command = add("push", _push, "publish a preset with a page that describes it")
+    command.add_argument(
+        "to", metavar="TO", help="hf://user/repo[@branch], with the token of HF_TOKEN, or a folder"
+    )
+
     command = add("convert", _convert, "turn published checkpoints into a preset; runs no code")
     command.add_argument(
         "files",
