@@ -170,7 +170,7 @@ class Saving(keras.Model):
             except (ValueError, OSError, KeyError) as error:
                 raise presets.PresetError(
                     f"{source.weights} must hold the weights of {name!r}. "
-                    f"Received: {' '.join(str(error).split())}"
+                    f"Received: {' '.join(str(error).split())[:500]}"
                 ) from error
             gan.ema_generator.set_weights(gan.generator.get_weights())
             gan.card = source.card
