@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 from collections.abc import Iterator
 
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
@@ -14,6 +15,7 @@ import tensorflow as tf
 
 from tests.eager import eagerly, unless_traced  # noqa: F401 (fixtures)
 from tests.graphs import let_go, optimize_none
+from tests.shared import folder_made_once
 from trainers import data
 
 optimize_none()
@@ -52,3 +54,16 @@ def fashion() -> np.ndarray:
     sample = data.load("sample:fashion_mnist", resolution=28, channels=1)
     images = np.stack([image for image, _ in sample.images.take(512).as_numpy_iterator()])
     return images.astype(np.float32) / 127.5 - 1.0
+
+
+@pytest.fixture(scope="session")
+def translating(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of exported models, "two" (`TwoWays`) and "doubling" (`Doubling`), to be read."""
+    from export import saved_model
+    from tests.translating import Doubling, TwoWays
+
+    def fill(folder: pathlib.Path) -> None:
+        for name, gan in {"two": TwoWays(), "doubling": Doubling()}.items():
+            saved_model.export(gan, folder, name, source="a test")
+
+    return folder_made_once(tmp_path_factory, "translating", fill)

@@ -20,8 +20,8 @@ from export import saved_model
 from serving import Client, InvalidRequest
 from tests import warm
 from tests.battery.cases import CASES, Case
-from tests.battery.shared import folder_made_once
 from tests.serving.conftest import ROOT, Server
+from tests.shared import folder_made_once
 from trainers.checkpoint import Checkpoints, state_of
 from trainers.strategy import make_strategy
 from zoo.core.conditions import Embedding, LabelMap, Labels
@@ -49,9 +49,15 @@ def marks(one: Any, slow: Collection[str]) -> Any:
     return pytest.mark.slow if one.id in slow else ()
 
 
-def slow_of(*ids: str) -> pytest.MarkDecorator:
-    """Every family, those with these ids behind the marker `slow`: they run what others do."""
-    params = [pytest.param(*p.values, id=p.id, marks=marks(p, ids)) for p in ALL]
+def all_but(ids: Collection[str]) -> list[str]:
+    assert set(ids) <= {p.id for p in ALL}
+    return [p.id for p in ALL if p.id not in ids]
+
+
+def quick(ids: Collection[str]) -> pytest.MarkDecorator:
+    """Every family, all but these ids behind the marker `slow`."""
+    slow = all_but(ids)
+    params = [pytest.param(*p.values, id=p.id, marks=marks(p, slow)) for p in ALL]
     return pytest.mark.parametrize(("family", "case"), params)
 
 
@@ -74,9 +80,14 @@ BATCH = 8
 SEED = 0
 
 # A trace takes far longer than a few eager steps. Each family is traced once, by
-# `test_weights_survive_save_and_load`; these are traced on replicas as well (the others behind the
-# marker `slow`), and the first in parts and in half precision. One has batch norm, one grows.
-TRACED = ("dcgan-0", "progan-0")
+# `test_weights_survive_save_and_load`; this one, which has batch norm, on replicas, in parts and in
+# half precision as well (the others behind the marker `slow`).
+TRACED = ("dcgan-0",)
+
+# What the base does around a step of any family (replicas, parts, half precision) is tested with
+# families whose steps take a moment: dropout, batch norm, labels, growth and a gradient penalty, an
+# embedding, a map of classes. The other families do the same behind the marker `slow`.
+QUICK = ("vanilla-0", "dcgan-0", "cgan-0", "progan-0", "toy_text-0", "toy_map-0")
 
 # Further sizes of a family, whose step and signatures are those of the first one.
 SECOND = tuple(p.id for p in ALL if not p.id.endswith("-0"))
@@ -412,7 +423,7 @@ def two_replicas() -> tf.distribute.Strategy:
     return make_strategy("mirrored")  # the two logical CPUs of conftest.py
 
 
-@slow_of(*SECOND)
+@quick(QUICK)
 def test_two_replicas_equal_one(family: str, case: Case) -> None:
     check_two_replicas(family, case, **way(family, case))
 
@@ -486,9 +497,10 @@ def test_weights_survive_save_and_load(trained: Trained, tmp_path: pathlib.Path)
     loaded.fit(dataset(case).take(1), verbose=0)
 
 
-# Batch norm, growth, a mean of path lengths and a pool of images to go on with.
-KILLED = ("dcgan-0", "progan-0", "stylegan2-0", "cyclegan-0")
-OTHERS = tuple(p.id for p in ALL if p.id not in KILLED)
+# Batch norm, growth and a mean of path lengths to go on with. test_cyclegan.py resumes a run with a
+# pool of images.
+KILLED = ("dcgan-0", "progan-0", "stylegan2-0")
+OTHERS = tuple(all_but(KILLED))
 
 
 @pytest.fixture
@@ -524,12 +536,12 @@ def test_a_killed_run_ends_as_an_unbroken_one(trained: Trained, killed: pathlib.
             np.testing.assert_array_equal(ours[name].numpy(), trained.state[name], err_msg=name)
 
 
-@slow_of("dcgan-1", "cgan-1", "biggan-0", "stylegan2-1", "stylegan-0", "pix2pix-0", "srgan-0")
+@quick(QUICK)
 def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
     strategy = two_replicas()
     with strategy.scope():
         gan = build(family, case, quiet=True)  # ADA four times over takes minutes to trace
-        gan.compile(accumulate=2, **way(family, case, TRACED[:1]))
+        gan.compile(accumulate=2, **way(family, case))
     networks = (gan.generator, gan.discriminator)
     before = [network.get_weights() for network in networks]
     gan.fit(dataset(case).take(1), verbose=0)
@@ -550,7 +562,7 @@ def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
         gan.fit(dataset(case).take(1), verbose=0)
 
 
-@slow_of("dcgan-1", "cgan-1", "stylegan-0", "stylegan2-1", "srgan-0", "pix2pix-0")
+@quick(QUICK)
 @pytest.mark.parametrize(
     "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)]
 )
@@ -558,7 +570,7 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
     keras.config.set_dtype_policy(policy)
     try:
         gan = build(family, case)
-        gan.compile(**way(family, case, TRACED[:1]))
+        gan.compile(**way(family, case))
     finally:
         keras.config.set_dtype_policy("float32")
     networks = (gan.generator, gan.discriminator)

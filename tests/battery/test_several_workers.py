@@ -7,22 +7,21 @@ import pytest
 
 from tests import warm
 from tests.battery.cases import CASES, Case
-from tests.battery.shared import folder_made_once
-from tests.battery.test_every_family import ALL, TRACED, distance, slow_of, weights_by_sgd
+from tests.battery.test_every_family import TRACED, all_but, distance, quick, weights_by_sgd
 from tests.battery.workers import Workers
+from tests.shared import folder_made_once
 
-QUICK = TRACED
-SLOW = tuple(p.id for p in ALL if p.id not in QUICK)
+SLOW = all_but(TRACED)
 
 
-@slow_of(*SLOW)
+@quick(TRACED)
 def test_two_workers_equal_one_process(
     family: str,
     case: Case,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> None:
-    ids = QUICK if request.node.callspec.id in QUICK else SLOW
+    ids = TRACED if request.node.callspec.id in TRACED else SLOW
 
     def train(folder: pathlib.Path) -> None:
         """Both workers write the weights of all these families."""

@@ -35,6 +35,7 @@ def demo(workdir: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[
     )
 
 
+@pytest.mark.slow  # .ci/run runs the whole demo as the README's main command
 def test_the_demo_ends_with_a_picture(tmp_path: pathlib.Path) -> None:
     done = demo(tmp_path / "demo", "--steps=3")
     assert done.returncode == 0, done.stdout + done.stderr

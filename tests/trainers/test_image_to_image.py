@@ -104,6 +104,8 @@ def test_pairs_made_by_a_task(
     assert "images/s" in capsys.readouterr().out
 
 
+# A run is measured in the next test, sources and targets change places in data/test_kinds.py.
+@pytest.mark.slow
 def test_reverse_learns_the_other_way_and_is_measured_so(
     preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:

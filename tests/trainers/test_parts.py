@@ -117,6 +117,7 @@ def test_the_progress_line_says_the_stage(
     assert told[8].endswith(" 0 s left")
 
 
+@pytest.mark.slow  # test_image_to_image.py has a dry run of two phases
 def test_a_dry_run_measures_every_resolution(
     preset: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -112,7 +112,11 @@ def running(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "signum",
+    # The same handler; Ctrl-C is in test_demo.py too.
+    [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM],
+)
 def test_a_signal_saves_and_the_same_command_goes_on(
     tmp_path: pathlib.Path, signum: signal.Signals
 ) -> None:
@@ -130,15 +134,40 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert read_lines(tmp_path / "W" / "events.jsonl")[-1]["event"] == "interrupted"
 
 
-def test_a_second_run_in_one_workdir_is_refused(tmp_path: pathlib.Path) -> None:
-    with running(command(tmp_path / "W", "--steps=100000")) as first:
-        next(line for line in first.stdout if line.startswith("step "))
+HOLD = """
+import pathlib, sys, time
+from trainers.workdir import locked
+with locked(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_run_in_one_workdir_is_refused(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = []
+
+    def refuse() -> None:
         with pytest.raises(ValueError, match="where another one is at work") as error:
-            train(small_run(tmp_path / "W", seed=0))
+            train(small_run(tmp_path / "W", steps=1))
         assert f"Received: {tmp_path / 'W'}" in str(error.value)
+        refused.append(1)
+
+    with running([warm.python(), "-c", HOLD, str(tmp_path / "W")]) as first:
+        assert first.stdout.readline() == "held\n"
+        refuse()
         first.kill()
         first.communicate()
-    train(small_run(tmp_path / "W", seed=0, steps=1))  # the lock went with its process
+    on_step = callbacks.SampleGrids.on_step
+
+    def on_step_and_refuse(self: callbacks.SampleGrids, step: int, logs: dict) -> None:
+        on_step(self, step, logs)
+        refuse()
+
+    monkeypatch.setattr(callbacks.SampleGrids, "on_step", on_step_and_refuse)
+    train(small_run(tmp_path / "W", steps=1))  # the lock went with its process; this one holds it
+    assert len(refused) == 2
 
 
 def test_training_goes_on_when_a_checkpoint_fails(
@@ -216,7 +245,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
     monkeypatch.setattr(data, "load_for", load_breaking)
     broken = True
     with pytest.raises(data.DataError) as error:
-        train(small_run(tmp_path / "W", steps=16, checkpoint_every=1))
+        train(small_run(tmp_path / "W", steps=6, checkpoint_every=1))
     said = re.match(
         r"The data could not be read at step (\d): OSError: .Errno 5. Input/output error: "
         r"'images.tmp'. The last good checkpoint is .* \(step (\d)\); the same command goes on",
@@ -225,9 +254,9 @@ def test_data_that_breaks_on_the_way_is_one_line(
     assert said, str(error.value)
     assert 1 <= int(said[2]) < int(said[1])
     broken = False
-    resumed = train(small_run(tmp_path / "W", steps=16))
+    resumed = train(small_run(tmp_path / "W", steps=6))
     monkeypatch.undo()
-    unbroken = train(small_run(tmp_path / "U", steps=16))
+    unbroken = train(small_run(tmp_path / "U", steps=6))
     for a, b in zip(resumed.get_weights(), unbroken.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
 

@@ -10,6 +10,10 @@ import pytest
 
 from tests.battery.workers import Workers
 
+# Each takes a minute. Two workers train as one process in tests/battery/test_several_workers.py;
+# how they find one another is in test_rendezvous.py and test_members.py.
+pytestmark = pytest.mark.slow
+
 
 def start(folder: pathlib.Path, steps: int) -> Workers:
     folder.mkdir(exist_ok=True)
@@ -57,14 +61,12 @@ def test_a_lost_worker_is_named(tmp_path):
         lose(workers, 1)
 
 
-@pytest.mark.slow
 def test_the_chief_is_lost(tmp_path):
     with start(tmp_path, 1_000_000) as workers:
         workers.wait_for(1, "step 3\n")
         lose(workers, 0)
 
 
-@pytest.mark.slow
 def test_a_restart_ends_as_if_nothing_had_been_lost(tmp_path):
     steps = 60
     with start(tmp_path / "broken", steps) as workers:
