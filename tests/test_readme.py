@@ -176,3 +176,13 @@ def test_the_commands_that_need_a_network_run(shell: Shell) -> None:
         if kind == "bash network":
             shell.bash(text.replace("--recipe=", "--steps=3 --recipe="))
     assert time.monotonic() - begun < 900
+
+
+@pytest.mark.parametrize("card", sorted(ROOT.glob("zoo/*/README.md")), ids=lambda p: p.parent.name)
+def test_each_card_warns_of_misuse(card: pathlib.Path) -> None:
+    (paragraph,) = (
+        text for text in card.read_text().split("\n\n") if text.startswith("**Misuse**")
+    )
+    assert "(../../README.md#use-and-misuse)" in paragraph
+    assert len(paragraph.split(". ")) > 2  # of this family, beside the link
+    assert "\n## Use and misuse\n" in (ROOT / "README.md").read_text()
