@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from zoo.pictures import exif, png, transparency
 from zoo.pictures.images import luma
+from zoo.pictures.marks import PNG_HEADER, Mark
 
 # Limits of a signature's output. 1920 x 1080 fits: Pix2Pix at the paper's widths takes 0.8 GiB and
 # 13 s for it on two CPU cores. Larger pictures go through `zoo.pictures.tiles`.
@@ -118,6 +119,13 @@ def encode(made: tf.Tensor, pixels: tf.Tensor, has_alpha: tf.Tensor) -> tf.Tenso
         lambda: tf.io.encode_png(transparency.off_white(made, pixels[..., :3], pixels[..., 3:])),
         lambda: tf.io.encode_png(made),
     )
+
+
+def marked(files: tf.Tensor, mark: Mark) -> tf.Tensor:
+    """PNG files, string [N] -> the same, each with the mark behind its header."""
+    head = tf.strings.substr(files, 0, PNG_HEADER)
+    rest = tf.strings.substr(files, PNG_HEADER, tf.int32.max)
+    return tf.strings.join([head, tf.constant(mark.chunk()), rest])
 
 
 def _shape(head: tf.Tensor) -> tf.Tensor:

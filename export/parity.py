@@ -12,6 +12,7 @@ from zoo.core.conditions import rows_like
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.noise_to_image import with_condition
 from zoo.pictures.images import encode_png, from_uint8
+from zoo.pictures.marks import Mark
 
 TOLERANCE = 1e-5
 # For images to images, an eighth of a grey level: dividing by an image's statistics amplifies
@@ -24,12 +25,13 @@ class ParityError(ValueError):
     """An export whose outputs differ from those of its model."""
 
 
-def check(gan: GAN, folder: pathlib.Path) -> float:
+def check(gan: GAN, folder: pathlib.Path, mark: Mark) -> float:
     """Runs every signature of an export and compares it with the live model.
 
     Args:
         gan: The live model.
         folder: A SavedModel with the signatures that `export.signatures` has for the model.
+        mark: What its PNG files say of their origin.
 
     Returns:
         The largest difference of a float output, at most `TOLERANCE`, or `IMAGE_TOLERANCE` for an
@@ -41,7 +43,7 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
     """
     signatures = tf.saved_model.load(str(folder)).signatures
     is_image_to_image = isinstance(gan, ImageToImage)
-    expected = _live_image_to_image(gan) if is_image_to_image else _live(gan)
+    expected = _live_image_to_image(gan) if is_image_to_image else _live(gan, mark)
     tolerance = IMAGE_TOLERANCE if is_image_to_image else TOLERANCE
     if set(signatures) != set(expected):
         raise ParityError(
@@ -72,7 +74,7 @@ def check(gan: GAN, folder: pathlib.Path) -> float:
     return largest
 
 
-def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
+def _live(gan: GAN, mark: Mark) -> dict[str, tuple[dict[str, Any], Any]]:
     """Signature -> (inputs, the live model's outputs)."""
     seeds = tf.range(SEEDS, dtype=tf.int64)
     latents = gan.latents_from_seeds(seeds)
@@ -98,7 +100,7 @@ def _live(gan: GAN) -> dict[str, tuple[dict[str, Any], Any]]:
         ),
         "generate_png": (
             _inputs(seed=seeds, truncation=half, **given),
-            [encode_png(image) for image in pngs],
+            [encode_png(image, mark) for image in pngs],
         ),
     }
     if gan.judges:

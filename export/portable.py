@@ -17,6 +17,7 @@ and of one from images to images, in each direction, as `translate`, `upscale`, 
 The output is `generated`: images f32 [N, H, W, C] in [-1, 1].
 """
 
+import dataclasses
 import importlib
 import importlib.util
 import os
@@ -104,6 +105,7 @@ def export(
             files = _write(converter.write, functions, fresh.folder, float16)
         manifest = {
             "model": name,
+            "mark": dataclasses.asdict(dataclasses.replace(gan.mark, model=name)),
             "source": source,
             "format": format,
             "float16_weights": float16,

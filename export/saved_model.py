@@ -1,5 +1,6 @@
 """Writes DIR/<model>/<version>/: a SavedModel that TF Serving loads unchanged."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.storage import sha256, write_json
 from zoo.pictures.images import encode_png
+from zoo.pictures.marks import Mark
 
 # TF Serving replays these before a version takes traffic.
 WARMUP_FILE = "tf_serving_warmup_requests"
@@ -39,22 +41,23 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
             the model. Earlier versions are unchanged.
     """
     check_name(name)
+    mark = dataclasses.replace(gan.mark, model=name)
     with fresh_version(pathlib.Path(to) / name, tf.errors.OpError) as fresh:
         if isinstance(gan, ImageToImage):
             # Rows run one at a time: larger batches have nothing more to warm up.
             batches: Sequence[int] = (1,)
             size, limits = gan.source_shape, _limits(gan.scale)
             gan.translated(np.zeros([1, *size], np.uint8))  # settles it, if needed
-            signatures = image_to_image(gan)
+            signatures = image_to_image(gan, mark)
         else:
             batches = WARMUP_BATCHES
             size, limits = gan.image_shape, {}
             gan.generate(1, seed=0)
-            signatures = noise_to_image(gan)
+            signatures = noise_to_image(gan, mark)
         _save(signatures, fresh.folder)
         _write_warmup(signatures, name, fresh.folder, batches, size)
-        difference = parity.check(gan, fresh.folder)
-        _write_manifest(signatures, fresh.folder, name, source, difference, limits)
+        difference = parity.check(gan, fresh.folder, mark)
+        _write_manifest(signatures, fresh.folder, mark, source, difference, limits)
         return fresh.publish()
 
 
@@ -124,7 +127,7 @@ def _write_warmup(
 def _write_manifest(
     signatures: dict[str, Any],
     folder: pathlib.Path,
-    model: str,
+    mark: Mark,
     source: str,
     difference: float,
     limits: dict[str, Any],
@@ -140,7 +143,8 @@ def _write_manifest(
     write_json(
         folder / MANIFEST,
         {
-            "model": model,
+            "model": mark.model,
+            "mark": dataclasses.asdict(mark),
             "source": source,
             "signatures": described,
             **limits,

@@ -15,14 +15,15 @@ from zoo.core import checks
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.noise_to_image import with_condition
 from zoo.pictures import images as image_io
+from zoo.pictures.marks import Mark
 
 Signature: TypeAlias = tf.types.experimental.PolymorphicFunction  # what tf.function returns
 
 TRUNCATION_RULE = "truncation must be at least 0, or NaN for none."
 
 
-def noise_to_image(gan: GAN) -> dict[str, Signature]:
-    """Signatures of a GAN that draws images from latents.
+def noise_to_image(gan: GAN, mark: Mark) -> dict[str, Signature]:
+    """Signatures of a GAN that draws images from latents; `mark` is what its PNG files say.
 
     serving_default: latents f32 [N, z] -> images f32 [N, H, W, C] in [-1, 1]
     generate:        seed i64 [N]       -> images
@@ -53,7 +54,8 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
         return {"images": drawn(**given)}
 
     def generate_png(**given: tf.Tensor) -> dict[str, Any]:
-        return {"image_bytes": _encode_png(image_io.to_uint8(drawn(**given)))}
+        files = _encode_png(image_io.to_uint8(drawn(**given)))
+        return {"image_bytes": codecs.marked(files, mark)}
 
     def discriminate(images: tf.Tensor, **given: tf.Tensor) -> dict[str, Any]:
         return {gan.discriminator_output: gan.judge(images, _checked_condition(gan, given))}
@@ -67,8 +69,10 @@ def noise_to_image(gan: GAN) -> dict[str, Signature]:
     }
 
 
-def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
+def image_to_image(gan: ImageToImage, mark: Mark) -> dict[str, Signature]:
     """Signatures of an image-to-image GAN, for images of any size up to `codecs.MAX_PIXELS`.
+
+    `mark` is what its PNG files say of their origin.
 
     serving_default: images f32 [N, H, W, C] in [-1, 1] -> images f32 [N, scale H, scale W, C']
     translate_png:   image_bytes string [N], each a PNG or a JPEG of a size of its own
@@ -92,13 +96,15 @@ def image_to_image(gan: ImageToImage) -> dict[str, Signature]:
     if gan.task == "paint":
         paint = _painting(gan)
         signatures = {"serving_default": paint, "paint": paint}
-        return signatures | ({task_png(gan): _file_painting(gan)} if has_pictures(gan) else {})
+        return signatures | (
+            {task_png(gan): _file_painting(gan, mark)} if has_pictures(gan) else {}
+        )
     names = gan.directions or (None,)
     whole = {name: _translation(gan, name) for name in names}
     signatures = {"serving_default": whole[names[0]]}
     signatures |= {name: whole[name] for name in gan.directions}
     if has_pictures(gan):
-        files = {name: _file_translation(gan, name) for name in names}
+        files = {name: _file_translation(gan, name, mark) for name in names}
         signatures[task_png(gan)] = files[names[0]]
         signatures |= {f"{name}_png": files[name] for name in gan.directions}
     return signatures
@@ -137,7 +143,7 @@ def _translation(gan: ImageToImage, direction: str | None) -> Signature:
     return signature(translate, tf.TensorSpec([None, None, None, channels], tf.float32, "images"))
 
 
-def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
+def _file_translation(gan: ImageToImage, direction: str | None, mark: Mark) -> Signature:
     channels, _ = gan.channels_of(direction)
 
     def one(data: tf.Tensor) -> tf.Tensor:
@@ -154,7 +160,7 @@ def _file_translation(gan: ImageToImage, direction: str | None) -> Signature:
             parallel_iterations=1,
             fn_output_signature=tf.TensorSpec([], tf.string),
         )
-        return {"image_bytes": files}
+        return {"image_bytes": codecs.marked(files, mark)}
 
     return signature(translate_png, tf.TensorSpec([None], tf.string, name="image_bytes"))
 
@@ -176,7 +182,7 @@ def _painting(gan: ImageToImage) -> Signature:
     return signature(paint, gan.source.given_spec, _seed())
 
 
-def _file_painting(gan: ImageToImage) -> Signature:
+def _file_painting(gan: ImageToImage, mark: Mark) -> Signature:
     def one(row: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
         data, seed = row
         label_map = gan.source.check_request(codecs.decode_map(data, gan.scale))
@@ -189,7 +195,7 @@ def _file_painting(gan: ImageToImage) -> Signature:
             parallel_iterations=1,
             fn_output_signature=tf.TensorSpec([], tf.string),
         )
-        return {"image_bytes": files}
+        return {"image_bytes": codecs.marked(files, mark)}
 
     return signature(paint_png, tf.TensorSpec([None], tf.string, name="image_bytes"), _seed())
 

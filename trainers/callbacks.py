@@ -135,7 +135,9 @@ class SampleGrids(StepCallback):
         """Draws the grid of one step."""
         samples, columns = self.model.sample_sheet()
         sheet = image_io.grid(samples, columns)
-        image_io.write_png(self.session.workdir / "samples" / f"{step:08d}.png", sheet)
+        image_io.write_png(
+            self.session.workdir / "samples" / f"{step:08d}.png", sheet, self.model.mark
+        )
         varied = {} if self.real is None else variety(samples, self.real)
         varied |= self.copies.of(samples) if self.copies else {}
         self.session.journal.write(SAMPLES, step, **varied)

@@ -129,16 +129,19 @@ def _write_picture(workdir: pathlib.Path, picture: pathlib.Path) -> None:
     import numpy as np
     import tensorflow as tf
 
+    from zoo.pictures import marks
     from zoo.pictures.images import grid, write_png
 
-    halves = []
+    halves, versions = [], []
     for model in ("mine", "pretrained"):
         files = sorted((workdir / model).glob("*.png"))[:IMAGES]
+        versions.append(marks.read(files[0]).version)
         images = np.stack([tf.io.decode_png(file.read_bytes()).numpy() for file in files])
         images = images.repeat(2, axis=1).repeat(2, axis=2)  # 28 px is small on a screen
         halves.append(grid(images, COLUMNS))
     gap = np.full((halves[0].shape[0], 24, halves[0].shape[2]), 255, np.uint8)
-    write_png(picture, np.concatenate([halves[0], gap, halves[1]], axis=1))
+    mark = marks.Mark("mine and pretrained", " and ".join(versions))
+    write_png(picture, np.concatenate([halves[0], gap, halves[1]], axis=1), mark)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -16,6 +16,13 @@ from zoo import list_presets, load
 from zoo.core import presets, remote, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
+_VERIFY = """Say which model made each picture, in a line for each, as its metadata have it.
+
+It reads XMP and C2PA manifests, and checks the signatures of these (pip install '.[c2pa]').
+Metadata can be removed and, without a signature, forged: no mark proves nothing.
+
+The exit status is 0 if every file is marked as made by a model and no signature is invalid, and
+otherwise 1."""
 CHUNK = 256  # images between two signs of life
 
 
@@ -72,6 +79,7 @@ def _sample(args: argparse.Namespace) -> None:
     seed = _seed(args.seed)
     path = _png(args.out, args.name)
     embeddings = _embeddings(args.embeddings, n)
+    signer = _signer(args)
     gan = _load(args.name)
     import numpy as np
 
@@ -101,7 +109,7 @@ def _sample(args: argparse.Namespace) -> None:
     if n > CHUNK:
         print(file=sys.stderr)
     sheet = images.grid(np.concatenate(chunks))
-    images.write_png(path, sheet)
+    images.write_png(path, sheet, gan.mark, signer)
     count = f"1 image (seed {seed})" if n == 1 else f"{n} images (seeds {seed} to {seed + n - 1})"
     print(f"Wrote {path}: {count}, {sheet.shape[1]}x{sheet.shape[0]} px")
 
@@ -110,6 +118,7 @@ def _mix(args: argparse.Namespace) -> None:
     seeds_a = _integers("--seeds_a", args.seeds_a)
     seeds_b = _integers("--seeds_b", args.seeds_b)
     path = _png(args.out, args.name)
+    signer = _signer(args)
     gan = _load(args.name)
     import numpy as np
 
@@ -126,7 +135,7 @@ def _mix(args: argparse.Namespace) -> None:
         rows.append(gan.mix(seed_a, seed_a, 0, labels=args.label))
         rows.append(gan.mix(seed_a, seeds_b, args.cutoff, labels=args.label))
     sheet = images.grid(np.concatenate(rows), columns=1 + len(seeds_b))
-    images.write_png(path, sheet)
+    images.write_png(path, sheet, gan.mark, signer)
     print(
         f"Wrote {path}: rows have the first {args.cutoff} of {gan.num_layers} styles of --seeds_a, "
         "columns the others of --seeds_b"
@@ -154,6 +163,7 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
     from zoo.pictures import files
 
     found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
+    signer = _signer(args)
     gan = _load(args.name)
     from zoo.core.image_to_image import ImageToImage
 
@@ -169,7 +179,34 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
             "paint": "paints maps of classes: use paint",
         }[gan.task]
         raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
-    files.translate(gan, found, **how)
+    files.translate(gan, found, signer=signer, **how)
+
+
+def _verify(args: argparse.Namespace) -> None:
+    from zoo.pictures.verify import describe
+
+    fine = True
+    for path in args.files:
+        line, marked = describe(path)
+        print(line)
+        fine &= marked
+    if not fine:
+        sys.exit(1)
+
+
+def _signer(args: argparse.Namespace) -> Any:
+    """What signs the pictures; None unless asked for."""
+    given = (args.sign_certificate, args.sign_key)
+    if None in given:
+        if given == (None, None):
+            return None
+        raise ValueError("--sign_certificate and --sign_key go together. Received: one of them.")
+    from zoo.pictures.credentials import Signer
+
+    try:
+        return Signer(*given)
+    except ImportError as error:
+        raise ValueError(str(error)) from None
 
 
 def _convert(args: argparse.Namespace) -> None:
@@ -240,7 +277,7 @@ def _parser() -> Parser:
     def add(name: str, run_command: Callable[[argparse.Namespace], None], text: str) -> Parser:
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         command.set_defaults(command=run_command)
-        if name not in ("list", "convert"):
+        if name not in ("list", "convert", "verify"):
             command.add_argument(
                 "name",
                 metavar="NAME",
@@ -279,6 +316,8 @@ def _parser() -> Parser:
     )
     command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
+    signing = [command]
+
     command = add("mix", _mix, "mix styles of a StyleGAN into one PNG")
     command.add_argument("--seeds_a", default="0,1,2,3", help="one row for each")
     command.add_argument("--seeds_b", default="4,5,6,7,8", help="one column for each")
@@ -290,11 +329,14 @@ def _parser() -> Parser:
     )
     command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
+    signing.append(command)
+
     translate = add(
         "translate", _translate, "translate a picture of any size, or a folder (Pix2Pix, CycleGAN)"
     )
     upscale = add("upscale", _upscale, "enlarge a picture of any size, or a folder (SRGAN)")
     paint = add("paint", _paint, "paint a map of classes, a PNG of 8-bit grey, or a folder of them")
+    signing += [translate, upscale, paint]
     for command in (translate, upscale, paint):
         command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
         command.add_argument(
@@ -327,7 +369,18 @@ def _parser() -> Parser:
     command.add_argument(
         "to", metavar="TO", help="hf://user/repo[@branch], with the token of HF_TOKEN, or a folder"
     )
-
+    for command in signing:
+        command.add_argument(
+            "--sign_certificate",
+            metavar="PEM",
+            help="sign the file's mark (C2PA): the certificate, and those that issued it",
+        )
+        command.add_argument(
+            "--sign_key", metavar="PEM", help="its private key, without a password"
+        )
+    command = add("verify", _verify, "say which model made a picture, as its metadata have it")
+    command.description = _VERIFY
+    command.add_argument("files", nargs="+", metavar="FILE", help="a PNG, a JPEG, a WebP or a TIFF")
     command = add("convert", _convert, "turn published checkpoints into a preset; runs no code")
     command.add_argument(
         "files",

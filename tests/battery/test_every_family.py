@@ -20,6 +20,7 @@ from export import saved_model
 from serving import Client, InvalidRequest
 from tests import warm
 from tests.battery.cases import CASES, Case
+from tests.marks import COMPOSITE, GENERATED, properties
 from tests.serving.conftest import ROOT, Server
 from tests.shared import folder_made_once
 from trainers.checkpoint import Checkpoints, state_of
@@ -650,11 +651,14 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
                         client.predict(family, {**inputs, "labels": np.full(8, wrong, np.int32)})
                 with pytest.raises(InvalidRequest, match="Labels must be integers from 0 to"):
                     client.generate(family, labels=case.condition.num_classes)
+            (png,) = client.generate_png(family, seed=7)
             if gan.truncates:
                 truncated = client.generate(family, n=8, seed=7, truncation=0.5, **given)
     finally:
         exit_code, *_ = server.stop()
     live = gan.generate(8, seed=7)
+    assert properties(png)["DigitalSourceType"] == GENERATED
+    assert properties(png)["AISystemUsed"] == family
     assert np.abs(served.astype(int) - live).max() <= 1
     assert np.abs(ones.astype(int) - live).max() <= 1
     np.testing.assert_allclose(raw, live_raw, atol=1e-5)
@@ -694,6 +698,8 @@ def test_translations_are_served_through_the_client(
     live = make_of(gan, images[3:4])[0]
     assert np.abs(alone.astype(int) - live).max() <= 1
     assert np.abs(tf.io.decode_png(png).numpy().astype(int) - live).max() <= 1
+    expected = GENERATED if gan.task == "paint" else COMPOSITE
+    assert properties(png)["DigitalSourceType"] == expected
     for direction, made in ways.items():
         expected = gan.translate(images, direction)
         assert np.abs(made.astype(int) - expected).max() <= 1

@@ -12,6 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 import zoo
 from export import atomic, codecs, parity, saved_model
 from export.signatures import image_to_image
+from tests.marks import properties
 from tests.translating import (
     FINE,
     LYING,
@@ -25,6 +26,7 @@ from tests.translating import (
     png_of_size,
 )
 from zoo.pictures import exif
+from zoo.pictures.marks import Mark
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def test_each_kind_has_its_signatures(versions: dict[str, pathlib.Path]) -> None
 
 
 def test_a_model_of_other_channels_has_no_pictures() -> None:
-    signatures = image_to_image(TwoWays(channels=2))
+    signatures = image_to_image(TwoWays(channels=2), Mark("two", "0"))
     assert set(signatures) == {"serving_default", "a_to_b", "b_to_a"}
 
 
@@ -104,6 +106,19 @@ def test_images_of_any_size_equal_the_live_model(
     ]:
         (png,) = files(signatures["two"][name], encoded(photo, "PNG"))
         np.testing.assert_array_equal(decoded(png), expected)
+
+
+def test_each_file_says_what_made_it(signatures: dict[str, dict], photo: np.ndarray) -> None:
+    transparent = np.dstack([photo, photo[..., 0]])
+    for name, key in [
+        ("two", "translate_png"),
+        ("two", "b_to_a_png"),
+        ("doubling", "upscale_png"),
+    ]:
+        for png in files(signatures[name][key], encoded(photo, "PNG"), encoded(transparent, "PNG")):
+            says = properties(png)
+            assert says["DigitalSourceType"].endswith("/compositeWithTrainedAlgorithmicMedia")
+            assert says["AISystemUsed"] == name
 
 
 def test_a_picture_is_the_same_alone_and_beside_others(
@@ -340,13 +355,13 @@ def test_an_export_that_differs_is_refused(
     versions: dict[str, pathlib.Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gan, made_from = TwoWays(), TwoWays.made_from
-    parity.check(gan, versions["two"])
+    parity.check(gan, versions["two"], gan.mark)
     monkeypatch.setattr(gan, "translated", lambda images, *arguments: images)
     with pytest.raises(parity.ParityError, match="within a grey level. Received: a larger differ"):
-        parity.check(gan, versions["two"])
+        parity.check(gan, versions["two"], gan.mark)
     monkeypatch.setattr(gan, "translated", lambda images, *arguments: images[:, 1:])
     with pytest.raises(parity.ParityError, match=r"Received: a size of \(16, 16, 3\)"):
-        parity.check(gan, versions["two"])
+        parity.check(gan, versions["two"], gan.mark)
     monkeypatch.setattr(gan, "made_from", lambda *a, **k: made_from(gan, *a, **k) + 0.01)
     with pytest.raises(parity.ParityError, match="within 0.001. Received: a difference of 0.01"):
-        parity.check(gan, versions["two"])
+        parity.check(gan, versions["two"], gan.mark)

@@ -17,6 +17,7 @@ from export.parity import ParityError
 from tests.commands import end_of
 from zoo.core.presets import get_preset, list_presets
 from zoo.core.runtime import Runtime
+from zoo.pictures.marks import Mark
 
 FORMATS = tuple(portable.NEEDS)
 
@@ -53,6 +54,7 @@ def test_it_draws_what_the_model_draws(
     manifest = json.loads((versions[format] / "manifest.json").read_text())
     assert manifest["max_difference_from_live_model"] <= portable.TOLERANCE
     assert manifest["float16_weights"] is False
+    assert exported.mark == Mark("small", "0 steps")
     assert exported.generate(labels=[0, 1]).shape == (2, 8, 8, 1)
     assert not (exported.generate() == exported.generate()).all()  # a fresh seed
 

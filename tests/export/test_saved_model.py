@@ -16,6 +16,7 @@ from export import atomic, parity, saved_model
 from export.__main__ import main
 from tests import warm
 from tests.commands import end_of
+from tests.marks import GENERATED, properties
 from zoo.core.storage import sha256
 
 
@@ -42,6 +43,13 @@ def test_signatures_equal_the_live_model(gan: zoo.DCGAN, version: pathlib.Path) 
         strict=True,
     ):
         np.testing.assert_array_equal(tf.io.decode_png(png), image)
+        assert properties(png) == {
+            "about": "",
+            "CreatorTool": f"gan-zoo {zoo.__version__}, small, 0 steps",
+            "DigitalSourceType": GENERATED,
+            "AISystemUsed": "small",
+            "AISystemVersionUsed": "0 steps",
+        }
     latents = gan.latents_from_seeds(tf.constant(seeds))
     default = signatures["serving_default"](latents=latents)["images"]
     np.testing.assert_allclose(default, gan.ema_generator(latents, training=False), atol=1e-5)
@@ -58,6 +66,7 @@ def test_the_manifest_hashes_every_file(version: pathlib.Path) -> None:
     }
     assert manifest["sha256"] == files
     assert manifest["source"] == "a test"
+    assert manifest["mark"] == {"model": "small", "version": "0 steps", "composite": False}
     assert manifest["signatures"]["generate"] == {
         "inputs": {"seed": {"dtype": "int64", "shape": [None]}},
         "outputs": {"images": {"dtype": "float32", "shape": [None, 16, 16, 1]}},

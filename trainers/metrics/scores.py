@@ -161,7 +161,9 @@ def _nearest(m: Measured) -> dict[str, Any]:
     figures, distances = nearest_images(m.training, m.real, m.fake)
     if m.nearest_out:
         closest = np.argsort(distances, kind="stable")[:PICTURE_ROWS]
-        image_io.write_png(m.nearest_out, _picture(m, closest))
+        gan = m.fakes.gan  # None: of a folder, whose model is not known
+        mark = dataclasses.replace(gan.mark, composite=True) if gan else None
+        image_io.write_png(m.nearest_out, _picture(m, closest), mark)
     return {"value": figures["ratio"], **figures}
 
 

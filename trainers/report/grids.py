@@ -106,11 +106,12 @@ def _animation(frames: list[Image.Image]) -> str | None:
 
 def _within(limit: int, frames: list[Image.Image], **animated: Any) -> bytes:
     """Frames as one WebP, coarser where they are noise and would take more bytes than `limit`."""
+    xmp = frames[0].info.get("xmp", b"")  # the mark of the grid
     for quality in (80, 40, 5):
         out = io.BytesIO()
         more = {"save_all": True, "append_images": frames[1:], **animated} if animated else {}
         # method=0: measured four times faster than the default for a tenth more bytes.
-        frames[0].save(out, "WEBP", quality=quality, method=0, **more)
+        frames[0].save(out, "WEBP", quality=quality, method=0, xmp=xmp, **more)
         if out.tell() <= limit:
             break
     return out.getvalue()

@@ -59,6 +59,11 @@ class ImageToImage(GAN):
         """The method, the command and the client's call: "translate", "upscale" or "paint"."""
         return "upscale" if self.scale > 1 else self.source.task
 
+    @property
+    def alters_pictures(self) -> bool:
+        """Whether its images are made of pictures; a map of classes is none."""
+        return self.task != "paint"
+
     def channels_of(self, direction: str | None = None) -> tuple[int, int]:
         """Channels of the input and of the output of a direction."""
         return self.source.channels, self.image_shape[2]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core import philox
+from zoo.pictures.marks import Mark
 
 MANIFEST = "manifest.json"
 # Format -> the package of its runtime.
@@ -49,6 +50,7 @@ class Runtime:
         manifest: What the export says of itself.
         format: "onnx", "openvino" or "litert".
         functions: Names of its functions.
+        mark: What files of its images say of their origin: `image.save(path, **mark.for_pillow())`.
 
     Raises:
         ValueError: No export, or one of another kind.
@@ -63,6 +65,7 @@ class Runtime:
             self.format: str = manifest["format"]
             self.functions: tuple[str, ...] = tuple(manifest["functions"])
             package = PACKAGES[self.format]
+            self.mark = Mark(**manifest.get("mark", {"model": manifest["model"], "version": "?"}))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"zoo.runtime takes a version that `python -m export --format=onnx` wrote, or a "

@@ -13,7 +13,12 @@ import keras
 import numpy as np
 
 from zoo.core import checks, presets, sources, weights
+from zoo.core.storage import sha256
 from zoo.pictures import images as image_io
+from zoo.pictures import marks
+
+# Of the sha256 that a mark shows.
+DIGITS = 12
 
 
 class Saving(keras.Model):
@@ -30,6 +35,7 @@ class Saving(keras.Model):
     family: str = ""
     ema_decay: float
     generator_alone: bool
+    alters_pictures = False  # its images are made of pictures that it is given
     steps: keras.Variable
     generator: keras.Model
     discriminator: keras.Model
@@ -98,6 +104,22 @@ class Saving(keras.Model):
     def judges(self) -> bool:
         """Whether the discriminator has been trained, here or before."""
         return not self.generator_alone or int(self.steps.numpy()) > 0
+
+    @property
+    def mark(self) -> marks.Mark:
+        """What files of this model's images say of their origin.
+
+        The name of its preset, or its family; the first digits of the sha256 of the preset's
+        weights, and the steps trained since.
+        """
+        card, steps = self.card or {}, int(self.steps.numpy())
+        digest = (card.get("sha256") or {}).get(presets.WEIGHTS_FILE)
+        parts = [_weights(str(digest))] if digest else []
+        parts += [f"{steps} steps"] if steps or not digest else []
+        return self._mark(str(card.get("name", self.family)), parts)
+
+    def _mark(self, name: str, version: list[str]) -> marks.Mark:
+        return marks.Mark(name, " and ".join(version), self.alters_pictures)
 
     def structure(self) -> Hashable:
         """What the networks are now, as far as it changes while they train: growth.
@@ -239,6 +261,13 @@ class Saving(keras.Model):
                 file = weights.cast(file, dtype)
             shown = self.sample_sheet() if samples else None
             config = self.get_config()
+            written = {
+                "name": folder.resolve().name,
+                **self._inherited_card(),
+                **(card or {}),
+                **self._facts(),
+            }
+            mark = self._mark(str(written["name"]), [_weights(sha256(file))])
             if self.judges:
                 config.pop("generator_alone", None)
             sources.write(
@@ -247,13 +276,8 @@ class Saving(keras.Model):
                 class_name=self._derived_name(),
                 config=config,
                 weights=file,
-                card={
-                    "name": folder.resolve().name,
-                    **self._inherited_card(),
-                    **(card or {}),
-                    **self._facts(),
-                },
-                samples=image_io.encode_png(image_io.grid(*shown)) if shown else None,
+                card=written,
+                samples=image_io.encode_png(image_io.grid(*shown), mark) if shown else None,
             )
 
     def _facts(self) -> dict[str, Any]:
@@ -299,6 +323,11 @@ class Saving(keras.Model):
         if int(self.steps.numpy()):
             return {"trained_from": self.card}
         return {key: value for key, value in self.card.items() if key != "sha256"}
+
+
+def _weights(digest: str) -> str:
+    """How a mark names weights of a sha256."""
+    return f"weights {digest[:DIGITS]}"
 
 
 _named: dict[str, str] = {}

@@ -1,10 +1,29 @@
 """Files and folders that are written whole or not at all."""
 
+import contextlib
 import hashlib
 import json
 import pathlib
+import secrets
 import shutil
+from collections.abc import Iterator
 from typing import Any
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives a file to write, which replaces `path` at the end; after an error `path` is as it was.
+
+    The folder is created if needed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A name may be as long as names can be: this one is short.
+    fresh = path.with_name(f".unfinished-{secrets.token_hex(4)}")
+    try:
+        yield fresh
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:

@@ -1,7 +1,6 @@
 """Picture files of any size, through a GAN that makes an image of an image."""
 
 import dataclasses
-import os
 import pathlib
 import sys
 import time
@@ -12,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from zoo.core.storage import whole_file
 from zoo.pictures import PictureError, folders
+from zoo.pictures.marks import Mark
 from zoo.pictures.tiles import translate_large
 
 if TYPE_CHECKING:  # so that wrong paths are reported before TensorFlow is imported
     from zoo.core.image_to_image import ImageToImage
+    from zoo.pictures.credentials import Signer
 
 # Files that are written.
 WRITTEN = (".png", ".jpg", ".jpeg")
@@ -97,7 +99,13 @@ def _decoded(path: pathlib.Path, scale: int) -> tuple[Image.Image, bytes | None,
     return decoded, profile, f"the first of {frames} frames is taken" if frames > 1 else ""
 
 
-def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
+def write(
+    path: pathlib.Path,
+    made: np.ndarray,
+    picture: Picture,
+    mark: Mark,
+    signer: "Signer | None" = None,
+) -> None:
     """Writes the output for a picture, with its alpha; completely or not at all.
 
     Alpha and the colours beside it are those of `zoo.pictures.transparency.off_white`. A JPEG has
@@ -107,6 +115,8 @@ def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
         path: Ends in one of `WRITTEN`.
         made: uint8 [H, W, C], C 1 or 3.
         picture: The source.
+        mark: What the file says of its origin.
+        signer: Signs the mark.
     """
     from zoo.pictures import decoder
 
@@ -114,18 +124,15 @@ def write(path: pathlib.Path, made: np.ndarray, picture: Picture) -> None:
         made = _off_white(made, picture.clear)
     image = Image.fromarray(made[..., 0] if made.shape[-1] == 1 else made)
     profile = picture.profile if image.mode in ("RGB", "RGBA") else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A name may be as long as names can be: this one is short.
-    fresh = path.with_name(f".unfinished-{os.getpid()}")
-    try:
+    how = {"icc_profile": profile, **mark.for_pillow()}
+    with whole_file(path) as fresh:
         if _is_jpeg(path):
             image = decoder.on_white(image, 1 if image.mode in ("L", "LA") else 3)
-            image.save(fresh, "JPEG", quality=JPEG_QUALITY, icc_profile=profile)
+            image.save(fresh, "JPEG", quality=JPEG_QUALITY, **how)
         else:
-            image.save(fresh, "PNG", icc_profile=profile)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+            image.save(fresh, "PNG", **how)
+        if signer:
+            signer.sign(fresh, mark)
 
 
 def _off_white(made: np.ndarray, clear: np.ndarray) -> np.ndarray:
@@ -229,6 +236,7 @@ def translate(
     seed: int | None = None,
     direction: str | None = None,
     mask: pathlib.Path | None = None,
+    signer: "Signer | None" = None,
 ) -> None:
     """Translates each picture, and shows progress.
 
@@ -240,6 +248,7 @@ def translate(
         seed: Picture i draws its noise from seed + i; None for none.
         direction: As in `gan.translate`.
         mask: A picture, white where pictures are transparent, for a model that takes alpha.
+        signer: Signs what the files say of their origin.
 
     Raises:
         ValueError: A model, direction or mask that cannot be used, or, when all are done, pictures
@@ -253,7 +262,7 @@ def translate(
             f"A model that is given pictures must take 1, 3 or 4 channels. Received: {channels}."
         )
     missing = None if mask is None else _missing(mask, channels)
-    failed = 0
+    failed, mark = 0, gan.mark
     shown = _Progress(len(files))
     for i, (source, target) in enumerate(files):
         try:
@@ -283,7 +292,7 @@ def translate(
                 direction=direction,
                 progress=shown.at(i),
             )
-            write(target, made, picture)
+            write(target, made, picture, mark, signer)
         except PictureError as error:
             if len(files) == 1:
                 raise PictureError(f"{source}: {error}") from None

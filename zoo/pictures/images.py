@@ -1,10 +1,16 @@
 """Images at the edges: [-1, 1] to uint8, grids, PNG."""
 
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
+
+from zoo.core.storage import whole_file
+from zoo.pictures import marks
+
+if TYPE_CHECKING:
+    from zoo.pictures.credentials import Signer
 
 # .299, .587 and .114 in units of 1 / 65,536.
 LUMA = np.array([19595, 38470, 7471], np.int32)
@@ -77,13 +83,28 @@ def grid(images: np.ndarray, columns: int | None = None, border: int = 2) -> np.
     return sheet
 
 
-def encode_png(image: np.ndarray) -> bytes:
-    """uint8 [H, W, C] -> the bytes of a PNG; C is 1, 3 or 4."""
-    return tf.io.encode_png(image).numpy()
+def encode_png(image: np.ndarray, mark: marks.Mark | None = None) -> bytes:
+    """uint8 [H, W, C] -> the bytes of a PNG; C is 1, 3 or 4.
+
+    Args:
+        image: The pixels.
+        mark: What the file says of its origin, such as `gan.mark`; None of what no model made.
+    """
+    png = tf.io.encode_png(image).numpy()
+    return mark.to_png(png) if mark else png
 
 
-def write_png(path: str | pathlib.Path, image: np.ndarray) -> None:
-    """Writes uint8 [H, W, C] as a PNG, creating its folder if needed."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_png(image))
+def write_png(
+    path: str | pathlib.Path,
+    image: np.ndarray,
+    mark: marks.Mark | None = None,
+    signer: "Signer | None" = None,
+) -> None:
+    """Writes the PNG of `encode_png`, completely or not at all; creates its folder if needed.
+
+    A `signer` (`zoo.pictures.credentials`) also signs the mark.
+    """
+    with whole_file(pathlib.Path(path)) as fresh:
+        fresh.write_bytes(encode_png(image, mark))
+        if signer and mark:
+            signer.sign(fresh, mark)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zoo.pictures import images as image_io
+from zoo.pictures.marks import Mark
 
 RUNS = json.loads(pathlib.Path(__file__).with_name("runs.json").read_text(encoding="utf-8"))
 
@@ -38,7 +39,7 @@ def workdir(tmp_path: pathlib.Path, clothes: np.ndarray) -> pathlib.Path:
     history, samples, events = records("healthy")
     for i, step in enumerate((0, 100, 200, 300)):
         grid = image_io.grid(clothes[i * 64 : i * 64 + 64])
-        image_io.write_png(folder / "samples" / f"{step:08d}.png", grid)
+        image_io.write_png(folder / "samples" / f"{step:08d}.png", grid, Mark("mine", "1"))
     for record in history:
         record |= {"time": 1_700_000_000 + record["step"], "images_per_second": 64.0}
     write_lines(folder / "history.jsonl", history)

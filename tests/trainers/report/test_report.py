@@ -142,6 +142,7 @@ def test_the_grids_and_the_film_are_in_it(workdir: pathlib.Path) -> None:
     (film,) = (image for image in page.all("img") if "Animation" in image["alt"])
     frames = decode(film["src"])
     assert (frames.format, frames.n_frames, frames.info["loop"]) == ("WEBP", 4, 0)
+    assert b"trainedAlgorithmicMedia" in frames.info["xmp"]
     for i, file in enumerate(grids):
         frames.seek(i)
         difference = np.asarray(frames.convert("L"), float) - np.asarray(Image.open(file), float)

@@ -22,6 +22,9 @@ from tests.translating import (
 from zoo import __main__ as zoo_main
 from zoo.pictures import files, tiles
 from zoo.pictures.files import PictureError
+from zoo.pictures.marks import Mark
+
+MARK = Mark("a test", "1")
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,7 @@ def test_alpha_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
     alpha = photo[..., 1]
     picture = read(tmp_path, encoded(np.dstack([photo, alpha]), "PNG"))
     made = picture.given.repeat(2, 0).repeat(2, 1)
-    files.write(tmp_path / "a.png", made, picture)
+    files.write(tmp_path / "a.png", made, picture, MARK)
     written = np.asarray(Image.open(tmp_path / "a.png")).astype(int)
     # In floats: of 8 bits, Pillow clips between the two axes.
     fitted = Image.fromarray(alpha.astype(np.float32)).resize((112, 56), Image.Resampling.BICUBIC)
@@ -150,10 +153,10 @@ def test_alpha_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
     assert unclipped.mean() > 0.08
     assert np.abs(on_white - made)[unclipped].max() <= 2
     assert (written[written[..., 3] == 0] == [255, 255, 255, 0]).all()
-    files.write(tmp_path / "grey.png", made[..., :1], picture)
+    files.write(tmp_path / "grey.png", made[..., :1], picture, MARK)
     assert Image.open(tmp_path / "grey.png").mode == "LA"
     # A JPEG has none.
-    files.write(tmp_path / "a.JPG", made, picture)
+    files.write(tmp_path / "a.JPG", made, picture, MARK)
     assert np.abs(np.asarray(Image.open(tmp_path / "a.JPG")) - on_white).mean() < 8
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.JPG", "a.png", "grey.png", "picture"]
 
@@ -180,7 +183,7 @@ def test_a_disc_is_enlarged_without_a_rim(tmp_path: pathlib.Path, colour: tuple)
     written = []
     for hidden in (0, 255):
         picture = read(tmp_path, encoded(disc(24, colour, hidden), "PNG"))
-        files.write(tmp_path / "out.png", enlarged(picture.given), picture)
+        files.write(tmp_path / "out.png", enlarged(picture.given), picture, MARK)
         written.append(np.asarray(Image.open(tmp_path / "out.png")).astype(int))
     np.testing.assert_array_equal(*written)
     colours, alpha = written[0][..., :3], written[0][..., 3]
@@ -201,7 +204,7 @@ def test_a_colour_profile_is_kept(tmp_path: pathlib.Path, photo: np.ndarray) -> 
     profile = b"a profile that nobody reads"
     picture = read(tmp_path, encoded(photo, "JPEG", icc_profile=profile))
     for name in ("a.png", "a.jpg"):
-        files.write(tmp_path / name, photo, picture)
+        files.write(tmp_path / name, photo, picture, MARK)
         assert Image.open(tmp_path / name).info["icc_profile"] == profile
 
 
