@@ -8,6 +8,8 @@ that they import. The client reads it in place of the generated modules, which w
 of TensorFlow. Needs the `test` extra; run it after an upgrade of tensorflow-serving-api.
 """
 
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,14 +58,12 @@ def build() -> bytes:
 
 def build_open_inference() -> bytes:
     """Returns the serialized `FileDescriptorSet` of the Open Inference Protocol."""
-    from grpc_tools import protoc
-
     proto = OPEN_INFERENCE_PATH.with_suffix(".proto")
     with TemporaryDirectory() as folder:
         out = Path(folder) / "set"
+        # In a process of its own: beside TensorFlow's protobuf protoc crashes.
         arguments = [f"-I{proto.parent}", f"--descriptor_set_out={out}", proto.name]
-        if protoc.main(["protoc", *arguments]) != 0:
-            raise ValueError(f"{proto} must be a proto file that protoc can read")
+        subprocess.run([sys.executable, "-m", "grpc_tools.protoc", *arguments], check=True)
         return out.read_bytes()
 
 
