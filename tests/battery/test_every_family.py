@@ -16,7 +16,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from export import saved_model
+from export import parity, saved_model
+from export.atomic import MANIFEST
 from serving import Client, InvalidRequest
 from tests import warm
 from tests.battery.cases import CASES, Case
@@ -85,9 +86,10 @@ SEED = 0
 # half precision as well (the others behind the marker `slow`).
 TRACED = ("dcgan-0",)
 
-# What the base does around a step of any family (replicas, parts, half precision) is tested with
-# families whose steps take a moment: dropout, batch norm, labels, growth and a gradient penalty, an
-# embedding, a map of classes. The other families do the same behind the marker `slow`.
+# What the base does around a step of any family (replicas, parts, half precision, a resumed run,
+# a server) is tested with families whose steps take a moment: dropout, batch norm, labels, growth
+# and a gradient penalty, an embedding, a map of classes. The other families do the same behind the
+# marker `slow`.
 QUICK = ("vanilla-0", "dcgan-0", "cgan-0", "progan-0", "toy_text-0", "toy_map-0")
 
 # Further sizes of a family, whose step and signatures are those of the first one.
@@ -621,12 +623,29 @@ def test_each_image_is_translated_alone_at_any_size(trained: Trained) -> None:
         gan.fit(dataset(case).map(lambda first, second: first), verbose=0)
 
 
-@trained_ones(FROM_NOISE, slow=SECOND)
-def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib.Path) -> None:
+@pytest.fixture(scope="module")
+def exported(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder of models with `trained` in it, by the name of its family."""
+    models = tmp_path_factory.mktemp("models")
+    saved_model.export(trained.gan, models, trained.family, source="battery")
+    return models
+
+
+# Further sizes of a family have the signatures of the first one.
+@trained_ones(ALL, slow=SECOND)
+def test_an_export_equals_the_live_model(trained: Trained, exported: pathlib.Path) -> None:
+    """`export` loads what it has written, runs every signature, and raises where they differ."""
+    manifest = json.loads((exported / trained.family / "1" / MANIFEST).read_text())
+    tolerance = parity.IMAGE_TOLERANCE if trained.case.source else parity.TOLERANCE
+    assert 0.0 <= manifest["max_difference_from_live_model"] <= tolerance
+
+
+# The others are exported and compared by the test above. Truncation is asked for in
+# tests/serving/test_client.py, pictures are sent in tests/serving/test_pictures.py.
+@trained_ones(FROM_NOISE, slow=all_but(QUICK))
+def test_export_is_served_through_the_client(trained: Trained, exported: pathlib.Path) -> None:
     family, case, gan, *_ = trained
-    version = saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
-    assert version == tmp_path / "models" / family / "1"
-    server = Server(tmp_path / "models")
+    server = Server(exported)
     seeds = tf.range(7, 15, dtype=tf.int64)
     inputs = {"latents": gan.latents_from_seeds(seeds).numpy()}
     condition = some_conditions(case, 8)
@@ -672,13 +691,12 @@ def test_export_is_served_through_the_client(trained: Trained, tmp_path: pathlib
     assert exit_code == 0
 
 
-@trained_ones(FROM_IMAGES)
+@trained_ones(FROM_IMAGES, slow=all_but(QUICK))
 def test_translations_are_served_through_the_client(
-    trained: Trained, tmp_path: pathlib.Path
+    trained: Trained, exported: pathlib.Path
 ) -> None:
     family, case, gan, *_ = trained
-    saved_model.export(gan, tmp_path / "models", family, source="battery")  # has parity
-    server = Server(tmp_path / "models")
+    server = Server(exported)
     images = given_sources(case, 32)
     picture = images[3] if images.ndim == 4 else images[3, ..., None]
     try:
