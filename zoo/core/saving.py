@@ -183,7 +183,7 @@ class Saving(keras.Model):
             raise presets.PresetError(
                 f"The config of preset {name!r} must be arguments of {class_name}: {error}"
             ) from error
-        if load_weights:
+        if load_weights and source.weights is not None:
             try:
                 discriminator = None if gan.generator_alone else gan.discriminator
                 pair = weights.Pair(gan.generator, discriminator)
