@@ -3,7 +3,10 @@
 import dataclasses
 from typing import Any
 
-from tests import toys
+from tests import (
+    small_biggan,  # noqa: F401 (at 8 px)
+    toys,
+)
 from zoo.core.conditions import Condition, Embedding, LabelMap, Labels, Picture, Source
 
 toys.register()
@@ -105,7 +108,7 @@ CASES = {
     "biggan": [
         Case(
             dict(
-                resolution=32,
+                resolution=8,
                 channels=1,
                 num_classes=3,
                 width=4,
@@ -114,7 +117,7 @@ CASES = {
                 attention=0,
                 ema_start=2,
             ),
-            (32, 32, 1),
+            (8, 8, 1),
             condition=Labels(3),
             rate=0.002,
             first_updates=(1, 2),
@@ -122,17 +125,17 @@ CASES = {
         Case(
             dict(
                 architecture="deep",
-                resolution=32,
+                resolution=8,
                 channels=3,
                 num_classes=3,
                 width=4,
                 latent_dim=8,
                 shared_dim=4,
                 skip_z=False,
-                attention=16,
+                attention=8,
                 ema_start=2,
             ),
-            (32, 32, 3),
+            (8, 8, 3),
             condition=Labels(3),
             rate=0.002,
             first_updates=(1, 2),
@@ -208,11 +211,11 @@ CASES = {
                 fmap_max=12,
                 blocks=1,
                 group_size=4,
+                augment=0.0,
                 ema_images=100.0,
                 decay_kimg=0.1,
             ),
             (8, 8, 3),
-            quiet=dict(augment=0.0),
             moved_after=2,
         ),
         Case(
@@ -225,12 +228,12 @@ CASES = {
                 fmap_max=8,
                 blocks=1,
                 group_size=8,
-                augment=0.0,
                 ema_images=100.0,
                 decay_kimg=0.1,
             ),
             (16, 16, 1),
             condition=Labels(3),
+            quiet=dict(augment=0.0),
             moved_after=2,
         ),
     ],

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 import serving
-from export import saved_model
 from serving import Client
 from serving.client import main
 from tests.serving.conftest import Server
@@ -17,7 +16,6 @@ from tests.serving.test_client import Awaited
 from tests.translating import (
     FINE,
     Doubling,
-    TwoWays,
     colours,
     decoded,
     encoded,
@@ -33,12 +31,9 @@ def photo(fashion):
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(translating):
     """A server of its own: of a model with two directions, and of one that enlarges."""
-    folder = tmp_path_factory.mktemp("models")
-    saved_model.export(TwoWays(), folder, "two", source="a test")
-    saved_model.export(Doubling(), folder, "doubling", source="a test")
-    server = Server(folder)
+    server = Server(translating)
     yield server.address
     assert server.stop()[0] == 0
 

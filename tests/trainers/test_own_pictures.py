@@ -15,6 +15,7 @@ from PIL import Image
 
 import zoo
 from tests.commands import end_of
+from tests.eager import EAGER, steps
 from trainers import defaults
 from trainers.__main__ import main
 from trainers.callbacks import Compiling
@@ -24,6 +25,8 @@ from trainers.loop import IDENTITY, train
 from trainers.run import Run
 from trainers.workdir import check_same_run
 from zoo.core import sources
+
+pytestmark = EAGER
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +59,8 @@ def finished(
 ) -> tuple[pathlib.Path, Run]:
     workdir = tmp_path_factory.mktemp("run") / "W"
     run = own_run(workdir, pictures)
-    train(run)
+    with steps(eager=True):
+        train(run)
     return workdir, run
 
 

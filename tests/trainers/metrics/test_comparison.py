@@ -142,7 +142,18 @@ def test_a_frechet_distance_on_another_network_is_not_called_fid(features, monke
     assert entry[1]["value"] > 0
 
 
-@pytest.mark.usefixtures("test_split")
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture
+def one_classifier(home, monkeypatch):
+    """Fitted by the first test that asks for it; the others find it in this home's cache."""
+    monkeypatch.setenv("HOME", str(home))
+
+
+@pytest.mark.usefixtures("test_split", "one_classifier")
 def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
     picture = tmp_path / "near.png"
     fakes = from_gan(Painter(None, clothes), 120, 0, trained_on=CARD["dataset"])
@@ -171,7 +182,7 @@ def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
         assert image.size == (32 + 8 + 152, 242)
 
 
-@pytest.mark.usefixtures("test_split")
+@pytest.mark.usefixtures("test_split", "one_classifier")
 def test_a_model_that_draws_another_class_is_found_out(features, clothes):
     record = comparison.evaluate(
         from_gan(Painter(None, clothes, obeys=False), 100, 0),
