@@ -16,9 +16,9 @@ PRESETS = [
     Preset(
         name="pix2pix_openmoji",
         family="pix2pix",
-        config=_SMALL,
+        config={**_SMALL, "overlay": True},
         description="Coloured emoji from outlines, 64x64 RGB: a quarter of the paper's width.",
-        parameters={"generator": 1_830_563, "discriminator": 43_729},
+        parameters={"generator": 1_831_076, "discriminator": 43_729},
     ),
     Preset(
         name="pix2pix_colorize",
