@@ -233,7 +233,7 @@ def test_a_signature_without_a_twin_is_refused(
     monkeypatch.setattr(
         saved_model,
         "noise_to_image",
-        lambda gan: {**signatures(gan), "other": signatures(gan)["generate"]},
+        lambda *of: {**signatures(*of), "other": signatures(*of)["generate"]},
     )
     with pytest.raises(
         parity.ParityError, match=r"its twin in the live model: .* Received: .*other"

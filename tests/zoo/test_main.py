@@ -150,8 +150,8 @@ def test_errors_are_one_line(
     [
         (
             ["sampl"],
-            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint, convert. "
-            "Received: 'sampl'. Did you mean 'sample'? See python -m zoo --help.",
+            "COMMAND must be one of list, show, sample, mix, translate, upscale, paint, push, "
+            "verify, convert. Received: 'sampl'. Did you mean 'sample'? See python -m zoo --help.",
         ),
         (
             ["sample", NAME, "--sed=1"],

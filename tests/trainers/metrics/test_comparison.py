@@ -14,6 +14,7 @@ from trainers.metrics import comparison
 from trainers.metrics.comparison import Evaluator
 from trainers.metrics.fakes import BATCH, from_folder, from_gan, from_preset, from_run, pick
 from zoo.core.conditions import Labels
+from zoo.pictures.marks import Mark
 
 
 class FakeGAN:
@@ -23,6 +24,7 @@ class FakeGAN:
     latent_dim = 4
     num_classes = 0
     condition = None
+    mark = Mark("fake", "weights 0")
 
     def __init__(self, card):
         self.card = card
@@ -179,6 +181,7 @@ def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
     assert scores["precision"]["value"] > 0.5
     assert (record["training_split"], record["num_training"]) == ("train[:10000]", 300)
     with Image.open(picture) as image:  # 8 rows of 1 + 5 images of 28 pixels, 2 between, a gap
+        assert "compositeWithTrainedAlgorithmicMedia" in image.info["XML:com.adobe.xmp"]
         assert image.size == (32 + 8 + 152, 242)
 
 
