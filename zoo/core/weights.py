@@ -41,7 +41,7 @@ def limited_to(shapes: Sequence[tuple[int, ...]]) -> Iterator[None]:
     Raises:
         ValueError: More variables, or larger ones, than the file can fill.
     """
-    variables = 2 * len(shapes) + FURTHER_VARIABLES
+    variables = 3 * len(shapes) + FURTHER_VARIABLES
     numbers = 3 * sum(map(math.prod, shapes)) + FURTHER_NUMBERS
     pooled = POOLED_NUMBERS
     largest = max(map(math.prod, shapes), default=0)
