@@ -173,11 +173,7 @@ def page(source: sources.Source, to: str, samples: bool) -> str:
     parts.append(_text(card.get("description") or _shape(source)))
     if samples:
         parts.append(f"![What it makes]({SAMPLES_FILE})")
-    parts.append(
-        "## Use\n\n```python\nimport zoo\n\n"
-        f"gan = zoo.load({to if '://' in to else name!r})\n"
-        f"{_call(source)}\n```"
-    )
+    parts.append(f"## Use\n\n```python\nimport zoo\n\ngan = zoo.load({to!r})\n{_call(source)}\n```")
     parts.append(f"## What it makes\n\n{_shape(source)}")
     if dataset:
         count = dataset.get("images")

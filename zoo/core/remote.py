@@ -116,7 +116,8 @@ def reached(address: str) -> Iterator[None]:
     except _Unreachable as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise PresetError(
-            f"{address} could not be reached: {reason}. Try again: what was sent is not sent again."
+            f"{address} could not be reached: {reason}. "
+            "Check the network and try again: what has arrived is kept."
         ) from None
 
 

@@ -41,9 +41,15 @@ class State:
     breaks: dict[str, list[int]] = dataclasses.field(default_factory=dict)
     pause_s: float = 0.0
     ranges: bool = True
+    sending: int = 0  # answers with files that have begun and are not logged
+    lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def sent(self, name: str) -> int:
         """Bytes of a file that have been sent."""
+        # A client may have read the last byte before the answer is logged.
+        deadline = time.monotonic() + 10.0
+        while self.sending and time.monotonic() < deadline:
+            time.sleep(0.002)
         return sum(n for method, path, _, n in self.log if method == "GET" and path.endswith(name))
 
 
@@ -106,14 +112,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(416)
             return
         rest = content[begin:]
-        self.send_response(206 if asked else 200)
-        if asked:
-            self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
-        for name, value in {"Content-Length": str(len(rest)), **headers}.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.end_headers()
         sent = 0
+        with state.lock:
+            state.sending += 1
         try:
+            self.send_response(206 if asked else 200)
+            if asked:
+                stated = f"bytes {begin}-{len(content) - 1}/{len(content)}"
+                self.send_header("Content-Range", stated)
+            for name, value in {"Content-Length": str(len(rest)), **headers}.items():
+                self.send_header(name.replace("_", "-"), value)
+            self.end_headers()
             if self.command == "HEAD":
                 return
             cuts = state.breaks.get(self.path.rpartition("/")[2])
@@ -126,7 +135,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if cut < len(rest):
                 self.close_connection = True
         finally:
-            state.log.append((self.command, self.path, asked, sent))
+            with state.lock:
+                state.log.append((self.command, self.path, asked, sent))
+                state.sending -= 1
 
     def body(self) -> bytes:
         received = b""
