@@ -23,6 +23,9 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             **kwargs,
         )
+        # argparse's own messages for these types name the type, not the rule.
+        self.register("type", int, whole_number)
+        self.register("type", float, _number)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Reads all of `args`: nothing is left unknown."""
@@ -50,6 +53,21 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{command}: {message}. See {self.prog} --help\n".replace("?.", "?"))
 
 
+def whole_number(text: str) -> int:
+    """The type of a flag: any integer."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number. Received: {text!r}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number. Received: {text!r}") from None
+
+
 def boolean(text: str) -> bool:
     """The type of a flag that is true or false."""
     if text.lower() not in ("true", "false", "1", "0"):
@@ -67,7 +85,7 @@ def integer(least: int, most: int | None = None) -> Callable[[str], int]:
             value = None
         if value is None or value < least or (most is not None and value > most):
             rule = f"at least {least}" if most is None else f"from {least} to {most}"
-            raise argparse.ArgumentTypeError(f"must be an integer, {rule}. Received: {text!r}")
+            raise argparse.ArgumentTypeError(f"must be a whole number, {rule}. Received: {text!r}")
         return value
 
     return parse
@@ -75,4 +93,5 @@ def integer(least: int, most: int | None = None) -> Callable[[str], int]:
 
 def _near_misses(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known))
-    return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    names = [", ".join(map(repr, close[:-1])), *map(repr, close[-1:])]
+    return f". Did you mean {' or '.join(filter(None, names))}?" if close else ""

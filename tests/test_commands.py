@@ -123,3 +123,27 @@ def test_an_unknown_flag_is_one_line(command: str, capsys: pytest.CaptureFixture
     assert error.count("\n") == 1
     assert "nknown flag --hepl. Did you mean '--help'" in error
     assert f"See python -m {command} " in error
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "rule"),
+    [
+        ("zoo", ["sample", "name", "--n=zero"], "--n must be a whole number"),
+        ("zoo", ["sample", "name", "--truncation=zero"], "--truncation must be a number"),
+        ("trainers", ["--batch_size=zero"], "--batch_size must be a whole number"),
+        ("trainers", ["--resolution=zero"], "--resolution must be a whole number"),
+        ("trainers", ["--checkpoint_minutes=zero"], "--checkpoint_minutes must be a number"),
+        ("trainers.evaluate", ["--num_images=zero"], "--num_images must be a whole number"),
+        ("trainers.demo", ["--steps=zero"], "--steps must be a whole number"),
+        ("serving", ["--load_retry_interval_micros=zero"], "micros must be a whole number"),
+        ("serving.client", ["generate", "model", "--n=zero"], "--n must be a whole number"),
+        ("serving.client", ["status", "model", "--timeout=zero"], "--timeout must be a number"),
+    ],
+)
+def test_a_number_that_is_none_is_one_line(
+    command: str, arguments: list[str], rule: str, capsys: pytest.CaptureFixture
+) -> None:
+    code, output, error = end_of(capsys, main_of(command), *arguments)
+    assert (code, output) == (2, "")
+    assert f"{rule}. Received: 'zero'. See python -m {command}" in error
+    assert error.count("\n") == 1

@@ -76,7 +76,7 @@ class Run:
     )
     reverse: bool = _data("swap source and target of each pair", False)
     jitter: bool = _data(
-        "enlarge and crop the images of an image-to-image GAN at random; --nojitter only mirrors "
+        "enlarge and crop the images of an image-to-image GAN at random; --no-jitter only mirrors "
         "them, which keeps small images sharp",
         True,
     )
@@ -89,8 +89,8 @@ class Run:
     batch_sizes: Mapping[int, int] | None = None
     seed: int = _training("of initial weights, data order and every random draw", 0)
     alternate: bool | None = _training(
-        "update the second network after the first, against its new weights; --noalternate updates "
-        "both from one forward pass, which is faster (default: what the family does)",
+        "update the second network after the first, against its new weights; --no-alternate "
+        "updates both from one forward pass, which is faster (default: what the family does)",
         None,
     )
 

@@ -119,9 +119,10 @@ def test_a_port_in_use(models_dir):
     [
         (["--models=m", "--modls=x"], "unknown flag --modls. Did you mean '--models'", 2),
         ([], "Give --models=DIR, a folder of <model>/<version>/ (`python -m export`", 1),
-        (["--port=70000"], "--port must be an integer, from 0 to 65535. Received: '70000'", 2),
-        (["--max_batch_size=0"], "must be an integer, at least 1. Received: '0'", 2),
+        (["--port=70000"], "--port must be a whole number, from 0 to 65535. Received: '70000'", 2),
+        (["--max_batch_size=0"], "must be a whole number, at least 1. Received: '0'", 2),
         (["--enable_batching=maybe"], "must be true or false. Received: 'maybe'", 2),
+        (["--load_retry_interval_micros=x"], "micros must be a whole number. Received: 'x'", 2),
         (["--models=m", "extra"], "unexpected arguments. Received: extra", 2),
     ],
 )

@@ -216,7 +216,7 @@ def test_a_workdir_of_another_run_is_refused(
     [
         (
             dict(preset="dcgan_fashon"),
-            "'dcgan_fashon'. Did you mean 'dcgan_fashion_mnist",
+            "Unknown preset. Did you mean 'dcgan_fashion_mnist",
         ),
         (dict(dataset="fashion_mnst"), "fashion_mnist"),
         (dict(dataset="sample:fashion"), "fashion_mnist"),

@@ -113,7 +113,11 @@ def test_a_model_is_named_by_its_preset_or_by_family_and_data(tmp_path) -> None:
             ["--preset=hf://user/repo", "--set", "width=8"],
             "need a preset on this machine, whose family is known. Received: --preset=hf://user",
         ),
-        (["--recipe=dcgan_fasion"], "'dcgan_fasion'. Did you mean 'dcgan_fashion_mnist"),
+        (["--recipe=dcgan_fasion"], "Unknown recipe. Did you mean 'dcgan_fashion_mnist"),
+        (
+            ["--recipe=dcgan"],
+            "Did you mean 'dcgan_fashion_mnist', 'dcgan_mnist' or 'dcgan_peeps'? The recipes are:",
+        ),
         (["--preset=dcgan_mnist", "--steps=0"], "steps must be at least 1. Received: 0."),
     ],
 )
@@ -135,7 +139,7 @@ def test_what_does_not_fit_is_one_line(
         (["--task=colorise"], "Did you mean 'colorize'?"),
         (["--channels=2"], "must be one of 1, 3. Received: 2."),
         (["--resolution=0"], "--resolution must be at least 1. Received: 0."),
-        (["--steps=many"], "--steps: invalid int value: 'many'."),
+        (["--steps=many"], "--steps must be a whole number. Received: 'many'."),
         (["extra"], "Unexpected arguments. Received: extra."),
     ],
 )

@@ -158,7 +158,10 @@ def test_errors_are_one_line(
             "Unknown flag --sed. Did you mean '--seed'? See python -m zoo sample --help.",
         ),
         (["list", "all"], "Unexpected arguments. Received: all. See python -m zoo list --help."),
-        (["sample", NAME, "--n=a"], "--n: invalid int value: 'a'. See python -m zoo sample --help"),
+        (
+            ["sample", NAME, "--n=a"],
+            "--n must be a whole number. Received: 'a'. See python -m zoo sample",
+        ),
         (["translate", NAME, "a", "b", "--direction=a_to_c"], "Did you mean 'a_to_b'"),
         (["sample"], "the following arguments are required: NAME."),
     ],

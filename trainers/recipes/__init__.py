@@ -25,8 +25,8 @@ def get_recipe(name: str) -> dict[str, Any]:
     """
     if name not in list_recipes():
         raise ValueError(
-            f"A recipe must be one of {', '.join(list_recipes())}. Received: {name!r}."
-            + near_misses(name, list_recipes())
+            f"Unknown recipe.{near_misses(name, list_recipes())} "
+            f"The recipes are: {', '.join(list_recipes())}. Received: {name!r}."
         )
     recipe = dict(importlib.import_module(f"trainers.recipes.{name}").RECIPE)
     known = [field.name for field in dataclasses.fields(Run)]

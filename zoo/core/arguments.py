@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from zoo.core.presets import check_family, package_of
-from zoo.core.spelling import near_misses
+from zoo.core.spelling import either, near_misses
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -54,7 +54,7 @@ class Argument:
                     return {"int": int, "float": float, "str": str}[kind](text)
             except (KeyError, ValueError):
                 continue
-        kinds = " or ".join(_KINDS[kind] for kind in self.kinds)
+        kinds = either([_KINDS[kind] for kind in self.kinds])
         raise ValueError(f"{self.name} must be {kinds}. Received: {text!r}.")
 
 

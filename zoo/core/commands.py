@@ -42,6 +42,9 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, prog: str, description: str | None = None, **kwargs: Any) -> None:
         kwargs = {"formatter_class": _Help, "allow_abbrev": False, **kwargs}
         super().__init__(prog=prog, description=description, **kwargs)
+        # argparse's own messages for these types name the type, not the rule.
+        self.register("type", int, whole_number)
+        self.register("type", float, _number)
 
     def parse_known_args(
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -78,7 +81,7 @@ class Parser(argparse.ArgumentParser):
         action = self._option_string_actions[option]
         if equals and isinstance(action, argparse.BooleanOptionalAction):
             if value.lower() not in YES_NO:
-                self.error(f"{option} is true or false. Received: {value!r}.")
+                self.error(f"{option} must be true or false. Received: {value!r}.")
             return action.option_strings[0 if YES_NO[value.lower()] else -1]
         return option + equals + value
 
@@ -154,11 +157,26 @@ def add_fields(parser: argparse.ArgumentParser, cls: type) -> dict[str, Any]:
     return groups
 
 
+def whole_number(text: str) -> int:
+    """The type of a flag: any integer."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number. Received: {text!r}.") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number. Received: {text!r}.") from None
+
+
 def at_least(least: int) -> Callable[[str], int]:
     """The type of a flag: an integer of at least `least`."""
 
     def integer(text: str) -> int:
-        value = int(text)
+        value = whole_number(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"must be at least {least}. Received: {value}.")
         return value

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib
+import os
 import pathlib
 from typing import Any
 
@@ -148,7 +149,7 @@ def check_family(family: str) -> None:
     """Raises PresetError for a name that is not one of `list_families()`."""
     if family not in FAMILIES:
         raise PresetError(
-            f"A family must be one of {list_families()}. Received: {family!r}."
+            f"A family must be one of {', '.join(list_families())}. Received: {family!r}."
             + near_misses(family, list_families())
         )
 
@@ -165,9 +166,17 @@ def get_preset(name: str) -> Preset:
 
 
 def unknown(name: str) -> PresetError:
-    return PresetError(
-        "A preset must be a name from zoo.list_presets(), a folder with a "
+    """The error of a name that is neither a preset's nor that of a folder which is there."""
+    rule = (
+        "A preset must be a name that `python -m zoo list` shows, a folder with a "
         f"{CONFIG_FILE}, hf://user/repo[@revision], gs://bucket/path or "
-        f"https://host/path#sha256=... Received: {name!r}."
-        + (near_misses(name, list_presets()) or f" Known: {', '.join(list_presets())}.")
+        "https://host/path#sha256=..."
+    )
+    path = pathlib.Path(name).expanduser()
+    if path.is_file():
+        return PresetError(f"{name!r} is a file, not a folder. {rule}")
+    if os.sep in name or name.startswith((".", "~")):
+        return PresetError(f"No folder {name!r}. {rule}")
+    return PresetError(
+        f"Unknown preset.{near_misses(name, list_presets())} {rule} Received: {name!r}."
     )

@@ -105,7 +105,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
         name = os.fspath(name)
     if not isinstance(name, str):
         raise PresetError(
-            "A preset must be a name from zoo.list_presets(), a folder, hf://user/repo, "
+            "A preset must be a name that `python -m zoo list` shows, a folder, hf://user/repo, "
             f"gs://bucket/path or https://host/path#sha256=... Received: {name!r}."
         )
     if "://" in name:
@@ -168,8 +168,8 @@ def _read_config(folder: pathlib.Path) -> tuple[str, dict[str, Any], str | None]
     family, arguments = config.get("family"), config.get("config")
     if family not in list_families() or not isinstance(arguments, dict):
         raise PresetError(
-            f"{folder / CONFIG_FILE} must hold a 'family' of {list_families()} and its 'config'. "
-            f"Received family: {family!r}."
+            f"{folder / CONFIG_FILE} must hold a 'family' of "
+            f"{', '.join(list_families())} and its 'config'. Received family: {family!r}."
         )
     side = arguments.get("resolution", 0)
     if isinstance(side, int) and side > LARGEST_SIDE:

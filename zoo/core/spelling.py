@@ -1,11 +1,25 @@
 """Known names that resemble a wrong one."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+SHORTEST = 3  # letters from which on a name counts as the beginning of another
+MOST = 5  # names in a message
 
 
 def near_misses(name: str, known: Iterable[str]) -> str:
-    """` Did you mean 'a' or 'b'?` of the known names that resemble `name`, or nothing."""
+    """` Did you mean 'a', 'b' or 'c'?` of the known names that resemble `name`, or nothing.
+
+    Names that begin with all of `name` come first, as dcgan_mnist for dcgan.
+    """
     by_lower = {candidate.lower(): candidate for candidate in known}
-    close = difflib.get_close_matches(name.lower(), by_lower, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(by_lower[c]) for c in close)}?" if close else ""
+    typed = name.lower()
+    longer = [c for c in by_lower if c.startswith(typed) and len(typed.strip("-")) >= SHORTEST]
+    close = difflib.get_close_matches(typed, by_lower, cutoff=0.6)
+    found = [repr(by_lower[c]) for c in dict.fromkeys([*longer, *close])][:MOST]
+    return f" Did you mean {either(found)}?" if found else ""
+
+
+def either(names: Sequence[str]) -> str:
+    """ "a, b or c", for a message."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

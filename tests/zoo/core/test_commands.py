@@ -32,6 +32,7 @@ class Settings:
 def parser() -> Parser:
     made = Parser("python -m toy", "A toy.")
     add_fields(made, Settings)
+    made.add_argument("--least", type=at_least(1), default=argparse.SUPPRESS)
     return made
 
 
@@ -61,9 +62,12 @@ def test_flags_of_a_dataclass(arguments: list[str], values: dict[str, object]) -
     [
         (["--batchsize=3"], "Unknown flag --batchsize. Did you mean '--batch_size'?"),
         (["--inner=3"], "Unknown flag --inner."),
-        (["--batch_size=x"], "--batch_size: invalid int value: 'x'."),
+        (["--batch_size=x"], "error: --batch_size must be a whole number. Received: 'x'. See"),
+        (["--minutes=x"], "error: --minutes must be a number. Received: 'x'. See"),
+        (["--least=x"], "error: --least must be a whole number. Received: 'x'. See"),
+        (["--least=0"], "error: --least must be at least 1. Received: 0. See"),
         (["--strategy=on"], "must be one of auto, one. Received: 'on'. Did you mean 'one'?"),
-        (["--jitter=maybe"], "--jitter is true or false. Received: 'maybe'."),
+        (["--jitter=maybe"], "--jitter must be true or false. Received: 'maybe'."),
         (["--preset"], "--preset: expected one argument."),
         (["a", "b"], "Unexpected arguments. Received: a b."),
     ],

@@ -90,11 +90,22 @@ def test_float16_halves_the_file_and_loads_as_float32(
 
 
 def test_an_unknown_name_lists_near_misses() -> None:
-    with pytest.raises(zoo.PresetError) as error:
-        zoo.load("dcgan_fasion_mnist")
-    assert "Received: 'dcgan_fasion_mnist'. Did you mean 'dcgan_fashion_mnist" in str(error.value)
-    with pytest.raises(zoo.PresetError, match="Known: .*dcgan_fashion_mnist, "):
+    start = "Unknown preset. Did you mean 'dcgan_fashion_mnist', .* or .*? A preset must be "
+    with pytest.raises(zoo.PresetError, match=f"^{start}.* Received: 'dcgan_fashion'.$"):
+        zoo.load("dcgan_fashion")
+    with pytest.raises(zoo.PresetError, match="^Unknown preset. A preset must be .* 'zzz'.$"):
         zoo.load("zzz")
+
+
+def test_a_path_that_is_no_folder_is_not_an_unknown_name(tmp_path: pathlib.Path) -> None:
+    for name in ("nofolder/preset", "./nofolder", "~/nofolder", "nofolder/"):
+        for look in (sources.resolve, sources.check_name):
+            with pytest.raises(zoo.PresetError, match=f"^No folder '{name}'. A preset must be "):
+                look(name)
+    file = tmp_path / "config.json"
+    file.touch()
+    with pytest.raises(zoo.PresetError, match="config.json' is a file, not a folder. A preset "):
+        sources.resolve(str(file))
 
 
 def test_paths_are_presets_and_none_is_not(folder: pathlib.Path) -> None:
