@@ -1,6 +1,7 @@
 """Commands of the project's maintainers. They are not in the wheel.
 
-publish.py               bundles a finished run as a pretrained preset
-make_samples.py          writes a bundled sample from a prepared set
-convert_mobilenet_v2.py  makes the weights of the feature network
+publish.py           bundles a finished run as a pretrained preset
+scoreboard.py        tabulates the scores of the bundled presets
+make_samples.py      writes a bundled sample from a prepared set
+convert_networks.py  makes the weights of the feature networks
 """

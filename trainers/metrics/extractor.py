@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.metrics import efficientnet_lite0, inception_v3, mobilenet_v2
+from trainers.metrics import inception_v3, trunks
 
 MIN_SIZE = 32  # the networks' total stride
 
@@ -69,38 +69,33 @@ def load(name: str = "auto") -> Network:
         raise ValueError(f"A feature network must be one of {', '.join(NAMES)}. Received: {name}.")
     if name == "inception_v3" or (name == "auto" and inception_v3.is_downloaded()):
         return _inception_v3()
-    return _efficientnet_lite0() if name == "efficientnet_lite0" else _mobilenet_v2()
-
-
-def _mobilenet_v2() -> Network:
-    return Network(
+    if name == "efficientnet_lite0":
+        return _bundled(
+            trunks.EFFICIENTNET_LITE0,
+            label="EfficientNet-Lite0",
+            description="EfficientNet-Lite0 (ImageNet), global average pool",
+            normalise=lambda x: (x - 127.0) / 128.0,
+            preprocessing="(x - 127) / 128",
+        )
+    return _bundled(
+        trunks.MOBILENET_V2,
         label="MobileNetV2",
-        description=mobilenet_v2.NAME,
-        sha256=mobilenet_v2.weights_sha256(),
-        model=mobilenet_v2.pretrained(),
-        dimension=mobilenet_v2.FEATURES,
-        classes=0,
-        resize=64,
-        any_size=True,
-        batch_size=128,
+        description="MobileNetV2 (torchvision, ImageNet), global average pool",
         normalise=lambda x: (x / 255.0 - IMAGENET_MEAN) / IMAGENET_STD,
         preprocessing="(x / 255 - mean) / std of ImageNet",
     )
 
 
-def _efficientnet_lite0() -> Network:
+def _bundled(trunk: trunks.Trunk, **more: Any) -> Network:
     return Network(
-        label="EfficientNet-Lite0",
-        description=efficientnet_lite0.NAME,
-        sha256=efficientnet_lite0.weights_sha256(),
-        model=efficientnet_lite0.pretrained(),
-        dimension=efficientnet_lite0.FEATURES,
+        sha256=trunk.weights_sha256(),
+        model=trunk.pretrained(),
+        dimension=trunks.FEATURES,
         classes=0,
         resize=64,
         any_size=True,
         batch_size=128,
-        normalise=efficientnet_lite0.normalise,
-        preprocessing="(x - 127) / 128",
+        **more,
     )
 
 
@@ -121,16 +116,6 @@ def _inception_v3() -> Network:
         normalise=inception_v3.normalise,
         preprocessing="x / 127.5 - 1",
     )
-
-
-def describe(network: Network, resize: int) -> dict[str, Any]:
-    """What a record states of the network and of what it sees."""
-    return {
-        "network": network.description,
-        "network_sha256": network.sha256,
-        "resize": resize,
-        "preprocessing": f"bilinear, antialiased, 8 bits (Pillow); {network.preprocessing}",
-    }
 
 
 class Seen(NamedTuple):
@@ -178,7 +163,13 @@ class Features:
 
     def describe(self) -> dict[str, Any]:
         """What a record states of the network and of what it sees."""
-        return describe(self.network, self.resize)
+        preprocessing = f"bilinear, antialiased, 8 bits (Pillow); {self.network.preprocessing}"
+        return {
+            "network": self.network.description,
+            "network_sha256": self.network.sha256,
+            "resize": self.resize,
+            "preprocessing": preprocessing,
+        }
 
     def __call__(self, batches: Iterable[np.ndarray]) -> np.ndarray:
         """The features of every image in the batches, in their order.

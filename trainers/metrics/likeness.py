@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainers.metrics import extractor, mobilenet_v2
+from trainers.metrics import extractor, trunks
 
 # The first block of each resolution, from half the image's to a 32nd.
 STAGES = (
@@ -104,7 +104,7 @@ def _features(images: np.ndarray) -> list[np.ndarray]:
 
 @functools.cache
 def _stages() -> keras.Model:
-    network = mobilenet_v2.pretrained()
+    network = trunks.MOBILENET_V2.pretrained()
     outputs = [network.get_layer(name).output for name in STAGES]
     return keras.Model(network.inputs, outputs)
 

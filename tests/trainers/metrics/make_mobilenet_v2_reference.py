@@ -2,7 +2,7 @@
 
     python tests/trainers/metrics/make_mobilenet_v2_reference.py CHECKPOINT SAMPLES
 
-CHECKPOINT is the file that trainers/maintainers/convert_mobilenet_v2.py reads; SAMPLES is
+CHECKPOINT is the file that trainers/maintainers/convert_networks.py reads; SAMPLES is
 trainers/data/samples/fashion_mnist.npz. It shares no code with the Keras network: torch's own
 operations run straight off the checkpoint, resize and normalisation included. `*_features` come
 from the checkpoint's full float32; `*_features_float16` from the same checkpoint with its kernels
