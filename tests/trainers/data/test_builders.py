@@ -360,6 +360,7 @@ COUNTS = {
     "toons": {"train": 10_000, "test": 1_000},
     "landscapes": {"train": 6293, "test": 1624},
     "emoji_families": {"trainA": 624, "trainB": 693, "testA": 244, "testB": 244},
+    "mnist_5k": {"train": 4000, "test": 1000},
 }
 
 

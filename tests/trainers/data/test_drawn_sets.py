@@ -61,7 +61,7 @@ def drawn(monkeypatch):
             hair = options["headContrastColor" if i % 2 else "clothingColor"][0]
             yield SVG.format(f'fill="#{hair}"')
 
-    monkeypatch.setattr(dicebear, "fetch", lambda styles, folder: [])
+    monkeypatch.setattr(dicebear.DrawnBuilder, "packages", lambda builder: [])
     monkeypatch.setattr(dicebear, "drawings", drawings)
     monkeypatch.setattr(peeps, "COUNTS", {"train": 20, "test": 6})
     return asked

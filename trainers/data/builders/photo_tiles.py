@@ -1,19 +1,15 @@
 """`photo_tiles`: tiles of real photographs, from Debian's packages of wallpapers."""
 
-import hashlib
 import json
-import os
 import pathlib
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
-from trainers.data import DataError
 from trainers.data.builders import cutting
-from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
-from trainers.data.builders.packages import Package, debian_package, unpack_deb
+from trainers.data.builders.base import Examples, PackagesBuilder, photograph, picture, share
+from trainers.data.builders.packages import debian_package
 from zoo.core.progress import with_progress
 
 SIZE = 96
@@ -26,6 +22,7 @@ MIN_SHARPNESS = 0.65
 # drawings and patterns as well, which are not listed. Licences are those of Debian's copyright
 # files; of Plasma's photographs, GPL-2+ there, the wallpapers' own metadata say LGPLv3.
 PHOTOGRAPHS = json.loads((pathlib.Path(__file__).parent / "photo_tiles.json").read_text("utf-8"))
+PACKAGES = sorted({about["package"] for about in PHOTOGRAPHS})
 # What may be passed on inside another package; the others may be trained on.
 BUNDLED_LICENCES = ("CC0-1.0", "CC-BY-4.0")
 
@@ -38,11 +35,11 @@ class PhotoTiles(PackagesBuilder):
     each is in `train` or in `test` as a whole. `licence` is that of the photograph.
     """
 
-    LICENCE = " AND ".join(sorted({photograph["licence"] for photograph in PHOTOGRAPHS}))
+    LICENCE = " AND ".join(sorted({about["licence"] for about in PHOTOGRAPHS}))
     DESCRIPTION = (
         f"Tiles of {len(PHOTOGRAPHS)} photographs from the Debian packages "
-        f"{', '.join(sorted({photograph['package'] for photograph in PHOTOGRAPHS}))}, at half "
-        "their size. Licences differ by photograph: see the feature 'licence'."
+        f"{', '.join(PACKAGES)}, at half their size. Licences differ by photograph: "
+        "see the feature 'licence'."
     )
     HOMEPAGE = "https://www.debian.org"
 
@@ -53,13 +50,11 @@ class PhotoTiles(PackagesBuilder):
             "licence": tfds.features.Text(),
         }
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        names = sorted({photograph["package"] for photograph in PHOTOGRAPHS})
-        return [debian_package(name, folder) for name in names]
+    def packages(self) -> list[tuple]:
+        return [(debian_package, name) for name in PACKAGES]
 
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        roots = {package.name.split()[1]: unpack_deb(package.file, folder) for package in packages}
-        return cut(PHOTOGRAPHS, roots)
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        return cut(PHOTOGRAPHS, dict(zip(PACKAGES, roots, strict=True)))
 
 
 def cut(photographs: list[dict[str, str]], roots: dict[str, pathlib.Path]) -> dict[str, Examples]:
@@ -73,36 +68,20 @@ def cut(photographs: list[dict[str, str]], roots: dict[str, pathlib.Path]) -> di
         DataError: for a photograph that a package does not hold, or holds with other content.
     """
     cut_tiles = {"train": {}, "test": {}}
-    for photograph in with_progress(photographs, len(photographs)):
-        image = _read(photograph, roots[photograph["package"]])
+    for about in with_progress(photographs, len(photographs)):
+        package, file = about["package"], about["file"]
+        whole = photograph(roots[package] / file, file, package, about["sha256"])
+        image = np.asarray(whole.reduce(2))  # each pixel the mean of four
         for y, x in cutting.corners(*image.shape[:2], SIZE):
             tile = image[y : y + SIZE, x : x + SIZE]
             if cutting.detail(tile) >= MIN_DETAIL and cutting.sharpness(tile) >= MIN_SHARPNESS:
-                place = f"{photograph['photo']} {y} {x}"
-                cut_tiles[photograph["split"]][place] = {
+                place = f"{about['photo']} {y} {x}"
+                cut_tiles[about["split"]][place] = {
                     "image": tile,
-                    "photo": photograph["photo"],
-                    "licence": photograph["licence"],
+                    "photo": about["photo"],
+                    "licence": about["licence"],
                 }
     return {
         split: [by_place[place] for place in sorted(by_place, key=share)]
         for split, by_place in cut_tiles.items()
     }
-
-
-def _read(photograph: dict[str, str], root: pathlib.Path) -> np.ndarray:
-    """Half the size of a photograph, each pixel the mean of four: uint8 [H / 2, W / 2, 3]."""
-    file = root / photograph["file"]
-    if not file.is_file():
-        raise DataError(
-            f"The package {photograph['package']} of this system does not hold "
-            f"{photograph['file']}: take one of another release of Debian or Ubuntu"
-        )
-    received = hashlib.sha256(file.read_bytes()).hexdigest()
-    if received != photograph["sha256"]:
-        raise DataError(
-            f"{photograph['file']} of the package {photograph['package']} must have the sha256 "
-            f"{photograph['sha256']}. Received: {received}."
-        )
-    with Image.open(file) as image:
-        return np.asarray(image.convert("RGB").reduce(2))

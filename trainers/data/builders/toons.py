@@ -1,7 +1,6 @@
 """`toons`: a face as it would be painted in flat colours, and the finished one; Toon Head."""
 
 import json
-import os
 import pathlib
 import random
 from typing import Any
@@ -12,14 +11,12 @@ import tensorflow_datasets as tfds
 from trainers.data.builders import dicebear
 from trainers.data.builders.base import (
     Examples,
-    PackagesBuilder,
     picture,
     png_of,
     rasterise,
     share,
     sizes,
 )
-from trainers.data.builders.packages import Package
 from zoo.core.progress import with_progress
 
 COUNTS = {"train": 10_000, "test": 1_000}
@@ -38,7 +35,7 @@ _CHIN = 0.7  # of the height
 FEATURES = (255, 0, 255)
 
 
-class Toons(PackagesBuilder):
+class Toons(dicebear.DrawnBuilder):
     """Pairs: `source`, a map painted in flat colours; `target`, the face.
 
     A map is exact: the face is drawn a second time from the same options, but in colours that tell
@@ -47,6 +44,7 @@ class Toons(PackagesBuilder):
     shape, that is, no set of options other than colours, is in both splits.
     """
 
+    STYLES = (_STYLE,)
     BUILDER_CONFIGS = sizes(64, 128)
     LICENCE = "CC-BY-4.0"
     DESCRIPTION = (
@@ -56,21 +54,12 @@ class Toons(PackagesBuilder):
     HOMEPAGE = "https://www.dicebear.com/styles/toon-head/"
 
     def features(self) -> dict[str, Any]:
-        size = int(self.builder_config.name)
-        return {
-            "source": picture(size),
-            "target": picture(size),
-            "regions": tfds.features.Image(shape=(size, size, 1), encoding_format="png"),
-        }
+        regions = tfds.features.Image(shape=(self.size, self.size, 1), encoding_format="png")
+        return {"source": picture(self.size), "target": picture(self.size), "regions": regions}
 
-    def fetch(self, folder: str | os.PathLike) -> list[Package]:
-        return dicebear.fetch([_STYLE], folder)
-
-    def read(self, packages: list[Package], folder: pathlib.Path) -> dict[str, Examples]:
-        dicebear.install(packages, folder)
+    def draw(self, folder: pathlib.Path) -> dict[str, Examples]:
         chosen = choose(dicebear.schema(_STYLE, folder), COUNTS)
-        size = int(self.builder_config.name)
-        return {split: draw(asked, size, folder) for split, asked in chosen.items()}
+        return {split: draw(asked, self.size, folder) for split, asked in chosen.items()}
 
 
 def choose(known: dict[str, Any], counts: dict[str, int]) -> dict[str, list[dict[str, Any]]]:

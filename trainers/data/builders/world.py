@@ -1,12 +1,15 @@
 """Tiles of two aligned maps of the world."""
 
-from typing import Any
+import abc
+import pathlib
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from trainers.data.builders import cutting
-from trainers.data.builders.base import Examples, picture, share
+from trainers.data.builders.base import Examples, PackagesBuilder, picture, share
 
 SIZE = 64
 # Below this, Antarctica: white on one map, shaded on the other.
@@ -19,14 +22,30 @@ _MIN_CONTRAST = (3.0, 1.0)
 TEST_LONGITUDES = (15.0, 35.0)
 
 
-def features() -> dict[str, Any]:
-    """Of an example of `pairs`."""
-    return {
-        "source": picture(SIZE),
-        "target": picture(SIZE),
-        "longitude": tfds.features.Scalar(np.float32),
-        "latitude": tfds.features.Scalar(np.float32),
-    }
+class WorldPairs(PackagesBuilder, skip_registration=True):
+    """Pairs of tiles of two maps; `MIN_LAND` is as `min_land` of `pairs`."""
+
+    MIN_LAND: ClassVar[float]
+
+    def features(self) -> dict[str, Any]:
+        return {
+            "source": picture(SIZE),
+            "target": picture(SIZE),
+            "longitude": tfds.features.Scalar(np.float32),
+            "latitude": tfds.features.Scalar(np.float32),
+        }
+
+    @abc.abstractmethod
+    def maps(self, root: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Source, target and land of `pairs`, from the package unpacked in `root`."""
+
+    def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
+        return pairs(*self.maps(roots[0]), self.MIN_LAND)
+
+
+def rgb(file: pathlib.Path) -> np.ndarray:
+    """A map, uint8 [H, W, 3]."""
+    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def pairs(
@@ -58,12 +77,6 @@ def pairs(
         ):
             continue
         west_end, east_end = TEST_LONGITUDES
-        splits["test" if west_end <= east < east_end else "train"].append(
-            {
-                "source": pair[0],
-                "target": pair[1],
-                "longitude": east,
-                "latitude": north,
-            }
-        )
+        example = {"source": pair[0], "target": pair[1], "longitude": east, "latitude": north}
+        splits["test" if west_end <= east < east_end else "train"].append(example)
     return splits
