@@ -29,7 +29,7 @@ def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
 
     Only evaluations made like the last one count.
     """
-    records = [r for r in read_lines(workdir / METRICS) if r.get("metrics")]
+    records = [r for r in read_lines(workdir / METRICS) if r.get("metrics") and "step" in r]
     alike = [r for r in records if all(r.get(key) == records[-1].get(key) for key in PROTOCOL)]
     for metric in DECIDE[1:] if records and "cycle_l1" in records[-1]["metrics"] else DECIDE:
         at_steps = [r for r in alike if r["step"] in steps and metric in r["metrics"]]

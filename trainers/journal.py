@@ -2,11 +2,12 @@
 
 import json
 import math
-import os
 import pathlib
 import sys
 import time
 from typing import Any
+
+from zoo.core.storage import whole_file
 
 HISTORY = "history.jsonl"  # scalars
 SAMPLES = "samples.jsonl"  # variety of the sample grids
@@ -48,30 +49,39 @@ class Journal:
         self.write(EVENTS, step, time=time.time(), event=event, message=message)
 
 
-def read_lines(path: pathlib.Path) -> list[dict[str, Any]]:
-    """All whole lines of a journal's file; none where there is no file.
+def read_lines(path: pathlib.Path, bad: list[int] | None = None) -> list[dict[str, Any]]:
+    """The objects of a file with one in each line; none where there is no file.
 
-    An incomplete last line, of a run that was killed, is skipped.
+    What is no object is skipped, as the last line of a run that was killed may be.
+
+    Args:
+        path: The file.
+        bad: Is given the numbers of the lines that are skipped, from 1 on.
     """
     if not path.is_file():
         return []
-    lines = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    records = []
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
         try:
-            lines.append(json.loads(line))
+            record = json.loads(line)
         except ValueError:
-            continue
-    return [line for line in lines if isinstance(line, dict) and "step" in line]
+            record = None
+        if isinstance(record, dict):
+            records.append(record)
+        elif line.strip() and bad is not None:
+            bad.append(number)
+    return records
 
 
 def _drop_after(path: pathlib.Path, last: int | None) -> None:
     """Drops lines of later steps, and a line that was cut off."""
     if not path.is_file():
         return
-    kept = [line for line in read_lines(path) if last is None or line["step"] <= last]
-    fresh = path.with_name(f".{path.name}.unfinished")
-    fresh.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-    os.replace(fresh, path)
+    lines = [line for line in read_lines(path) if "step" in line]
+    kept = [line for line in lines if last is None or line["step"] <= last]
+    with whole_file(path) as fresh:
+        fresh.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

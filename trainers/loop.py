@@ -7,7 +7,7 @@ import os
 import pathlib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -195,10 +195,6 @@ def _train(
             writer=writer,
         )
         _fit(session, batches, measure, profile)
-
-
-def _as_json(batch_sizes: Mapping[int, int]) -> dict[str, int]:
-    return {str(resolution): size for resolution, size in batch_sizes.items()}
 
 
 def _size_of(part: Part) -> str:
@@ -470,6 +466,7 @@ def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy
 
 def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
     """What a run's preset says of itself."""
+    sizes = {str(resolution): size for resolution, size in (run.batch_sizes or {}).items()}
     return {
         "name": run.name,
         "dataset": {
@@ -483,7 +480,7 @@ def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
             "recipe": run.recipe,
             "steps": step,
             "batch_size": run.batch_size,
-            **({"batch_sizes": _as_json(run.batch_sizes)} if run.batch_sizes else {}),
+            **({"batch_sizes": sizes} if sizes else {}),
             "seed": run.seed,
             **({"task": run.task} if run.task else {}),
             **({"reverse": True} if run.reverse else {}),

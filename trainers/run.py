@@ -157,15 +157,10 @@ class Run:
             raise ValueError(
                 f"checkpoint_minutes must be more than 0. Received: {self.checkpoint_minutes}."
             )
-        if self.jit_compile not in JIT:
-            raise ValueError(
-                f"jit_compile must be one of {', '.join(JIT)}. Received: {self.jit_compile!r}."
-            )
-        if self.mixed_precision not in (None, *PRECISIONS):
-            raise ValueError(
-                f"mixed_precision must be one of {', '.join(PRECISIONS)}. "
-                f"Received: {self.mixed_precision!r}."
-            )
+        for name, known in (("jit_compile", JIT), ("mixed_precision", PRECISIONS)):
+            value = getattr(self, name)
+            if value not in known and (name, value) != ("mixed_precision", None):
+                raise ValueError(f"{name} must be one of {', '.join(known)}. Received: {value!r}.")
         if bool(self.preset) == bool(self.family):
             raise ValueError(
                 "A run takes its architecture from one of preset and family. "

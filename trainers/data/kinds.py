@@ -81,22 +81,17 @@ def load_for(
         )
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
-    if task is not None and gan.takes != "pairs":
-        raise DataError(
-            "A task makes the pairs of a model that is trained on pairs, as Pix2Pix is. "
-            f"Received: task={task!r} for {type(gan).__name__}, which takes {gan.takes}."
-        )
-    if reverse and gan.takes != "pairs":
-        raise DataError(
-            "reverse swaps the pairs of a model that is trained on pairs, as Pix2Pix is. "
-            f"Received: reverse=True for {type(gan).__name__}, which takes {gan.takes}."
-        )
-    if not jitter and gan.takes not in ("pairs", "unpaired"):
-        raise DataError(
-            "jitter is for models that are trained on pairs or on two domains, as Pix2Pix and "
-            f"CycleGAN are. Received: jitter=False for {type(gan).__name__}, which takes "
-            f"{gan.takes}."
-        )
+    of_pairs = "a model that is trained on pairs, as Pix2Pix is"
+    of_either = "models that are trained on pairs or on two domains, as Pix2Pix and CycleGAN are"
+    for asked, takers, rule, received in (
+        (task is not None, ("pairs",), f"A task makes the pairs of {of_pairs}", f"task={task!r}"),
+        (reverse, ("pairs",), f"reverse swaps the pairs of {of_pairs}", "reverse=True"),
+        (not jitter, ("pairs", "unpaired"), f"jitter is for {of_either}", "jitter=False"),
+    ):
+        if asked and gan.takes not in takers:
+            raise DataError(
+                f"{rule}. Received: {received} for {type(gan).__name__}, which takes {gan.takes}."
+            )
     if gan.takes == "unpaired" and gan.source_shape[-1] != channels:
         raise DataError(
             "Both domains are read with the same channels: train a model of others with gan.fit. "

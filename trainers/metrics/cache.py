@@ -21,6 +21,7 @@ from trainers.metrics import classifier
 from trainers.metrics.classifier import Classifier
 from trainers.metrics.extractor import Features
 from zoo.core.progress import with_progress
+from zoo.core.storage import whole_file
 
 
 def default_folder() -> pathlib.Path:
@@ -116,21 +117,16 @@ def cached_classifier(
 @contextlib.contextmanager
 def _unfinished(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A file beside `path` that becomes it at the end."""
-    folder = path.parent
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, unfinished = tempfile.mkstemp(suffix=".unfinished", dir=folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
     except OSError as error:
         raise ValueError(
             "The cache of features must be a folder that can be written to; without a home, set "
-            f"HOME to one. Received: {folder}: {error.strerror}."
+            f"HOME to one. Received: {path.parent}: {error.strerror}."
         ) from error
-    os.close(handle)
-    try:
-        yield pathlib.Path(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        pathlib.Path(unfinished).unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        yield unfinished
 
 
 def key(batches: Iterable[np.ndarray], features: Features) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import tensorflow as tf
 
 from trainers import data
-from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet
-from trainers.metrics import likeness
+from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet, bicubic
+from trainers.metrics import likeness, neighbours
 from trainers.metrics.comparison import check_unseen, versions, without_sketch
 from trainers.metrics.extractor import Features
 from trainers.metrics.kid import kid
@@ -64,11 +64,10 @@ def evaluate(
     check_unseen(trained_on, held_out)
     if gan.takes == "unpaired":
         record = measure_unpaired(gan, held_out, num_images=num_images)
-        return {**record, "trained_on": without_sketch(trained_on)}
-    seen = None
-    if gan.takes == "pairs" and trained_on.get("name") == dataset:
-        seen = load(trained_on["split"])
-    record = measure(gan, held_out, training=seen, num_images=num_images)
+    else:
+        known = gan.takes == "pairs" and trained_on.get("name") == dataset
+        seen = load(trained_on["split"]) if known else None
+        record = measure(gan, held_out, training=seen, num_images=num_images)
     return {**record, "trained_on": without_sketch(trained_on)}
 
 
@@ -287,9 +286,9 @@ def _pairs(
 
 
 def _baselines(gan: ImageToImage, training: Any) -> dict[str, Maker]:
+    height, width, _ = shape = gan.image_shape
     if gan.scale > 1:
-        return {"bicubic": lambda low: np.stack([_enlarged(image, gan.scale) for image in low])}
-    shape = gan.image_shape
+        return {"bicubic": lambda low: bicubic.resize(tf.constant(low), height, width).numpy()}
     makers: dict[str, Maker] = {
         "identity": lambda sources: np.stack([like(image, shape) for image in sources])
     }
@@ -300,33 +299,12 @@ def _baselines(gan: ImageToImage, training: Any) -> dict[str, Maker]:
         )
         colour = np.uint8(np.rint(targets.mean(axis=(0, 1, 2))))
         makers["mean_colour"] = lambda given: np.broadcast_to(colour, (len(given), *shape))
-        makers["nearest_neighbour"] = _Nearest(sources, targets)
+
+        def of_nearest(given: np.ndarray) -> np.ndarray:
+            """By least squares over all pixels of the sources."""
+            pixels = (images.reshape(len(images), -1) for images in (given, sources))
+            _, indices = neighbours.nearest(*pixels, 1)
+            return targets[indices[:, 0]]
+
+        makers["nearest_neighbour"] = of_nearest
     return makers
-
-
-class _Nearest:
-    """The target of the training pair whose source is nearest: least squares over all pixels."""
-
-    def __init__(self, sources: np.ndarray, targets: np.ndarray) -> None:
-        self.sources = sources
-        self.targets = targets
-
-    def __call__(self, sources: np.ndarray) -> np.ndarray:
-        flat = _flat(sources)
-        distances = []
-        for start in range(0, len(self.sources), 1024):  # as floats, a part at a time
-            known = _flat(self.sources[start : start + 1024])
-            distances.append(np.square(known).sum(axis=1) - 2.0 * flat @ known.T)
-        return self.targets[np.argmin(np.concatenate(distances, axis=1), axis=1)]
-
-
-def _flat(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), -1).astype(np.float32)
-
-
-def _enlarged(image: np.ndarray, scale: int) -> np.ndarray:
-    """uint8 [h, w, C] by Pillow's bicubic filter."""
-    height, width, channels = image.shape
-    picture = Image.fromarray(image[..., 0] if channels == 1 else image)
-    picture = picture.resize((scale * width, scale * height), Image.Resampling.BICUBIC)
-    return np.asarray(picture).reshape(scale * height, scale * width, channels)

@@ -2,9 +2,9 @@
 
 import os
 import pathlib
-import threading
 
 from trainers.report import diagnosis, grids, page, reading
+from zoo.core.storage import whole_file
 
 FILE = "report.html"
 
@@ -23,11 +23,7 @@ def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
     found = diagnosis.warnings(left.history, left.samples, left.events, left.metrics, left.best)
     text = page.page(left, grids.pictures(left.grids), found, str(workdir))
     file = workdir / FILE
-    unfinished = file.with_name(f".{FILE}.{os.getpid()}.{threading.get_ident()}")
-    try:
+    with whole_file(file) as unfinished:
         # The names of files may not be UTF-8.
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return file

@@ -5,6 +5,8 @@ import json
 import pathlib
 from typing import Any
 
+from trainers.journal import read_lines
+
 Record = dict[str, Any]
 
 HUGE = 1e30  # no figure of a run that is still alive
@@ -95,22 +97,10 @@ def _object(path: pathlib.Path, gaps: list[str], holds: str) -> Record:
 
 def _lines(path: pathlib.Path, gaps: list[str], holds: str) -> list[Record]:
     """The objects of a file with one in each line; a run that is killed cuts its last line off."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except FileNotFoundError:
+    if not path.is_file():
         gaps.append(f"No {path.name}, so nothing about {holds}.")
-        return []
-    records, bad = [], []
-    for i, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line) if line.strip() else None
-        except ValueError:
-            bad.append(i)
-        else:
-            if isinstance(record, dict):
-                records.append(record)
-            elif line.strip():
-                bad.append(i)
+    bad: list[int] = []
+    records = read_lines(path, bad)
     if bad:
         where = f"line {bad[0]}" if len(bad) == 1 else f"{len(bad)} lines, the first {bad[0]}"
         gaps.append(f"{path.name}: {where} cannot be read and is skipped.")
