@@ -53,6 +53,7 @@ def test_the_demo_ends_with_a_picture(tmp_path: pathlib.Path) -> None:
     assert np.abs(mine.astype(int) - pretrained).mean() > 20
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_server_too(tmp_path: pathlib.Path) -> None:
     models.save(models.Toy(), tmp_path / "models" / "mine" / "1", "generate_png")
     log = tmp_path / "stderr"

@@ -79,6 +79,7 @@ def test_a_run_on_pairs_shows_them_and_resumes(
     assert (tmp_path / "W" / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_pairs_made_by_a_task(
     preset: str, pairs: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -131,6 +132,7 @@ def test_reverse_learns_the_other_way_and_is_measured_so(
         np.testing.assert_allclose(found, back, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_on_pairs_that_it_has_not_seen(
     preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:
@@ -167,6 +169,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "W").exists()
 
 
+@pytest.mark.slow
 def test_a_dry_run_measures_both_phases_of_srgan(
     pairs: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

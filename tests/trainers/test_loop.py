@@ -311,6 +311,7 @@ def test_other_images_or_replicas_are_refused(
         train(dataclasses.replace(longer, steps=6, strategy="mirrored"))
 
 
+@pytest.mark.slow
 def test_running_means_survive_a_stop(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -388,6 +389,7 @@ def test_minutes_save_as_well_as_steps_and_a_profile_is_left(tmp_path: pathlib.P
     ]
 
 
+@pytest.mark.slow
 def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
     sample = data.load(SAMPLE, resolution=28, channels=1).images.take(30)
     for i, (image, _) in enumerate(sample.as_numpy_iterator()):

@@ -67,6 +67,7 @@ def growing_run(workdir: pathlib.Path, preset: str, **changes: object):
     return small_run(workdir, **{"preset": preset, **values, **changes})
 
 
+@pytest.mark.slow
 def test_a_run_grows_and_resumes_in_a_fade(
     preset: str, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -247,6 +247,7 @@ def test_each_step_of_d_has_its_own_part_of_the_batch() -> None:
     assert int(gan.generator_optimizer.iterations.numpy()) == 1
 
 
+@pytest.mark.slow
 def test_parts_and_d_steps_go_together() -> None:
     gan = build(resolution=16, latent_dim=9, d_steps=2, attention=8, ema_start=0)
     gan.compile(accumulate=2, run_eagerly=True)
@@ -333,6 +334,7 @@ def test_standing_statistics_are_the_mean_over_batches() -> None:
         assert np.abs(spread - 1).max() < 0.3
 
 
+@pytest.mark.slow
 def test_a_run_does_not_depend_on_being_looked_at() -> None:
     data = [batch() for _ in range(2)]
     runs = []
@@ -387,8 +389,8 @@ def test_bad_arguments_are_one_line(arguments: dict, message: str) -> None:
 def test_a_step_is_the_papers() -> None:
     """Hinge, and G's orthogonal regularization (equation 3, beta 1e-4 by default)."""
     assert build().get_config()["orthogonal"] == 1e-4
-    gan = build(d_steps=1, orthogonal=0.5)
-    images, labels = batch(side=32)
+    gan = build(**SMALL, d_steps=1, orthogonal=0.5)
+    images, labels = batch()
     count = len(images)
     z = tf.random.stateless_normal([count, gan.latent_dim], [0, 2])
     gan.draw_latents = lambda shape, seed: z

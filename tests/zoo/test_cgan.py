@@ -153,6 +153,7 @@ def test_the_optimizer_is_the_papers_schedule(updates: int) -> None:
     np.testing.assert_allclose(variable.numpy(), [expected], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_it_learns_which_class_is_which() -> None:
     """Two classes, dark and bright images: G draws what it is asked for."""
     keras.utils.set_random_seed(0)

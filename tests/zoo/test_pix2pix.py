@@ -67,8 +67,8 @@ def mean_log(x: tf.Tensor) -> tf.Tensor:
     [
         ("bce", None, 3),
         ("least_squares", None, 3),
-        ("bce", "tint", 1),
-        ("bce", "fill", 4),
+        pytest.param("bce", "tint", 1, marks=pytest.mark.slow),
+        pytest.param("bce", "fill", 4, marks=pytest.mark.slow),
         ("bce", "overlay", 3),
     ],
 )

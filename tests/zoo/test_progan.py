@@ -279,7 +279,7 @@ def unbroken(
     return folder, {name: variable.numpy() for name, variable in state_of(gan).items()}
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("stop", [1, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 3))])
 def test_a_resumed_run_is_the_same_to_the_bit(
     stop: int, unbroken: tuple[pathlib.Path, dict[str, np.ndarray]]
 ) -> None:

@@ -57,6 +57,7 @@ def test_stylegan2_of_nvidias_code(tmp_path: pathlib.Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_stylegan2_of_rosinalitys_code(tmp_path: pathlib.Path) -> None:
     """Its network is NVIDIA's with other names, so the same weights give the same images."""
     nvidia = readers.read(HERE / "stylegan2_ada_32.pkl")

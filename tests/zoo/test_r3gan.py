@@ -167,6 +167,7 @@ def test_schedules_are_the_papers() -> None:
         assert decay == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_augmentations_begin_at_0_and_both_networks_learn_through_them() -> None:
     gan = build(augment=1.0, decay_kimg=0.008)
     gan.compile(run_eagerly=True)

@@ -239,7 +239,7 @@ def test_the_first_of_a_pair_is_the_smaller() -> None:
 
 def test_the_scalars_of_a_phase_are_told_apart_from_those_that_are_0() -> None:
     gan = build(pretrain_steps=2)
-    gan.compile()
+    gan.compile(run_eagerly=True)
     told = []
 
     def note(batch: int, logs: dict[str, float]) -> None:

@@ -256,7 +256,15 @@ def test_both_images_are_jittered_alike(sample):
     )  # off where nothing is trained on
 
 
-@pytest.mark.parametrize("name", ["inpaint", "denoise", "derain", "deblur"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "inpaint",
+        "denoise",
+        pytest.param("derain", marks=pytest.mark.slow),
+        pytest.param("deblur", marks=pytest.mark.slow),
+    ],
+)
 def test_a_task_draws_anew_in_every_pass_of_training(tmp_path, mosaics, name):
     channels = 4 if name == "inpaint" else 3
     for i in range(2):

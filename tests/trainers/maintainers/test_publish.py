@@ -24,6 +24,7 @@ def test_a_sheet_is_of_the_bundled_sample_or_there_is_none(name: str, shown: boo
     assert (gan.sample_sheet() is not None) == shown
 
 
+@pytest.mark.slow
 def test_images_are_scored_by_two_networks_and_training_images_beside_them(
     monkeypatch, tmp_path
 ) -> None:

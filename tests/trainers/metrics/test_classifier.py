@@ -52,6 +52,7 @@ def test_leaves_the_global_seed_alone(clothes):
     assert draws[0] == draws[1]
 
 
+@pytest.mark.slow
 def test_sees_which_classes_are_missing(classifier_of_clothes, clothes):
     real, labels = classifier_of_clothes.predict([clothes[0][600:]]), clothes[1][600:]
     half, _, shares = class_balance(real, real[labels < 5], 10)

@@ -185,6 +185,7 @@ def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
         assert image.size == (32 + 8 + 152, 242)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("test_split", "one_classifier")
 def test_a_model_that_draws_another_class_is_found_out(features, clothes):
     record = comparison.evaluate(

@@ -69,6 +69,7 @@ def test_streaming_equals_in_memory(clothes_features, batch):
     np.testing.assert_allclose(moments(real, batch).covariance, np.cov(real.T), rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_grows_as_images_are_spoilt(features, clothes):
     images = clothes[0]
     real = moments(features([images[:450]])[:, :200], 64)

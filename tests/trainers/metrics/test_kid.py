@@ -69,6 +69,7 @@ def test_bad_features_are_refused(real, fake, message):
         kid(real, fake)
 
 
+@pytest.mark.slow
 def test_real_images_are_ordered_by_how_much_they_are_spoilt(features):
     count = 300
     sample = load("sample:fashion_mnist", resolution=28, channels=1)

@@ -60,6 +60,7 @@ def test_ssim_by_hand(images: np.ndarray) -> None:
         likeness.ssim(images[:, :14, :14], images[:, :14, :14], crop=2)
 
 
+@pytest.mark.slow
 def test_perceptual_distance_grows_with_the_damage(images: np.ndarray) -> None:
     distances = [likeness.perceptual(noisy(images, s), images).mean() for s in (2.0, 8.0, 32.0)]
     assert 0.0 < distances[0] < distances[1] < distances[2]

@@ -93,7 +93,7 @@ def test_every_form_trains(form: str, plain: zoo.DCGAN) -> None:
         assert trained(plain, **FORMS[form](images(8))) == (2, 8)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["array", "dataset of (x,)", "PyDataset", "no shapes"])
 def test_a_short_batch_is_dropped_with_one_warning(form: str, in_parts: zoo.DCGAN) -> None:
     with pytest.warns(UserWarning, match="dropped: a step cannot take it") as told:
         assert trained(in_parts, **FORMS[form](images(7))) == (1, 4)
@@ -126,7 +126,7 @@ def test_a_py_dataset_keeps_its_hooks(in_parts: zoo.DCGAN) -> None:
 def test_replicas_take_whole_batches() -> None:
     with make_strategy("mirrored").scope():
         gan = zoo.DCGAN(resolution=8, channels=1, latent_dim=4, width=4, architecture="small")
-        gan.compile()
+        gan.compile(run_eagerly=True)
     with pytest.warns(UserWarning, match="A batch of other than 4 images.*dropped"):
         history = gan.fit(dataset(images(7)), verbose=0).history
     assert int(gan.images_seen.numpy()) == 4

@@ -63,6 +63,7 @@ def test_the_update_is_the_gradient_of_the_mean_loss(gan: zoo.DCGAN) -> None:
     assert moved == pytest.approx(-rate * slope, rel=0.02)
 
 
+@pytest.mark.slow
 def test_training_is_a_function_of_the_seed() -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (8, 16, 16, 1)).astype(np.float32)
 
