@@ -3,26 +3,20 @@
     python tests/benchmarks/ada.py                  # the power that the warp keeps: a minute
     python tests/benchmarks/ada.py --minutes=60     # KID of a run so long: a quiet machine
 
-For KID before and after a change of the augmentations, run the second command on both commits, with
-the same minutes and --seed, and compare. It trains the preset stylegan2_fashion_mnist with ADA on
-1,000 images of the bundled sample, and scores it on 5,000 others.
+For KID before and after a change of the augmentations, run the second command on both commits at
+once, each pinned to a core of its own (`taskset`), with the same minutes and --seed, and compare.
+It trains the preset stylegan2_fashion_mnist with ADA on 1,000 images of the bundled sample, and
+scores it on 5,000 others.
 """
 
 import argparse
-import pathlib
-import signal
-import subprocess
-import sys
-import tempfile
 
 import numpy as np
-import PIL.Image
 import tensorflow as tf
 
+from tests.benchmarks import equal_minutes
 from tests.zoo.nn import warp_reference
 from zoo.nn import augment
-
-SAMPLE = "trainers/data/samples/fashion_mnist.npz"
 
 
 def power(draws: int, size: int) -> None:
@@ -43,30 +37,8 @@ def power(draws: int, size: int) -> None:
 
 def kid(minutes: float, seed: int) -> None:
     """Trains for so many minutes, and prints the scores."""
-    images = np.load(SAMPLE)["images"][..., 0]
-    with tempfile.TemporaryDirectory() as scratch:
-        folders = {}
-        for name, part in (("train", images[:1000]), ("others", images[1000:6000])):
-            folders[name] = pathlib.Path(scratch) / name
-            folders[name].mkdir()
-            for i, image in enumerate(part):
-                PIL.Image.fromarray(image).save(folders[name] / f"{i}.png")
-        workdir = pathlib.Path(scratch) / "run"
-        flags = ["--preset=stylegan2_fashion_mnist", "--set", "augment=ada", f"--seed={seed}"]
-        flags += ["--batch_size=64", "--steps=10000000", f"--dataset={folders['train']}"]
-        run = subprocess.Popen(
-            [sys.executable, "-m", "trainers", *flags, f"--workdir={workdir}"],
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            run.wait(60 * minutes)
-        except subprocess.TimeoutExpired:
-            run.send_signal(signal.SIGTERM)  # it finishes the step and saves
-            run.wait()
-        command = [sys.executable, "-m", "trainers.evaluate", f"--run={workdir}"]
-        command += [f"--dataset={folders['others']}", "--num_images=5000"]
-        command += ["--network=mobilenet_v2", "--metrics=kid,recall,coverage"]
-        subprocess.run(command, check=True)
+    flags = ["--preset=stylegan2_fashion_mnist", "--set", "augment=ada", f"--seed={seed}"]
+    equal_minutes.scored({"ADA": [*flags, "--batch_size=64"]}, minutes, num_images=1000)
 
 
 def main() -> None:
