@@ -34,11 +34,11 @@ def scored(runs: dict[str, list[str]], minutes: float, num_images: int) -> None:
             folders[name].mkdir()
             for i, image in enumerate(part):
                 PIL.Image.fromarray(image).save(folders[name] / f"{i}.png")
+        train = [sys.executable, "-m", "trainers", f"--dataset={folders['train']}"]
+        train += ["--steps=10000000"]
         started = {
             name: subprocess.Popen(
-                [sys.executable, "-m", "trainers", *flags, f"--dataset={folders['train']}"]
-                + ["--steps=10000000", f"--workdir={scratch}/{name}"],
-                stdout=subprocess.DEVNULL,
+                [*train, *flags, f"--workdir={scratch}/{name}"], stdout=subprocess.DEVNULL
             )
             for name, flags in runs.items()
         }
