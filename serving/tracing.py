@@ -6,6 +6,7 @@ metadata of gRPC or the headers of HTTP, in the form of the global propagator (`
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,6 +20,16 @@ _SERVER_ERRORS = {
     "DATA_LOSS",
 }
 Metadata = Sequence[tuple[str, Any]]
+# "host:port", and gRPC's "ipv4:127.0.0.1:8500" and "ipv6:%5B::1%5D:8500".
+_HOST_AND_PORT = re.compile(r"(?:ipv[46]:)?(?:%5B|\[)?([^/\]%]+?)(?:%5D|\])?:(\d+)")
+
+
+def endpoint(side: str, address: str) -> dict[str, Any]:
+    """Attributes of an address: `side`, "client" or "server", with its host and its port."""
+    found = _HOST_AND_PORT.fullmatch(address)
+    if found is None:
+        return {f"{side}__address": address}
+    return {f"{side}__address": found[1], f"{side}__port": int(found[2])}
 
 
 class Tracing:

@@ -41,7 +41,7 @@ from serving.errors import (
     ServingError,
     Unavailable,
 )
-from serving.tracing import Tracing
+from serving.tracing import Tracing, endpoint
 
 DEFAULT_ADDRESS = "localhost:8500"
 DEFAULT_TIMEOUT = 60.0
@@ -169,7 +169,7 @@ def traced(
         yield ()
         return
     name = f"{_METHODS[call.method][0]}/{call.method}"
-    attributes = {"rpc__system__name": "grpc", "rpc__method": name, "server__address": address}
+    attributes = {"rpc__system__name": "grpc", "rpc__method": name, **endpoint("server", address)}
     with tracing.called(name, **attributes) as (span, headers):
         try:
             yield headers

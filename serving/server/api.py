@@ -31,7 +31,7 @@ from serving.server.logs import log
 from serving.server.manager import Manager, Version
 from serving.server.monitoring import Monitoring
 from serving.server.status import StatusError, invalid_argument
-from serving.tracing import Span, Tracing
+from serving.tracing import Span, Tracing, endpoint
 
 # Requests of more bytes are read in a thread, so that the other callers do not wait for it.
 _LARGE = 2**18
@@ -199,7 +199,7 @@ class Api:
         if self.tracing is None:
             yield None
             return
-        attributes: dict[str, Any] = {"client__address": origin.peer}
+        attributes = endpoint("client", origin.peer)
         if origin.rpc:
             attributes.update(rpc__system__name="grpc", rpc__method=origin.rpc)
         with self.tracing.served(origin.rpc or method, origin.headers, **attributes) as span:

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -124,7 +125,21 @@ def add(server: grpc.aio.Server, api: Api, checks: Health, last_calls: LastCalls
     # Reflection looks in the default pool.
     for file in wire.files("open_inference.binpb"):
         descriptor_pool.Default().Add(file)
-    reflection.enable_server_reflection(names, server)
+    reflection.enable_server_reflection(names, server, _Described())
+
+
+class _Described:
+    """The default pool, which for reflection also finds the file of a method."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(descriptor_pool.Default(), name)
+
+    def FindFileContainingSymbol(self, symbol: str) -> Any:
+        pool = descriptor_pool.Default()
+        try:
+            return pool.FindFileContainingSymbol(symbol)
+        except KeyError:
+            return pool.FindMethodByName(symbol).containing_service.file
 
 
 def _handler(

@@ -16,7 +16,7 @@ from serving.client import core
 from serving.server.api import Api, Origin
 from serving.server.monitoring import Monitoring
 from serving.server.status import StatusError, not_found
-from serving.tracing import Tracing
+from serving.tracing import Tracing, endpoint
 from tests.serving import fake
 from tests.serving.test_client import KINDS, Client
 
@@ -48,7 +48,8 @@ def test_a_span_of_each_call_and_its_context_in_the_metadata(kind, spans):
         "rpc.system.name": "grpc",
         "rpc.method": "tensorflow.serving.PredictionService/Predict",
         "rpc.response.status_code": "OK",
-        "server.address": address,
+        "server.address": "127.0.0.1",
+        "server.port": int(address.removeprefix("127.0.0.1:")),
     }
     assert predict.status.status_code == trace.StatusCode.UNSET
     assert refused.attributes["rpc.response.status_code"] == "UNAVAILABLE"
@@ -82,7 +83,9 @@ def test_the_servers_span_goes_below_its_callers(spans):
     async def answer(failure):
         manager = types.SimpleNamespace(serves=lambda name: True)
         api = Api(manager, Monitoring(), tracing=Tracing(provider))
-        origin = Origin("GRPC", "peer", rpc="a.B/Predict", headers=[("traceparent", above)])
+        origin = Origin(
+            "GRPC", "ipv4:10.0.0.7:4242", rpc="a.B/Predict", headers=[("traceparent", above)]
+        )
         try:
             with api.measured("Predict", origin) as measured:
                 measured.model = "m"
@@ -103,7 +106,8 @@ def test_the_servers_span_goes_below_its_callers(spans):
     assert served.kind == trace.SpanKind.SERVER
     assert run.parent.span_id == served.context.span_id
     assert dict(served.attributes) == {
-        "client.address": "peer",
+        "client.address": "10.0.0.7",
+        "client.port": 4242,
         "gan_zoo.model": "m",
         "rpc.method": "a.B/Predict",
         "rpc.response.status_code": "OK",
@@ -120,3 +124,21 @@ def test_tracing_without_opentelemetry_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(serving.ServingError, match="pip install opentelemetry-api"):
         Client("localhost:1", tracing=True)
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port"),
+    [
+        ("localhost:8500", "localhost", 8500),
+        ("ipv6:%5B::1%5D:4000", "::1", 4000),
+        ("[::1]:4000", "::1", 4000),
+        ("10.0.0.7", "10.0.0.7", None),
+        ("unix:/run/server.sock", "unix:/run/server.sock", None),
+        ("dns:///server.example:8500", "dns:///server.example:8500", None),
+    ],
+)
+def test_addresses_are_split_where_they_name_one_host(address, host, port):
+    found = endpoint("client", address)
+    assert found.pop("client__address") == host
+    assert found.pop("client__port", None) == port
+    assert not found

@@ -157,11 +157,14 @@ def test_reflection(channel):
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
     asked = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
-        reflection_pb2.ServerReflectionRequest(
-            file_containing_symbol="tensorflow.serving.PredictionService"
+        *(
+            reflection_pb2.ServerReflectionRequest(
+                file_containing_symbol=f"tensorflow.serving.PredictionService{method}"
+            )
+            for method in ("", ".Predict", ".Nothing")
         ),
     ]
-    services, file = stub.ServerReflectionInfo(iter(asked), timeout=TIMEOUT)
+    services, file, of_method, unknown = stub.ServerReflectionInfo(iter(asked), timeout=TIMEOUT)
     names = {service.name for service in services.list_services_response.service}
     assert {
         "tensorflow.serving.PredictionService",
@@ -169,3 +172,6 @@ def test_reflection(channel):
         "grpc.health.v1.Health",
     } <= names
     assert file.file_descriptor_response.file_descriptor_proto
+    # `grpcurl describe` asks for methods too.
+    assert of_method.file_descriptor_response == file.file_descriptor_response
+    assert unknown.error_response.error_code == grpc.StatusCode.NOT_FOUND.value[0]
