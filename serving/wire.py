@@ -16,6 +16,10 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import Message
 
+# The bits of bfloat16, the upper half of a float32. numpy has no such type; that of TensorFlow
+# (`ml_dtypes`) has the same bits.
+BFLOAT16 = np.dtype([("bfloat16", "<u2")])
+
 # DataType number -> (numpy dtype, field of TensorProto that holds typed values, its number).
 _TYPES: dict[int, tuple[np.dtype, str, int]] = {
     number: (np.dtype(dtype), field, field_number)
@@ -37,6 +41,8 @@ _TYPES: dict[int, tuple[np.dtype, str, int]] = {
         (23, "<u8", "uint64_val", 17),
     ]
 }
+DT_BFLOAT16 = 14
+_TYPES[DT_BFLOAT16] = (BFLOAT16, "half_val", 13)
 _NUMBERS = {dtype: number for number, (dtype, _, _) in _TYPES.items()}
 # The fields whose packed bytes are the array's own bytes: they can be copied in and out.
 _RAW_FIELDS = {"float_val", "double_val", "scomplex_val", "dcomplex_val"}
@@ -97,7 +103,9 @@ def state_name(number: int) -> str:
 
 
 def numpy_dtype(number: int) -> np.dtype:
-    """Returns the numpy dtype of a `DataType` number; strings are `object` arrays of bytes.
+    """Returns the numpy dtype of a `DataType` number.
+
+    Strings are `object` arrays of bytes; bfloat16 is `BFLOAT16`.
 
     Raises:
         ValueError: numpy has no such type.
@@ -111,6 +119,7 @@ def to_tensor(array: Any) -> Message:
     """Returns a `TensorProto` of `array`, with its values in `tensor_content`.
 
     Strings (`str` as UTF-8, or `bytes`) go to `string_val`, the only form every server reads.
+    bfloat16 is an array of `ml_dtypes.bfloat16`, or of `to_bfloat16`.
 
     Raises:
         ValueError: TensorFlow has no such type.
@@ -157,7 +166,8 @@ def to_numpy(proto: Message) -> np.ndarray:
     """Returns the array of a `TensorProto`, from `tensor_content` or from its typed values.
 
     If there are fewer typed values than elements, the last one is repeated, as in TensorFlow (no
-    value means zeros). Surplus values are ignored. Strings become an `object` array of `bytes`.
+    value means zeros). Surplus values are ignored. Strings become an `object` array of `bytes`,
+    bfloat16 the same numbers in float32.
 
     Raises:
         ValueError: the message does not hold a whole tensor.
@@ -192,7 +202,26 @@ def to_numpy(proto: Message) -> np.ndarray:
         array = np.frombuffer(proto.tensor_content, dtype)
     else:
         array = _typed_values(proto, dtype, size)
+    if dtype == BFLOAT16:
+        array = (array["bfloat16"].astype(np.uint32) << np.uint32(16)).view(np.float32)
     return array.reshape(shape)
+
+
+def to_bfloat16(values: Any) -> np.ndarray:
+    """Rounds floats to the nearest bfloat16, ties to even: an array of dtype `BFLOAT16`."""
+    values = np.asarray(values, np.float32)
+    bits = values.view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + (bits >> 16 & 1)) >> 16
+    quiet = bits >> 16 | 0x40  # a NaN stays one
+    return np.where(np.isnan(values), quiet, rounded).astype("<u2").view(BFLOAT16)
+
+
+def to_strings(values: Any) -> np.ndarray:
+    """Returns `str` or `bytes`, or lists of them, as an `object` array.
+
+    numpy's own string arrays drop zero bytes at the end.
+    """
+    return values if isinstance(values, np.ndarray) else np.array(values, object)
 
 
 def _typed_values(proto: Message, dtype: np.dtype, size: int) -> np.ndarray:
@@ -207,7 +236,7 @@ def _typed_values(proto: Message, dtype: np.dtype, size: int) -> np.ndarray:
         values = np.array(getattr(proto, field)[:size], _WIDE.get(field)).astype(dtype)
     if len(values) >= size:
         return values[:size]
-    last = values[-1] if len(values) else dtype.type(0)
+    last = values[-1] if len(values) else np.zeros((), dtype)[()]
     return np.concatenate([values, np.full(size - len(values), last, dtype)])
 
 
@@ -222,14 +251,17 @@ _WIDE = {
 
 def _normalize(array: Any) -> tuple[np.ndarray, int]:
     """Returns a C-ordered, little-endian array and its DataType number."""
-    array = np.asarray(array)
+    given, array = array, np.asarray(array)
     if array.dtype.kind in "USO":
+        array = to_strings(given)
         flat = [v.encode() if isinstance(v, str) else v for v in array.ravel().tolist()]
         if not all(isinstance(value, bytes) for value in flat):
             raise ValueError(f"A string tensor must hold str or bytes. Received: {array!r:.200}")
         strings = np.empty(len(flat), object)
         strings[:] = flat
         return strings.reshape(array.shape), DT_STRING
+    if array.dtype.name == "bfloat16":
+        array = array.view(BFLOAT16)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))
     if array.dtype not in _NUMBERS:

@@ -623,8 +623,9 @@ def seed_range(n: int, seed: int | None) -> tuple[int, int]:
 
 def _common_rows(inputs: Mapping[str, Any]) -> int:
     """How many rows all inputs have; 0 if they have no rows, or differ."""
+    # Not np.ndim, which makes an array: of str and bytes there is none.
     rows = {
-        len(value) if np.ndim(value) and not isinstance(value, str | bytes) else 0
+        len(value) if getattr(value, "ndim", isinstance(value, list | tuple)) else 0
         for value in inputs.values()
     }
     return rows.pop() if len(rows) == 1 else 0

@@ -15,14 +15,16 @@ from serving.errors import InvalidRequest, InvalidResponse
 class TensorSpec:
     """Type and shape of one tensor: `shape` has None for open sizes, and is None if unknown.
 
-    Strings have dtype `object`; a type that numpy lacks, such as bfloat16, has None.
+    Strings have dtype `object`, bfloat16 has `wire.BFLOAT16`: floats of any width are rounded to
+    it, and outputs of it are float32. Other types that numpy lacks have None.
     """
 
     dtype: np.dtype | None
     shape: tuple[int | None, ...] | None
 
     def __str__(self) -> str:
-        dtype = "string" if self.dtype == object else self.dtype
+        named = {np.dtype(object): "string", wire.BFLOAT16: "bfloat16"}
+        dtype = self.dtype and named.get(self.dtype, self.dtype)
         return f"{dtype}{_shape_text(self.shape)}"
 
 
@@ -174,11 +176,15 @@ def _check_signature(metadata: Metadata, key: str) -> Signature:
 
 
 def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
-    array = np.asarray(value)
+    array = wire.to_strings(value) if spec.dtype == object else np.asarray(value)
     if not isinstance(value, np.ndarray | np.generic):
         array = _cast(array, spec.dtype)
-    elif array.dtype == np.float64 and spec.dtype == np.dtype(np.float32):
-        array = array.astype(np.float32)  # what numpy makes by itself is float64
+    elif array.dtype == np.float64 and spec.dtype in (np.float32, np.float16):
+        array = array.astype(spec.dtype)  # what numpy makes by itself is float64
+    elif spec.dtype == wire.BFLOAT16 and (
+        array.dtype.kind == "f" or array.dtype.name == "bfloat16"
+    ):
+        array = wire.to_bfloat16(array)
     is_text = spec.dtype == object and array.dtype.kind in "USO"
     # `is None` first: numpy takes a dtype of None for float64.
     if (spec.dtype is None or array.dtype != spec.dtype) and not is_text:
@@ -196,6 +202,8 @@ def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
 
 def _cast(array: np.ndarray, dtype: np.dtype | None) -> np.ndarray:
     """Converts lists and numbers to the model's type. Other arrays keep theirs."""
+    if dtype == wire.BFLOAT16:
+        return wire.to_bfloat16(array) if array.dtype.kind in "iuf" else array
     kinds = array.dtype.kind + (dtype.kind if dtype else "")
     if kinds in ("ff", "if", "uf"):
         return array.astype(dtype)

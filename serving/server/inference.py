@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
+import tensorflow as tf
 from tensorflow_serving.apis import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -28,6 +29,8 @@ from serving.server.status import (
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
+# As the runtime takes it.
+_BFLOAT16 = tf.bfloat16.as_numpy_dtype
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +85,7 @@ def predict(
                 f"Expects arg[{index}] to be {wire.dtype_name(declared)} but"
                 f" {wire.dtype_name(proto.dtype)} is provided"
             )
-        arrays.append(array)
+        arrays.append(array.astype(_BFLOAT16) if declared == wire.DT_BFLOAT16 else array)
 
     def answer(outputs: list[Sequence[np.ndarray]]) -> predict_pb2.PredictResponse:
         response = predict_pb2.PredictResponse()

@@ -192,15 +192,16 @@ def _array(name: str, value: Any, number: int) -> np.ndarray:
             )
         shape.append(size)
         flat = [item for items in flat for item in items]
-    array = np.empty(len(flat), dtype)
+    rounds = number == wire.DT_BFLOAT16
+    array = np.empty(len(flat), np.float32 if rounds else dtype)
     try:
-        array[:] = [_item(item, dtype) for item in flat]
+        array[:] = [_item(item, array.dtype) for item in flat]
     except (TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise invalid_argument(
             f"Failed to process element of tensor name: {name}: not of expected type:"
             f" {wire.dtype_name(number)} ({error})"
         ) from error
-    return array.reshape(shape)
+    return (wire.to_bfloat16(array) if rounds else array).reshape(shape)
 
 
 def _item(item: Any, dtype: np.dtype) -> Any:

@@ -89,6 +89,10 @@ class Toy(tf.Module):
     def not_by_row(self, x):
         return {"large": tf.boolean_mask(x, x > 10)}
 
+    @tf.function(input_signature=[_spec("x", tf.bfloat16, None)])
+    def brain(self, x):
+        return {"y": 2 * x}
+
     @tf.function(
         input_signature=[
             _spec(name, dtype, None)

@@ -112,6 +112,45 @@ def test_discriminate(client):
         np.testing.assert_allclose(probability, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "x",
+    [
+        [1.5, 1 + 2**-8, -3],
+        np.array([1.5, 1 + 2**-8, -3]),
+        np.array([1.5, 1, -3]).astype(tf.bfloat16.as_numpy_dtype),
+    ],
+    ids=["list", "float64", "ml_dtypes"],
+)
+def test_bfloat16_goes_in_rounded_and_comes_out_as_float32(client, x):
+    y = client.predict("toy", {"x": x}, signature="brain")["y"]
+    assert y.dtype == np.float32
+    assert y.tolist() == [3, 2, -6]
+    assert str(client.metadata("toy").signatures["brain"].inputs["x"]) == "bfloat16[N]"
+
+
+def test_lists_become_the_types_of_the_signature(client):
+    given = {
+        "float64": [0.1, 2],
+        "float16": np.array([0.1, 2]),
+        "int8": [-128, 127],
+        "uint8": [0, 255],
+        "int64": [-(2**63), 2**63 - 1],
+        "uint64": [0, 2**64 - 1],
+        "boolean": [True, False],
+        "complex64": np.array([1 + 2j, -3j], np.complex64),
+        "string": ["é", b"\xff\0"],
+    }
+    outputs = client.predict("toy", given, signature="types")
+    specs = client.metadata("toy").signatures["types"].outputs
+    assert {name: array.dtype for name, array in outputs.items()} == {
+        name: spec.dtype for name, spec in specs.items()
+    }
+    assert outputs["string_out"].tolist() == ["é".encode(), b"\xff\0"]
+    assert outputs["bool_out"].tolist() == given["boolean"]
+    np.testing.assert_array_equal(outputs["float16_out"], np.float16(given["float16"]))
+    assert outputs["uint64_out"].tolist() == given["uint64"]
+
+
 def _drawn(images) -> list[list[float]]:
     """What the labelled model was asked for: [seed, label, truncation] of each image."""
     return np.round((images.reshape(-1, 3) / 127.5 - 1) * 8, 1).tolist()
@@ -226,6 +265,10 @@ REFUSALS = {
     "dtype of a list": (
         lambda c: c.predict("toy", {"seed": [1.5]}, signature="generate"),
         r"seed must be int64\[N\] for .* Received: dtype float64",
+    ),
+    "integers for bfloat16": (
+        lambda c: c.predict("toy", {"x": np.array([1, 2])}, signature="brain"),
+        r"x must be bfloat16\[N\] for .* Received: dtype int64",
     ),
     "text for numbers": (
         lambda c: c.predict("toy", {"latents": [["a"] * 6]}),

@@ -89,6 +89,8 @@ def test_memory_layout_does_not_matter(order):
         (tf.bool, "bool_val", [True]),
         (tf.string, "string_val", [b"a", b"b"]),
         (tf.float16, "half_val", [15360]),
+        (tf.bfloat16, "half_val", [16256, 16320]),
+        (tf.bfloat16, "half_val", []),
         (tf.complex64, "scomplex_val", [1.0, 2.0]),
         (tf.float64, "double_val", []),
     ],
@@ -103,6 +105,25 @@ def test_last_value_is_repeated_as_tensorflow_does(dtype, field, values):
     np.testing.assert_array_equal(wire.to_numpy(proto), expected)
 
 
+FLOATS = np.array([[1, -2.5, 3.1415927], [1e-40, np.inf, -np.inf]], np.float32)
+# The middle of two bfloat16 (the even one is taken), and next to it; NaN.
+TIES = np.array([1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-20, 3.4e38, np.nan], np.float32)
+
+
+@pytest.mark.parametrize("values", [FLOATS, TIES, np.float32(0.1), FLOATS[:0]])
+def test_bfloat16_is_tensorflows(values):
+    theirs = values.astype(tf.bfloat16.as_numpy_dtype)
+    for ours in (wire.to_bfloat16(values), theirs):
+        typed = wire.TensorProto()
+        wire.fill_tensor(typed, ours)
+        for proto in (wire.to_tensor(ours), typed):
+            read = tf.make_ndarray(_official(proto))
+            assert read.dtype == theirs.dtype
+            _same(read.astype(np.float32), theirs.astype(np.float32))
+    for proto in (wire.to_tensor(theirs), tf.make_tensor_proto(theirs)):
+        _same(wire.to_numpy(proto), theirs.astype(np.float32))
+
+
 def test_strings_in_tensor_content_are_read():
     proto = wire.TensorProto(dtype=wire.DT_STRING, tensor_content=b"\x01\x80\x01a" + b"b" * 128)
     proto.tensor_shape.dim.add(size=2)
@@ -111,6 +132,14 @@ def test_strings_in_tensor_content_are_read():
 
 def test_str_is_sent_as_utf8():
     assert wire.to_numpy(wire.to_tensor(["é", b"b"])).tolist() == ["é".encode(), b"b"]
+
+
+@pytest.mark.parametrize("value", [[b"a\0", "b\0"], [[b"\0"], [b"\xff\0\0"]], b"\0"])
+def test_strings_keep_zero_bytes_at_their_end(value):
+    _same(
+        tf.make_ndarray(_official(wire.to_tensor(value))),
+        tf.make_ndarray(tf.make_tensor_proto(value)),
+    )
 
 
 def _broken(case):

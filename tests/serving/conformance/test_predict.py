@@ -200,6 +200,19 @@ def test_all_types_come_back(stub):
         assert output.dtype == array.dtype
 
 
+@pytest.mark.parametrize("typed", [False, True])
+def test_bfloat16(stub, typed):
+    x = np.array([0.5, -3, 3.140625]).astype(tf.bfloat16.as_numpy_dtype)
+    request = predict_request(signature="brain", x=x)
+    assert request.inputs["x"].tensor_content == x.tobytes()
+    if typed:
+        request.inputs["x"].ClearField("tensor_content")
+        request.inputs["x"].half_val.extend(x.view(np.uint16).tolist())
+    y = tf.make_ndarray(stub.Predict(request, timeout=TIMEOUT).outputs["y"])
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(y, 2 * x)
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3, 32, 33, 100])
 def test_any_number_of_rows(stub, rows):
     latents = np.random.default_rng(rows).normal(size=(rows, 6)).astype(np.float32)

@@ -56,6 +56,11 @@ def test_several_inputs_and_outputs(rest):
     )
 
 
+def test_bfloat16(rest):
+    asked = {"signature_name": "brain", "instances": [0.5, 1 + 2**-8]}
+    assert _predict(rest, "toy", asked) == (200, {"predictions": [1, 2]})
+
+
 def test_bytes(rest):
     """Bytes as `{"b64": ...}` for names ending in `_bytes`."""
     asked = {"signature_name": "generate_png", "instances": [1]}
