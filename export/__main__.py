@@ -19,7 +19,8 @@ from zoo.core.commands import Parser, quiet_tensorflow, run
 
 
 def _parser() -> Parser:
-    parser = Parser("python -m export", __doc__)
+    usage = "%(prog)s [--flag=value ...]\n       %(prog)s serving_config [--flag=value ...]"
+    parser = Parser("python -m export", __doc__, usage=usage)
     parser.add_argument(
         "--preset", metavar="NAME", help="a preset's name, folder or address, as zoo.load takes it"
     )
@@ -40,7 +41,7 @@ def _parser() -> Parser:
         help="store the weights in half the bytes; not for a saved_model",
     )
     parser.set_defaults(act=_export)
-    commands = parser.add_subparsers(metavar="serving_config", title="another command")
+    commands = parser.add_subparsers(metavar="COMMAND", title="another command")
     config = commands.add_parser(
         "serving_config",
         help="write the files that TF Serving reads",
@@ -81,7 +82,9 @@ def _export(args: argparse.Namespace) -> None:
             "Give --to=DIR and one of --preset=NAME and --run=WORKDIR. See python -m export --help."
         )
     if args.float16 and args.format == "saved_model":
-        raise ValueError("--float16 is for --format=onnx, openvino and litert.")
+        raise ValueError(
+            "--float16 is for --format=onnx, openvino or litert. Received: --format=saved_model."
+        )
     source = args.preset or str(sources.of_run(args.run))
     sources.check_name(source)
     quiet_tensorflow()

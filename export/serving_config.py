@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from zoo.core.spelling import near_misses
+from zoo.core.storage import described
 
 _LABEL = re.compile(r"(?P<model>[^:=]+):(?P<name>[^:=]+)=(?P<version>\d+)")
 
@@ -59,7 +60,7 @@ def write(
     if not found:
         raise ValueError(
             f"--models must be a folder of <model>/<version>/, as python -m export writes it. "
-            f"Received: {models}."
+            f"Received: {described(models)}."
         )
     chosen: dict[str, dict[str, int]] = {}
     for text in labels:

@@ -21,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import NoReturn
 
-from serving.server.base_path import check_models
+from serving.server.base_path import check_models, described
 from serving.server.flags import parser as _parser_of
 from serving.server.port import check_port
 from serving.server.status import StartError
@@ -60,13 +60,13 @@ def _check_models(args: argparse.Namespace) -> None:
     if args.model_config_file:
         if not Path(args.model_config_file).is_file():
             raise StartError(
-                f"--model_config_file must be a file. Received: {args.model_config_file}"
+                f"--model_config_file must be a file. Received: {described(args.model_config_file)}"
             )
     elif args.model_base_path:
         if not Path(args.model_base_path).is_dir():
             raise StartError(
                 f"--model_base_path must be a folder of <version>/. Received:"
-                f" {args.model_base_path}"
+                f" {described(args.model_base_path)}"
             )
     elif args.models:
         check_models(args.models)

@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -49,7 +50,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         command = self.prog.removeprefix("python -m ").split()[0]
-        message = message.removeprefix("argument ").replace(": must", " must", 1)
+        message = re.sub(r"^argument (\S+): (must|is not) ", r"\1 \2 ", message)
+        message = message.removeprefix("argument ")
         self.exit(2, f"{command}: {message}. See {self.prog} --help\n".replace("?.", "?"))
 
 

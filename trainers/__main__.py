@@ -29,25 +29,26 @@ def _parser() -> Parser:
         "--resolution",
         type=at_least(1),
         metavar="N",
-        help="height and width of the images (default of --family: by the pictures, at most 128)",
+        help="height and width of the images (default with --family: from the pictures, at most "
+        "128)",
     )
     model.add_argument(
         "--channels",
         type=int,
         choices=(1, 3),
-        help="1 for grey, 3 for RGB (default of --family: as the pictures)",
+        help="1 for grey, 3 for RGB (default with --family: from the pictures)",
     )
     model.add_argument(
         "--set",
         action="append",
         metavar="NAME=VALUE",
-        help="any constructor argument of the family, as --set group=8; may be given several times",
+        help="any constructor argument of the family, such as --set group=8; may be repeated",
     )
     groups["output"].add_argument(
         "--accept_changes",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="resume with other values than the run began with",
+        help="resume although settings differ from those that the run began with",
     )
     groups["devices and speed"].add_argument(
         "--profile",
@@ -60,7 +61,7 @@ def _parser() -> Parser:
         "--dry_run",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="measure a few steps, say what the run would cost, and write nothing",
+        help="measure a few steps, print what the run would cost, and write nothing",
     )
     return parser
 

@@ -67,6 +67,8 @@ class SaveCheckpoints(StepCallback):
         except CheckpointError as error:  # of the one before, raised in its thread
             print(f"\nwarning: {error}", file=sys.stderr)
             self.session.journal.event(step, "checkpoint_failed", str(error))
+        if step == run.steps and self.preset:
+            print("Saving checkpoint, preset and report ...", flush=True)
         self.save(step)
         if stopping or step == run.steps:
             self.checkpoints.wait()
@@ -74,7 +76,7 @@ class SaveCheckpoints(StepCallback):
         if stopping and step < run.steps:
             raise Stopped(
                 stop.signum or signal.SIGTERM,  # or another worker's
-                f"Interrupted at step {step} of {run.steps}. The same command goes on from there.",
+                f"Interrupted at step {step} of {run.steps}. The same command resumes from there.",
             )
 
     def save(self, step: int) -> None:

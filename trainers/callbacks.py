@@ -77,9 +77,9 @@ class StopOnNaN(StepCallback):
             if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
                     f"{name} is {value} at step {step}. "
-                    f"{self.session.checkpoints.describe_last_good()} If it happens again, go on "
-                    "with --seed=OTHER --accept_changes, or train with gentler optimizers "
-                    "(gan.compile)."
+                    f"{self.session.checkpoints.describe_last_good()} If it happens again, "
+                    "continue with --seed=OTHER --accept_changes, or train with lower learning "
+                    "rates (gan.compile)."
                 )
 
 
@@ -238,6 +238,7 @@ class Progress(StepCallback):
         self._begun = 0.0
         self._counted = 0  # steps of this part since then
         self._shown = 0.0
+        self._open = False  # whether the line is still to be ended
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
@@ -259,10 +260,11 @@ class Progress(StepCallback):
             left += f" at {part.resolution} px"
         speed = f"{part.batch_size / seconds:.0f} images/s"
         line = "  ".join([f"step {step}/{steps}", *values, speed, left])
-        print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self.terminal else "\n")
+        self._open = self.terminal and step != steps
+        print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self._open else "\n")
         sys.stdout.flush()
 
     def close(self) -> None:
         """Ends the line."""
-        if self.terminal and self._shown:
+        if self._open:
             print()

@@ -106,7 +106,7 @@ class Checkpoints:
             return "No checkpoint had been written yet."
         return (
             f"The last good checkpoint is {self.path(self._last_good)} (step {self._last_good}); "
-            "the same command goes on from there."
+            "the same command resumes from there."
         )
 
     def save(
@@ -248,7 +248,7 @@ class Checkpoints:
         if expected != received:
             differing = sorted(set(expected.items()) ^ set(received.items()))
             raise CheckpointError(
-                f"{path} must hold the variables of this model. Received: another "
+                f"{path} must hold the variables of this model. Received: a different "
                 f"{differing[0][0]!r}, of {len(differing)} differences. Was it written by another "
                 "version of the project? Use another --workdir."
             )

@@ -1,4 +1,4 @@
-"""The whole road in a few minutes: python -m trainers.demo
+"""The whole workflow in a few minutes: python -m trainers.demo
 
 Trains a DCGAN for a moment on real images that ship with the project, exports it and the
 pretrained one, serves both, asks for images through the client, and leaves one picture. Each step
@@ -88,7 +88,7 @@ def _command(module: str, *arguments: str) -> None:
         command.wait()  # it got the Ctrl-C as well, and saves what it has
         raise
     if command.returncode:
-        raise ValueError(f"The demo stopped at: python -m {module}. Its own message stands above.")
+        raise ValueError(f"The demo stopped at: python -m {module}. Its error message is above.")
 
 
 def _start_server(models: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
@@ -110,7 +110,7 @@ def _start_server(models: pathlib.Path) -> tuple[subprocess.Popen[str], str]:
         raise
     finally:
         patience.cancel()
-    raise ValueError("The demo stopped: the server did not start. Its own message stands above.")
+    raise ValueError("The demo stopped: the server did not start. Its error message is above.")
 
 
 def _end(server: subprocess.Popen[str]) -> None:

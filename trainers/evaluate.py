@@ -36,7 +36,7 @@ all images, and the nearest training pair. A model that was trained without pair
 KID of each direction against images of the target domain, and by the distance between an image and
 its translation there and back. If the held-out images of both domains have the same names, the
 distance to the true counterpart is given too. --metrics, --seed and --nearest_out are for models
-that make images of noise, --task is for those that make images of images.
+that draw images from noise, --task is for those that make images from images.
 
 Progress goes to stderr; stdout ends with the record, one line of JSON.
 """
@@ -69,7 +69,7 @@ def _parser() -> Parser:
         "--images", metavar="DIR", help="or a folder of images, subfolders included"
     )
     generated.add_argument(
-        "--seed", type=at_least(0), default=0, metavar="N", help="image i is made from seed + i"
+        "--seed", type=at_least(0), default=0, metavar="N", help="image i is drawn from seed + i"
     )
     real = parser.add_argument_group("real images")
     real.add_argument(
@@ -79,7 +79,7 @@ def _parser() -> Parser:
     )
     real.add_argument(
         "--task",
-        help="what makes the sources of plain images (default: what the model was trained on)",
+        help="how sources are made from plain images (default: what the model was trained on)",
     )
     real.add_argument("--split", default="test", help="split of a TFDS set")
     real.add_argument("--data_dir", metavar="DIR", help="where TFDS keeps its data sets")
@@ -98,7 +98,7 @@ def _parser() -> Parser:
         type=at_least(1),
         default=5000,
         metavar="N",
-        help="images on either side at most (all training images are taken)",
+        help="generated and real images to compare, at most (all training images are used)",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="FILE", help="also write the record to this file")
@@ -124,9 +124,6 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
             f"Received: {' '.join(given) or 'none'}."
         )
     metrics = catalogue.resolve(name.strip() for name in args.metrics.split(","))
-    for name in ("out", "nearest_out"):
-        if getattr(args, name):
-            _check_file(name, pathlib.Path(getattr(args, name)))
     if args.nearest_out and "nearest" not in metrics:
         raise ValueError(
             "--nearest_out shows what --metrics=nearest finds. "
@@ -140,6 +137,9 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
         from trainers.data import naming
 
         naming.check(args.dataset, args.data_dir)
+    for name in ("out", "nearest_out"):
+        if getattr(args, name):
+            _make_folder(name, pathlib.Path(getattr(args, name)))
     return metrics
 
 
@@ -159,7 +159,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if fakes and fakes.gan.takes != "images":
         if args.network not in ("auto", "mobilenet_v2"):
             raise ValueError(
-                "A model that makes images of images is measured on the bundled MobileNetV2. "
+                "A model that makes images from images is measured with the bundled MobileNetV2. "
                 f"Received: --network={args.network}."
             )
         from trainers.metrics import translations
@@ -189,7 +189,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     )
     few = min(record["num_fake"], record["num_real"] or record["num_fake"])
     if few < TRUSTWORTHY:
-        print(f"warning: {few} images are too few for a score to trust", file=sys.stderr)
+        print(f"warning: {few} images are too few for a reliable score", file=sys.stderr)
     for metric in record["metrics"].values():
         print(f"{metric['name']}: {metric['value']:.4g}")
     _write(record, out)
@@ -209,9 +209,11 @@ def _write(record: dict[str, Any], out: pathlib.Path | None) -> None:
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def _check_file(flag: str, path: pathlib.Path) -> None:
-    if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f"--{flag} must be a file in a folder that exists. Received: {path}.")
+def _make_folder(flag: str, path: pathlib.Path) -> None:
+    """Makes the folder of an output before the work, so that a bad path is reported at once."""
+    if path.is_dir():
+        raise ValueError(f"--{flag} must be a file. Received: {path}, which is a folder.")
+    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

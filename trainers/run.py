@@ -64,7 +64,7 @@ class Run:
     """
 
     recipe: str | None = _model("train by this recipe; other flags override it", None)
-    preset: str | None = _model("train the architecture of this preset, from new weights", None)
+    preset: str | None = _model("train the architecture of this preset, from random weights", None)
     family: str | None = _model(
         "or an architecture of this family: its defaults, --resolution, --channels and --set", None
     )
@@ -87,31 +87,33 @@ class Run:
     steps: int = _training("generator updates in total, over all resumes")
     batch_size: int = _training("images in a step, over all devices", 128)
     batch_sizes: Mapping[int, int] | None = None
-    seed: int = _training("of initial weights, data order and every random draw", 0)
+    seed: int = _training("seed of initial weights, data order and every random draw", 0)
     alternate: bool | None = _training(
         "update the second network after the first, against its new weights; --no-alternate "
         "updates both from one forward pass, which is faster (default: what the family does)",
         None,
     )
 
-    accumulate: int = _device("split each batch into so many parts, to save memory", 1)
+    accumulate: int = _device("split each batch into this many parts, to save memory", 1)
     mixed_precision: str | None = _device(
-        "half precision; auto takes bfloat16 where this machine computes it faster "
+        "half precision; auto takes bfloat16 where it is faster on this machine "
         "(default: none, float32 throughout)",
         None,
         choices=PRECISIONS,
     )
-    jit_compile: str = _device("XLA; auto: with one GPU", "auto", choices=tuple(JIT))
+    jit_compile: str = _device(
+        "compile with XLA; auto does so with one GPU", "auto", choices=tuple(JIT)
+    )
     strategy: str = _device(
         "devices to train on; for several machines see trainers/cluster/README.md",
         "auto",
         choices=STRATEGIES,
     )
     worker_timeout: float = _device(
-        "seconds that several workers wait for each other at the start", WORKER_TIMEOUT_S
+        "seconds that workers wait for each other at the start", WORKER_TIMEOUT_S
     )
     deterministic: bool = _device(
-        "the same bits in every process: deterministic kernels, slower on a GPU", False
+        "use deterministic kernels, so that runs are equal bit for bit; slower on a GPU", False
     )
 
     workdir: str = _output(
@@ -124,9 +126,12 @@ class Run:
     log_every: int = _output("steps between points of the curves", 50)
 
     evaluate_every: int = _evaluation(
-        "steps between metrics against the test split, which choose WORKDIR/best; 0 for none", 0
+        "steps between evaluations on the test split; the best is kept as WORKDIR/best; 0 for none",
+        0,
     )
-    evaluate_images: int = _evaluation("images on either side", 5000)
+    evaluate_images: int = _evaluation(
+        "how many generated and how many real images to compare", 5000
+    )
     evaluate_dataset: str | None = _evaluation(
         "data set whose test split is taken (default: that of --dataset)", None
     )

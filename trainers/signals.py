@@ -36,4 +36,4 @@ class StopRequest:
             raise Stopped(signum, "Stopped at once: steps since the last checkpoint are lost.")
         self.signum = signum
         name = signal.Signals(signum).name
-        print(f"\n{name}: saving after this step. Once more to stop at once.", flush=True)
+        print(f"\n{name}: saving after this step. Interrupt again to stop at once.", flush=True)

@@ -179,5 +179,5 @@ def lost_worker(strategy: tf.distribute.Strategy, error: Exception) -> str | Non
         who = f"Worker {task[1]} at {address}"
     return (
         f"{who} was lost: it no longer answers, and training needs all {count}. Its own output "
-        "says why. Start the same command on every worker: it goes on from the last checkpoint."
+        "says why. Start the same command on every worker: it resumes from the last checkpoint."
     )

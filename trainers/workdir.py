@@ -100,8 +100,8 @@ def check_same_run(
     differences += arguments
     if differences and (fixed or not accept_changes):
         raise ValueError(
-            f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to go on "
-            "with it, --accept_changes to go on with these (never with another "
+            f"{workdir} holds another run: {'; '.join(differences)}. Give the same values to "
+            "resume it, --accept_changes to resume with these (never with another "
             f"{' or '.join(FIXED)}, or other arguments of the networks), or another --workdir."
         )
     return differences
@@ -166,7 +166,7 @@ def check_same_data(
     if differences and not accept_changes:
         raise ValueError(
             f"{workdir} was trained on other images or replicas: {'; '.join(differences)}. Its "
-            "batches and draws would be other ones: give --accept_changes to go on, or another "
+            "batches and random draws would differ: give --accept_changes to resume, or another "
             "--workdir."
         )
     return differences

@@ -15,11 +15,12 @@ from typing import Any
 from zoo import list_presets, load
 from zoo.core import presets, remote, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
+from zoo.core.storage import described
 
-_VERIFY = """Say which model made each picture, in a line for each, as its metadata have it.
+_VERIFY = """Print which model made each picture, one line a picture, according to its metadata.
 
-It reads XMP and C2PA manifests, and checks the signatures of these (pip install '.[c2pa]').
-Metadata can be removed and, without a signature, forged: no mark proves nothing.
+It reads XMP and C2PA manifests, and checks the manifests' signatures (pip install '.[c2pa]').
+Metadata can be removed and, without a signature, forged: a missing mark proves nothing.
 
 The exit status is 0 if every file is marked as made by a model and no signature is invalid, and
 otherwise 1."""
@@ -72,7 +73,7 @@ def _sample(args: argparse.Namespace) -> None:
         raise ValueError(f"--n must be at least 1. Received: {n}.")
     if labels and len(labels) not in (1, n):
         raise ValueError(
-            f"--labels must be one, or as many as --n. Received: {len(labels)} for --n={n}."
+            f"--labels must be one label, or as many as --n. Received: {len(labels)} for --n={n}."
         )
     if labels and len(labels) == 1:
         labels *= n
@@ -125,9 +126,7 @@ def _mix(args: argparse.Namespace) -> None:
     from zoo.pictures import images
 
     if not hasattr(gan, "mix"):
-        raise ValueError(
-            f"Styles are mixed by a StyleGAN. Received: {args.name!r} of family {gan.family!r}."
-        )
+        raise ValueError(f"mix needs a StyleGAN. Received: {args.name!r} of family {gan.family!r}.")
     # The white corner, b's images, and for each a its image and its mixtures.
     of_b = gan.mix(seeds_b, seeds_b, 0, labels=args.label)
     rows = [np.full_like(of_b[:1], 255), of_b]
@@ -145,7 +144,7 @@ def _mix(args: argparse.Namespace) -> None:
 def _translate(args: argparse.Namespace) -> None:
     mask = None if args.mask is None else pathlib.Path(args.mask)
     if mask and not mask.is_file():
-        raise ValueError(f"--mask must be a picture. Received: {mask}, which is no file.")
+        raise ValueError(f"--mask must be a picture. Received: {described(mask)}.")
     _make_files(args, "translate", seed=args.seed, direction=args.direction, mask=mask)
 
 
@@ -156,7 +155,7 @@ def _upscale(args: argparse.Namespace) -> None:
 def _paint(args: argparse.Namespace) -> None:
     seed = _seed(args.seed)
     _make_files(args, "paint", seed=seed)
-    print(f"Painted from seed {seed} on")
+    print(f"Seeds from {seed} on")
 
 
 def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
@@ -169,16 +168,19 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
 
     if not isinstance(gan, ImageToImage):
         raise ValueError(
-            "Pictures are made of pictures by a GAN from image to image. "
-            f"Received: {args.name!r} of family {gan.family!r}, which draws from noise: use sample."
+            f"{task} needs a model that makes images from images. Received: {args.name!r} of "
+            f"family {gan.family!r}, which draws images from noise: use sample."
         )
     if gan.task != task:
-        cure = {
-            "translate": "keeps a picture's size: use translate",
-            "upscale": f"enlarges {gan.scale} times: use upscale",
-            "paint": "paints maps of classes: use paint",
-        }[gan.task]
-        raise ValueError(f"Family {gan.family!r} {cure}. Received: {args.name!r}.")
+        does = {
+            "translate": "translates pictures and keeps their size",
+            "upscale": f"enlarges pictures {gan.scale} times",
+            "paint": "paints label maps",
+        }
+        raise ValueError(
+            f"Use {gan.task}: {args.name!r} of family {gan.family!r} {does[gan.task]}. "
+            f"Received: {task}."
+        )
     files.translate(gan, found, signer=signer, **how)
 
 
@@ -200,7 +202,7 @@ def _signer(args: argparse.Namespace) -> Any:
     if None in given:
         if given == (None, None):
             return None
-        raise ValueError("--sign_certificate and --sign_key go together. Received: one of them.")
+        raise ValueError("Give both --sign_certificate and --sign_key. Received: one of them.")
     from zoo.pictures.credentials import Signer
 
     try:
@@ -212,6 +214,7 @@ def _signer(args: argparse.Namespace) -> Any:
 def _convert(args: argparse.Namespace) -> None:
     from zoo.core import published
 
+    _check_new("--to", args)
     found, source_files = published.read(args.files)
     quiet_tensorflow()
     notes = published.write(found, source_files, args.to, args.licence)
@@ -225,8 +228,20 @@ def _convert(args: argparse.Namespace) -> None:
 def _push(args: argparse.Namespace) -> None:
     from zoo.core import hub
 
+    if "://" not in args.to:  # a push to the hub is a new commit
+        _check_new("TO", args)
     how = hub.push(args.name, args.to)
     print(f"Pushed {args.name} to {args.to}. Load it with {how}")
+
+
+def _check_new(flag: str, args: argparse.Namespace) -> None:
+    """Raises ValueError for a folder that holds a preset, unless --overwrite is given."""
+    folder = pathlib.Path(args.to).expanduser()
+    if (folder / presets.CONFIG_FILE).exists() and not args.overwrite:
+        raise ValueError(
+            f"{flag} must be a new folder, or pass --overwrite. Received: {folder}, which holds "
+            "a preset."
+        )
 
 
 def _embeddings(path: str | None, n: int) -> Any:
@@ -238,7 +253,8 @@ def _embeddings(path: str | None, n: int) -> Any:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {reason}.") from None
     if array.ndim == 2 and len(array) != n:
         raise ValueError(
             f"--embeddings must hold one row, or as many as --n. Received: {len(array)} for "
@@ -266,7 +282,7 @@ def _integers(flag: str, text: str | None) -> list[int] | None:
         return None if text is None else [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(
-            f"{flag} must be integers with commas between them, as 0,1,2. Received: {text!r}."
+            f"{flag} must be whole numbers separated by commas, such as 0,1,2. Received: {text!r}."
         ) from None
 
 
@@ -300,7 +316,8 @@ def _parser() -> Parser:
     )
     command.add_argument(
         "--labels",
-        help="classes: one for all images, or --n of them as 0,1,2 (default: drawn from the seeds)",
+        help="classes: one for all images, or --n of them, such as 0,1,2 (default: drawn from "
+        "the seeds)",
     )
     command.add_argument(
         "--truncation",
@@ -319,13 +336,16 @@ def _parser() -> Parser:
     signing = [command]
 
     command = add("mix", _mix, "mix styles of a StyleGAN into one PNG")
-    command.add_argument("--seeds_a", default="0,1,2,3", help="one row for each")
-    command.add_argument("--seeds_b", default="4,5,6,7,8", help="one column for each")
+    command.add_argument("--seeds_a", default="0,1,2,3", help="seeds of the rows")
+    command.add_argument("--seeds_b", default="4,5,6,7,8", help="seeds of the columns")
     command.add_argument(
-        "--cutoff", type=int, default=2, metavar="N", help="styles of b from this layer on"
+        "--cutoff", type=int, default=2, metavar="N", help="take the styles of b from this layer on"
     )
     command.add_argument(
-        "--label", type=int, metavar="N", help="a class for all (default: drawn from the seeds)"
+        "--label",
+        type=int,
+        metavar="N",
+        help="the class of all images (default: drawn from the seeds)",
     )
     command.add_argument("--out", metavar="PNG", help="the file to write (default: NAME.png)")
 
@@ -335,29 +355,36 @@ def _parser() -> Parser:
         "translate", _translate, "translate a picture of any size, or a folder (Pix2Pix, CycleGAN)"
     )
     upscale = add("upscale", _upscale, "enlarge a picture of any size, or a folder (SRGAN)")
-    paint = add("paint", _paint, "paint a map of classes, a PNG of 8-bit grey, or a folder of them")
+    paint = add(
+        "paint",
+        _paint,
+        "paint a label map (an 8-bit grey PNG whose values are classes), or a folder of them",
+    )
     signing += [translate, upscale, paint]
     for command in (translate, upscale, paint):
         command.add_argument("source", metavar="IN", help="a picture, or a folder of pictures")
         command.add_argument(
             "target",
             metavar="OUT",
-            help="a .png or .jpg file; for a folder, a folder that receives PNG files of the same "
+            help="a .png or .jpg file; if IN is a folder, a folder for PNG files of the same "
             "names; existing files are overwritten",
         )
     translate.add_argument(
         "--direction",
         choices=("a_to_b", "b_to_a"),
-        help="of a family that has both (default: a_to_b)",
+        help="for models that translate both ways, such as CycleGAN (default: a_to_b)",
     )
     translate.add_argument(
         "--mask",
         metavar="PNG",
-        help="a picture as large as IN, or as each in IN, white where it is to be filled "
-        "(default: where IN is transparent)",
+        help="a picture of the same size as IN (or as each picture in IN), white where it is to be "
+        "filled (default: where IN is transparent)",
     )
     translate.add_argument(
-        "--seed", type=int, metavar="N", help="picture i draws the paper's noise from seed + i"
+        "--seed",
+        type=int,
+        metavar="N",
+        help="draw the paper's noise, for picture i from seed + i (default: no noise)",
     )
     paint.add_argument(
         "--seed",
@@ -367,18 +394,19 @@ def _parser() -> Parser:
     )
     command = add("push", _push, "publish a preset with a page that describes it")
     command.add_argument(
-        "to", metavar="TO", help="hf://user/repo[@branch], with the token of HF_TOKEN, or a folder"
+        "to", metavar="TO", help="hf://user/repo[@branch] (set HF_TOKEN), or a folder"
     )
+    writing = [command]
     for command in signing:
         command.add_argument(
             "--sign_certificate",
             metavar="PEM",
-            help="sign the file's mark (C2PA): the certificate, and those that issued it",
+            help="sign what is written (C2PA) with this certificate, followed by its issuers' ones",
         )
         command.add_argument(
             "--sign_key", metavar="PEM", help="its private key, without a password"
         )
-    command = add("verify", _verify, "say which model made a picture, as its metadata have it")
+    command = add("verify", _verify, "print which model made a picture, according to its metadata")
     command.description = _VERIFY
     command.add_argument("files", nargs="+", metavar="FILE", help="a PNG, a JPEG, a WebP or a TIFF")
     command = add("convert", _convert, "turn published checkpoints into a preset; runs no code")
@@ -391,8 +419,12 @@ def _parser() -> Parser:
     )
     command.add_argument("--to", required=True, metavar="FOLDER", help="the preset to write")
     command.add_argument(
-        "--licence", metavar="TEXT", help="of the weights, as their publisher states it"
+        "--licence", metavar="TEXT", help="licence of the weights, as their publisher states it"
     )
+    for writer in (*writing, command):
+        writer.add_argument(
+            "--overwrite", action="store_true", help="replace a preset that the folder holds"
+        )
     return parser
 
 

@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _parser() -> Parser:
     parser = Parser(
-        "serving.client", "Asks a server of TF Serving's gRPC API, such as `python -m serving`."
+        "serving.client",
+        "Calls a server that has TF Serving's gRPC API, such as `python -m serving`.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
     generate = _command(commands, "generate", _generate, "write n generated images as PNG files")
@@ -63,7 +64,8 @@ def _parser() -> Parser:
     )
     generate.add_argument(
         "--labels",
-        help="classes: one for all images, or --n of them as 0,1,2 (default: drawn from the seeds)",
+        help="classes: one for all images, or --n of them, such as 0,1,2 (default: drawn from "
+        "the seeds)",
     )
     generate.add_argument(
         "--truncation",
@@ -72,11 +74,15 @@ def _parser() -> Parser:
         help="trades variety for fidelity; 0 gives one image for each class",
     )
     generate.add_argument(
-        "--out", type=Path, default=Path("."), metavar="DIR", help="folder (default: this one)"
+        "--out",
+        type=Path,
+        default=Path("."),
+        metavar="DIR",
+        help="folder to write into (default: the current one)",
     )
     translate = _command(commands, "translate", _translate, "translate a picture into a PNG file")
     translate.add_argument(
-        "--direction", help="of a model that has several, as b_to_a (default: the first)"
+        "--direction", help="for a model that has several, such as b_to_a (default: the first)"
     )
     upscale = _command(commands, "upscale", _upscale, "enlarge a picture into a PNG file")
     for command in (translate, upscale):
@@ -84,16 +90,16 @@ def _parser() -> Parser:
             "source",
             metavar="IN",
             type=Path,
-            help="a PNG, a JPEG, or what Pillow reads; or a folder of them",
+            help="a PNG, a JPEG or another picture that Pillow reads, or a folder of them",
         )
         command.add_argument(
             "--out",
             type=Path,
             required=True,
             metavar="OUT",
-            help="the PNG file to write; for a folder, the folder of them",
+            help="the PNG file to write; if IN is a folder, the folder to write into",
         )
-    _command(commands, "models", _models, "list the models of a server that can tell them")
+    _command(commands, "models", _models, "list the server's models (TF Serving cannot)")
     _command(commands, "status", _status, "show the state of each version of a model")
     _command(commands, "metadata", _metadata, "show a model's signatures, types and shapes")
     return parser
@@ -125,7 +131,7 @@ def _generate(client: Client, args: argparse.Namespace) -> None:
     n, seed = seed_range(len(labels or [None]) if args.n is None else args.n, args.seed)
     if labels and len(labels) not in (1, n):
         raise InvalidRequest(
-            f"--labels must be one, or as many as --n. Received: {len(labels)} for --n={n}"
+            f"--labels must be one label, or as many as --n. Received: {len(labels)} for --n={n}"
         )
     if labels and len(labels) == 1:
         labels *= n
@@ -160,6 +166,7 @@ def _progress(begun: float, done: int, n: int) -> None:
 
 
 def _translate(client: Client, args: argparse.Namespace) -> None:
+    _check_source(args.source)
     if args.source.is_dir():
         made = functools.partial(client.translate_files, direction=args.direction)
         _write_folder(args, made)
@@ -167,7 +174,15 @@ def _translate(client: Client, args: argparse.Namespace) -> None:
     _write_png(args, lambda: client.translate(args.model, args.source, direction=args.direction))
 
 
+def _check_source(source: Path) -> None:
+    if not source.exists():
+        raise InvalidRequest(
+            f"{source} does not exist. IN must be a picture, or a folder of pictures"
+        )
+
+
 def _upscale(client: Client, args: argparse.Namespace) -> None:
+    _check_source(args.source)
     if args.source.is_dir():
         _write_folder(args, client.upscale_files)
         return
@@ -227,7 +242,7 @@ def _labels(text: str | None) -> list[int] | None:
         return None if text is None else [int(part) for part in text.split(",")]
     except ValueError:
         raise InvalidRequest(
-            f"--labels must be integers with commas between them, as 0,1,2. Received: {text!r}"
+            f"--labels must be whole numbers separated by commas, such as 0,1,2. Received: {text!r}"
         ) from None
 
 

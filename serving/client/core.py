@@ -59,6 +59,7 @@ _LONGEST_DELAY = 2.0
 _BUSY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _POLL_SECONDS = 0.2
 _POLL_TIMEOUT = 2.0
+_MOST_NAMES = 10  # of models, in a message
 
 # "host:port", or one of gRPC's own address schemes.
 _ADDRESS = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):.+|[^/]+:\d+")
@@ -396,7 +397,11 @@ class Core:
         return self._known_metadata(model, version, self._deadline(timeout))
 
     def status(self, model: str, timeout: float | None) -> Steps:
-        return self._status(model, self._deadline(timeout))
+        deadline = self._deadline(timeout)
+        try:
+            return (yield from self._status(model, deadline))
+        except ModelNotFound:
+            raise (yield from self._no_such_model(model, deadline)) from None
 
     def models(self, timeout: float | None) -> Steps:
         request = wire.RepositoryIndexRequest()
@@ -530,19 +535,35 @@ class Core:
         ]
 
     def _call_model(self, method: str, request: Message, deadline: _Deadline) -> Steps:
-        """`_call`; if the model is not found, the error lists the versions that the server has."""
+        """`_call`; if the model is not found, the error lists what the server has."""
         try:
             return (yield from self._call(method, request, deadline))
-        except ModelNotFound as error:
-            model = request.model_spec.name
+        except ModelNotFound:
+            spec = request.model_spec
             try:
-                versions = yield from self._status(model, deadline)
-                hint = "; ".join(map(str, versions))
+                status = "; ".join(map(str, (yield from self._status(spec.name, deadline))))
             except ModelNotFound:
-                hint = "the server has no model of that name"
+                raise (yield from self._no_such_model(spec.name, deadline)) from None
             except ServingError as failure:
-                hint = f"unknown: {failure}"
-            raise ModelNotFound(f"{error}. Status of {model!r}: {hint}") from None
+                status = f"unknown: {failure}"
+            asked = f"version {spec.version.value}" if spec.HasField("version") else "a version"
+            raise ModelNotFound(
+                f"The server at {self._address} does not have {asked} of {spec.name!r} that is"
+                f" available. Its status: {status}"
+            ) from None
+
+    def _no_such_model(self, model: str, deadline: _Deadline) -> Steps:
+        """Returns the error of an unknown model; it lists those of a server that can list them."""
+        message = f"The server at {self._address} has no model {model!r}"
+        try:
+            soon = _Deadline(min(deadline.left() or 1e-3, _POLL_TIMEOUT))
+            names = sorted((yield from self.models(soon)))
+        except ServingError:  # TF Serving has no such call
+            names = []
+        if names:
+            more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+            message += f". It has: {', '.join(names[:_MOST_NAMES])}{more}"
+        return ModelNotFound(message)
 
     def _call(self, method: str, request: Message, deadline: _Deadline) -> Steps:
         """Makes a call, retries a busy server until the deadline, and translates errors."""
@@ -688,7 +709,7 @@ def _labels(labels: Any, n: int) -> np.ndarray | None:
     if not of_n or not np.all((array >= 0) & (array < 2**31)):
         raise InvalidRequest(
             "labels must be an integer of at least 0, or one for each image."
-            f" Received: {_shown(labels, array)} for {n} image(s)"
+            f" Received: {_shown('labels', labels, 0, n)} for {n} image(s)"
         )
     return np.broadcast_to(array, n).astype(np.int32)
 
@@ -701,7 +722,7 @@ def _embeddings(embeddings: Any, n: int) -> np.ndarray | None:
     if not of_n or not np.all(np.isfinite(array)):
         raise InvalidRequest(
             "embeddings must be finite numbers [d], one vector for all images, or [n, d]."
-            f" Received: {_shown(embeddings, array)} for {n} image(s)"
+            f" Received: {_shown('embeddings', embeddings, 1, n)} for {n} image(s)"
         )
     return np.broadcast_to(array, (n, array.shape[-1])).astype(np.float32)
 
@@ -714,12 +735,16 @@ def _truncation(truncation: Any, n: int) -> np.ndarray | None:
     if not of_n or not np.all(array >= 0):  # False for NaN
         raise InvalidRequest(
             "truncation must be a number of at least 0, or one for each image."
-            f" Received: {_shown(truncation, array)} for {n} image(s)"
+            f" Received: {_shown('numbers', truncation, 0, n)} for {n} image(s)"
         )
     return np.broadcast_to(array, n).astype(np.float32)
 
 
-def _shown(value: Any, array: np.ndarray) -> str:
+def _shown(name: str, value: Any, rank: int, n: int) -> str:
+    """A value for a message; how many there are where that is wrong. `rank` is that of a row."""
+    array = np.asarray(value)
+    if array.ndim == rank + 1 and len(array) != n:
+        return f"{len(array)} {name}"
     return repr(value) if array.size < 10 else f"{array.dtype} {list(array.shape)}"
 
 

@@ -197,6 +197,11 @@ def _file(given: Any, argument: str, other: Callable[[bytes, str, str], bytes]) 
         try:
             with open(given, "rb") as file:
                 data = file.read()
+        except FileNotFoundError as error:
+            raise InvalidRequest(
+                f"{argument} must be a file that can be read. Received: {name}, which does not"
+                " exist"
+            ) from error
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InvalidRequest(

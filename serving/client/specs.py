@@ -122,8 +122,7 @@ def fit_rows(
 
     `needs` is another signature that the model must have.
     """
-    if needs is not None:
-        _check_signature(metadata, needs)
+    _check_call(metadata, needs or signature)
     if signature in metadata.signatures:
         taken = metadata.signatures[signature].inputs
         for name in DEFAULTS.keys() & inputs.keys() - taken.keys():
@@ -136,6 +135,36 @@ def fit_rows(
             filled = {name: _open_rows(taken[name], DEFAULTS[name], rows) for name in missing}
             inputs = {**inputs, **filled}
     return fit(metadata, signature, inputs, None)
+
+
+# What the client's calls are named by, and what a model that has `<call>_png` does.
+_DOES = {
+    "generate": "draws images from noise: use generate",
+    "translate": "translates images: use translate",
+    "upscale": "enlarges images: use upscale",
+    "paint": "paints label maps: use paint",
+}
+
+
+def _check_call(metadata: Metadata, signature: str) -> None:
+    """Raises `InvalidRequest`, and names the right call, for a call that a model is not for."""
+    if signature in metadata.signatures:
+        return
+    received = signature.removesuffix("_png")
+    files = [name.removesuffix("_png") for name in metadata.signatures if name.endswith("_png")]
+    call = next((call for call in _DOES if call in files), None)
+    where = f"{metadata.model!r} version {metadata.version}"
+    if call is None:
+        _check_signature(metadata, signature)
+    elif call == "generate" and received == "discriminate":
+        raise InvalidRequest(f"{where} was exported without a discriminator. Received: {received}")
+    elif call == "translate" and received not in (*_DOES, "discriminate"):
+        directions = sorted(set(files) - {call})
+        rule = f"must be {' or '.join(directions)}" if directions else "must be omitted"
+        raise InvalidRequest(f"direction {rule} for {where}. Received: {received!r}")
+    else:
+        received = received if received in (*_DOES, "discriminate") else "translate"
+        raise InvalidRequest(f"{where} {_DOES[call]}. Received: {received}")
 
 
 def _open_rows(spec: TensorSpec, value: float, rows: int) -> np.ndarray:

@@ -23,6 +23,11 @@ def versions_at(base_path: Path) -> dict[int, Path]:
     return found
 
 
+def described(path: str | Path) -> str:
+    """A path for a message, which says so if it does not exist."""
+    return f"{path}" if Path(path).exists() else f"{path}, which does not exist"
+
+
 def models_below(root: Path) -> dict[str, Path]:
     """Returns model name -> base path, of every `root/<model>/<version>/`.
 
@@ -39,7 +44,9 @@ def models_below(root: Path) -> dict[str, Path]:
 def check_models(root: str) -> None:
     """Raises `StartError` if `root` is not a folder with at least one model in it."""
     if not Path(root).is_dir():
-        raise StartError(f"--models must be a folder of <model>/<version>/. Received: {root}")
+        raise StartError(
+            f"--models must be a folder of <model>/<version>/. Received: {described(root)}"
+        )
     if not models_below(Path(root)):
         raise StartError(
             f"--models must hold at least one <model>/<version>/ with a decimal version."

@@ -70,7 +70,7 @@ def _add_models(parser: Parser) -> None:
         "--model_name",
         default="default",
         metavar="NAME",
-        help="what that model is called (default: %(default)s)",
+        help="that model's name for clients (default: %(default)s)",
     )
     models.add_argument(
         "--model_config_file", metavar="FILE", help="text proto of models, versions and labels"
@@ -169,14 +169,16 @@ def _add_network(parser: Parser) -> None:
     )
     _add_boolean(network, "rest_api_enable_cors_support", False, "send CORS headers")
     network.add_argument(
-        "--grpc_socket_path", metavar="PATH", help="UNIX socket of the gRPC API, besides its port"
+        "--grpc_socket_path",
+        metavar="PATH",
+        help="UNIX socket for the gRPC API, in addition to its port",
     )
     network.add_argument(
         "--grpc_channel_arguments",
         type=_channel_arguments,
         default=[],
         metavar="KEY=VALUE,...",
-        help="arguments of the gRPC server, as grpc.max_connection_age_ms=2000",
+        help="arguments of the gRPC server, such as grpc.max_connection_age_ms=2000",
     )
     network.add_argument(
         "--ssl_config_file", metavar="FILE", help="text proto SSLConfig: TLS for the gRPC API"
@@ -187,7 +189,7 @@ def _add_network(parser: Parser) -> None:
     network.add_argument(
         "--otlp_endpoint",
         metavar="URL",
-        help="OpenTelemetry collector that gets a span of each call, as http://localhost:4317",
+        help="OpenTelemetry collector that gets a span of each call, such as http://localhost:4317",
     )
     _add_boolean(network, "access_log", False, "log every call, not only those that fail")
     _add_boolean(
@@ -200,10 +202,12 @@ def _add_network(parser: Parser) -> None:
         network,
         "enable_signature_method_name_check",
         False,
-        "hold Classify and Regress to the method name of a signature",
+        "check the method name of the signature in Classify and Regress",
     )
     network.add_argument(
-        "--version", action="store_true", help="print the version of TensorFlow and end"
+        "--version",
+        action="store_true",
+        help="print the versions of gan-zoo and TensorFlow, and exit",
     )
 
 
@@ -279,7 +283,7 @@ def _add_boolean(group, name: str, default: bool, text: str) -> None:
 
 def _refuse(reason: str) -> Callable[[str], NoReturn]:
     def parse(text: str) -> NoReturn:
-        raise argparse.ArgumentTypeError(f"is not taken: {reason}. Received: {text!r}")
+        raise argparse.ArgumentTypeError(f"is not supported: {reason}. Received: {text!r}")
 
     return parse
 

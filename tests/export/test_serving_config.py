@@ -82,7 +82,7 @@ def test_batching_and_monitoring_are_what_the_server_reads(capsys, models) -> No
             "Each label of a model must be given once. Received: 'faces:stable=3' too",
         ),
         (["--base_path=models"], "--base_path must be absolute, or a URI. Received: 'models'"),
-        (["--models=nowhere"], "--models must be a folder of <model>/<version>/"),
+        (["--models=nowhere"], "Received: nowhere, which does not exist."),
     ],
 )
 def test_what_is_refused(capsys, models, flags: list[str], message: str) -> None:

@@ -331,7 +331,11 @@ REFUSALS = {
     ),
     "a map to paint for a model that draws": (
         lambda c: c.paint("toy", np.zeros((2, 2), np.uint8)),
-        r"signature must be one of .* for 'toy' version 3. Received: 'paint'",
+        "'toy' version 3 draws images from noise: use generate. Received: paint",
+    ),
+    "an image to translate for a model that draws": (
+        lambda c: c.translate("toy", np.zeros((2, 2, 3), np.uint8), direction="a_to_b"),
+        "'toy' version 3 draws images from noise: use generate. Received: translate",
     ),
     "a map of colours": (
         lambda c: c.paint("toy", np.zeros((1, 2, 2, 3), np.uint8)),
@@ -340,7 +344,7 @@ REFUSALS = {
     ),
     "a map that is no file": (
         lambda c: c.paint("toy", "nowhere.png"),
-        r"label_map must be a file that can be read. Received: 'nowhere.png': No such file",
+        r"label_map must be a file that can be read. Received: 'nowhere.png', which does not exist",
     ),
     "truncation of a model without": (
         lambda c: c.generate_png("toy", truncation=0.5),
@@ -369,11 +373,11 @@ REFUSALS = {
     ),
     "too few labels": (
         lambda c: c.generate("labelled", 3, labels=[0, 1]),
-        r"labels must be .* one for each image. Received: \[0, 1\] for 3 image",
+        r"labels must be .* one for each image. Received: 2 labels for 3 image",
     ),
     "too many labels": (
         lambda c: c.generate("labelled", 3, labels=np.arange(40)),
-        r"labels must be .* Received: int64 \[40\] for 3 image",
+        r"labels must be .* Received: 40 labels for 3 image",
     ),
     "negative truncation": (
         lambda c: c.generate("labelled", 2, truncation=[1, -0.5]),
@@ -443,15 +447,23 @@ def test_an_unknown_model(client, server):
     with pytest.raises(serving.ModelNotFound) as caught:
         client.generate("nope")
     assert str(caught.value) == (
-        f"The model must be one that {server.address} serves. Received for 'nope': Servable not"
-        " found for request: Latest(nope). Status of 'nope': the server has no model of that name"
+        f"The server at {server.address} has no model 'nope'. It has: counter, labelled, scale, toy"
     )
+    with pytest.raises(serving.ModelNotFound, match="has no model 'nope'. It has: "):
+        client.status("nope")
+
+
+def test_an_unknown_model_of_a_server_that_lists_none(misbehaving):
+    _, address = misbehaving
+    with serving.Client(address) as client, pytest.raises(serving.ModelNotFound) as caught:
+        client.generate("nope")
+    assert str(caught.value) == f"The server at {address} has no model 'nope'"
 
 
 def test_an_unknown_version(client):
     with pytest.raises(
         serving.ModelNotFound,
-        match=r"Specific\(scale, 2\). Status of 'scale': version 10 is AVAILABLE",
+        match="not have version 2 of 'scale' that is available. Its status: version 10 is AVA",
     ):
         client.predict("scale", {"x": [1.0]}, version=2)
 
@@ -592,7 +604,8 @@ def test_status_of_a_model_that_is_loading(kind, misbehaving):
     with kind(address) as client:
         with pytest.raises(
             serving.ModelNotFound,
-            match="Status of 'other': version 3 is LOADING; version 2 is END: no such file",
+            match="not have a version of 'other' that is available. Its status: version 3 is "
+            "LOADING; version 2 is END: no such file",
         ):
             client.generate("other")
         with pytest.raises(serving.DeadlineExceeded, match="Last seen: version 3 is LOADING"):

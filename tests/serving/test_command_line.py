@@ -99,12 +99,12 @@ def test_status_and_metadata(server, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["status", "nope"], "Received for 'nope': Could not find any versions of model nope"),
+        (["status", "nope"], "has no model 'nope'. It has: "),
         (["generate", "scale"], "Received: 'generate_png'"),
         (["generate", "toy", "--n=2", f"--seed={2**63 - 1}"], "must be 64-bit integers. Received"),
         (["generate", "toy", "--n=0"], "n must be at least 1. Received: n=0"),
         (["generate", "toy", "--labels=1"], "labels must be omitted for signature 'generate_png'"),
-        (["generate", "labelled", "--labels=1,x"], "as 0,1,2. Received: '1,x'"),
+        (["generate", "labelled", "--labels=1,x"], "such as 0,1,2. Received: '1,x'"),
         (["generate", "labelled", "--labels=1,2", "--n=3"], "Received: 2 for --n=3"),
         (["generate", "labelled", "--labels=-1"], "at least 0, or one for each image. Received"),
         (["generate", "labelled", "--truncation=-1"], "truncation must be a number of at least 0"),
@@ -188,6 +188,9 @@ def test_a_folder_of_pictures(tmp_path, server, capsys, monkeypatch):
     assert made == {"a.png": "a.png", "b.JPG.png": "b.JPG", "b.png.png": "b.png"}
     code, _, _ = _run(capsys, "upscale", "m", str(out / ".."), f"--out={out}")
     assert "IN must be a picture, or a folder of pictures" in code
+    for command in ("upscale", "translate"):
+        code, _, _ = _run(capsys, command, "m", "nofile.png", "--out=x.png")
+        assert code.startswith("serving.client: nofile.png does not exist. IN must be a picture, ")
 
 
 def test_models(server, capsys):

@@ -137,7 +137,7 @@ REFUSALS = {
     "no bytes": (lambda c: c.upscale("doubling", b""), "Received: 0 bytes, which is none"),
     "a missing file": (
         lambda c: c.translate("two", "/no/such.png"),
-        "image must be a file that can be read. Received: '/no/such.png': No such file",
+        "image must be a file that can be read. Received: '/no/such.png', which does not exist",
     ),
     "a folder": (lambda c: c.upscale("doubling", "/"), "Received: '/': Is a directory"),
     "a file of another kind": (
@@ -150,8 +150,7 @@ REFUSALS = {
     ),
     "direction": (
         lambda c: c.translate("two", GREY, direction="b"),
-        r"signature must be one of \['a_to_b', 'a_to_b_png', 'b_to_a', 'b_to_a_png',"
-        r" 'serving_default', 'translate_png'\] for 'two' version 1. Received: 'b_png'",
+        "direction must be a_to_b or b_to_a for 'two' version 1. Received: 'b'",
     ),
     "no text": (
         lambda c: c.translate("two", GREY, direction=1),
@@ -159,12 +158,19 @@ REFUSALS = {
     ),
     "a model that enlarges": (
         lambda c: c.translate("doubling", GREY),
-        r"signature must be one of \['serving_default', 'upscale_png'\] for 'doubling' version 1."
-        r" Received: 'translate_png'",
+        "'doubling' version 1 enlarges images: use upscale. Received: translate",
     ),
     "a model that does not": (
         lambda c: c.upscale("two", png_of_size(4, 4)),
-        r"signature must be one of .* for 'two' version 1. Received: 'upscale_png'",
+        "'two' version 1 translates images: use translate. Received: upscale",
+    ),
+    "noise for a model that translates": (
+        lambda c: c.generate("two"),
+        "'two' version 1 translates images: use translate. Received: generate",
+    ),
+    "images to judge for a model that translates": (
+        lambda c: c.discriminate("two", GREY[None]),
+        "'two' version 1 translates images: use translate. Received: discriminate",
     ),
     "too large": (
         lambda c: c.translate("two", png_of_size(50_000, 50_000)),

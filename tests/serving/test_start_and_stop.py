@@ -53,7 +53,10 @@ def test_versions_are_the_folders_with_a_decimal_name(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, r"--models must be a folder of <model>/<version>/. Received: \S+/m$"),
+        (
+            lambda path: None,
+            r"must be a folder of <model>/<version>/. Received: \S+/m, which does not exist$",
+        ),
         (lambda path: path.write_text(""), "must be a folder"),
         (lambda path: path.mkdir(), r"at least one <model>/<version>/ .* Received: \S+/m, which"),
         (lambda path: (path / "a" / "new").mkdir(parents=True), "at least one <model>/<version>/"),
@@ -97,7 +100,8 @@ def test_start_errors_end_in_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stdout == ""
     assert result.stderr == (
-        f"serving: --models must be a folder of <model>/<version>/. Received: {tmp_path}/nowhere\n"
+        f"serving: --models must be a folder of <model>/<version>/. Received: {tmp_path}/nowhere,"
+        " which does not exist\n"
     )
 
 

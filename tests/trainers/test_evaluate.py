@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.commands import end_of
+from trainers import evaluate
 from trainers.evaluate import main
 from trainers.metrics.catalogue import METRICS
 
@@ -63,9 +64,8 @@ def test_errors_are_one_line_and_exit_1(tmp_path, capsys):
             "Received: --preset=a --run=b.",
         ),
         (
-            ("--preset=a", f"--out={tmp_path}/none/x.json"),
-            "error: --out must be a file in a folder that exists. "
-            f"Received: {tmp_path}/none/x.json.",
+            ("--preset=dcgan_fashion_mnist", f"--out={tmp_path}"),
+            f"error: --out must be a file. Received: {tmp_path}, which is a folder.",
         ),
         (
             ("--preset=a", "--metrics=kid", "--nearest_out=x.png"),
@@ -79,6 +79,13 @@ def test_errors_are_one_line_and_exit_1(tmp_path, capsys):
         ),
     ):
         assert end_of(capsys, main, *flags) == (1, "", message + "\n")
+
+
+def test_the_folder_of_an_output_is_made_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--images=a", "--out=new/x.json", "--metrics=nearest", "--nearest_out=b/c/n.png"]
+    evaluate._check(evaluate._parser().parse_args(flags))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["b", "c", "new"]
 
 
 def test_an_unknown_preset_is_one_line(tmp_path, capsys):

@@ -261,7 +261,8 @@ def test_the_command_reads_recipes_and_flags(
     assert error == (
         "Compiling training step 1 (usually 10 to 60 s; later steps of its kind are fast) ...\n"
     )
-    assert f"Wrote {tmp_path / 'W'}: report.html, preset/, checkpoints/, samples/, logs/" in output
+    wrote = f"Wrote {tmp_path / 'W'}: report.html, preset/, checkpoints/, samples/, logs/"
+    assert f"\nSaving checkpoint, preset and report ...\n{wrote}\n" in output
     config = json.loads((tmp_path / "W" / "config.json").read_text())
     assert config == dataclasses.asdict(
         Run(

@@ -127,7 +127,7 @@ def test_a_signal_saves_and_the_same_command_goes_on(
         said, errors = run.communicate(timeout=120)
     assert run.returncode == 128 + signum
     assert f"{signum.name}: saving after this step." in said
-    assert "of 100000. The same command goes on from there." in errors
+    assert "of 100000. The same command resumes from there." in errors
     assert "Traceback" not in errors
     (saved,) = os.listdir(tmp_path / "W" / "checkpoints")
     assert f"Interrupted at step {int(saved)} of 100000" in errors
@@ -251,7 +251,7 @@ def test_data_that_breaks_on_the_way_is_one_line(
         train(small_run(tmp_path / "W", steps=6, checkpoint_every=1))
     said = re.match(
         r"The data could not be read at step (\d): OSError: .Errno 5. Input/output error: "
-        r"'images.tmp'. The last good checkpoint is .* \(step (\d)\); the same command goes on",
+        r"'images.tmp'. The last good checkpoint is .* \(step (\d)\); the same command resumes",
         str(error.value),
     )
     assert said, str(error.value)

@@ -148,7 +148,7 @@ following tasks are unhealthy (stopped sending heartbeats):
 def test_a_lost_worker_in_one_line(two_workers, message, expected):
     line = lost_worker(two_workers, tf.errors.UnavailableError(None, None, message))
     assert line.startswith(expected)
-    assert line.endswith("on every worker: it goes on from the last checkpoint.")
+    assert line.endswith("on every worker: it resumes from the last checkpoint.")
     assert "\n" not in line
 
 

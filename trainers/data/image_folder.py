@@ -221,8 +221,8 @@ def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -
     """
     if len(skipped) == count or len(skipped) > max(1, count // 10):
         raise DataError(
-            f"{len(skipped)} of {count} images cannot be read, and at most 10 % may be: repair or "
-            f"remove them: {named(skipped)}. Received: '{path}'."
+            f"{len(skipped)} of {count} images in '{folders.shown(path)}' cannot be read, and at "
+            f"most 10 % may be. Repair or remove them: {named(skipped)}."
         )
 
 

@@ -81,11 +81,11 @@ def load_for(
         )
     height, _, channels = gan.image_shape
     arguments: dict[str, Any] = {"split": split, "resolution": height, "data_dir": data_dir}
-    of_pairs = "a model that is trained on pairs, as Pix2Pix is"
-    of_either = "models that are trained on pairs or on two domains, as Pix2Pix and CycleGAN are"
+    of_pairs = "models that are trained on pairs, such as Pix2Pix"
+    of_either = "models that are trained on pairs or on two domains, such as Pix2Pix and CycleGAN"
     for asked, takers, rule, received in (
-        (task is not None, ("pairs",), f"A task makes the pairs of {of_pairs}", f"task={task!r}"),
-        (reverse, ("pairs",), f"reverse swaps the pairs of {of_pairs}", "reverse=True"),
+        (task is not None, ("pairs",), f"A task makes pairs, for {of_pairs}", f"task={task!r}"),
+        (reverse, ("pairs",), f"reverse swaps pairs, for {of_pairs}", "reverse=True"),
         (not jitter, ("pairs", "unpaired"), f"jitter is for {of_either}", "jitter=False"),
     ):
         if asked and gan.takes not in takers:
@@ -94,7 +94,7 @@ def load_for(
             )
     if gan.takes == "unpaired" and gan.source_shape[-1] != channels:
         raise DataError(
-            "Both domains are read with the same channels: train a model of others with gan.fit. "
+            "Both domains are read with the same channels: train any other model with gan.fit. "
             f"Received: {gan.source_shape[-1]} channels of A and {channels} of B."
         )
     if gan.takes == "pairs":

@@ -256,6 +256,5 @@ def _halves(pictures: Iterable[Image.Image]) -> list[Image.Image]:
 def _refuse(rule: str, wrong: list[str], spec: str | os.PathLike) -> None:
     if wrong:
         raise DataError(
-            f"{rule}. {len(wrong)} are otherwise: {image_folder.named(wrong, 10)}. "
-            f"Received: '{spec}'."
+            f"{rule}. {len(wrong)} do not fit: {image_folder.named(wrong, 10)}. Received: '{spec}'."
         )

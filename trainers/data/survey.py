@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 from trainers.data import DataError, bundled, image_folder, tfds_sets
 from trainers.data.naming import is_folder
 from zoo import GAN
+from zoo.pictures import folders
 
 # Heads of so many files of a folder are read, evenly over it.
 HEADS = 1000
@@ -93,11 +94,13 @@ def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
 
 def _of_folder(spec: str) -> Survey:
     folder = image_folder.open_folder(spec, quiet=True)
-    heads = image_folder.heads_of(folder.files[:: -(-len(folder.files) // HEADS)])
+    files = folder.files[:: -(-len(folder.files) // HEADS)]
+    heads = image_folder.heads_of(files)
     good = [head for head in heads if not isinstance(head, str)]
     if not good:
         raise DataError(
-            f"No image in the folder can be read: {next(iter(heads))}. Received: '{spec}'."
+            f"No picture in '{folders.shown(spec)}' can be read. The first is "
+            f"{folders.shown(files[0].name)}: {heads[0]}."
         )
     channels = 1 if all(grey for _, _, grey in good) else 3
     classes, _ = folder.classes()

@@ -287,7 +287,7 @@ def _copying(samples: Sequence[Record]) -> Warning | None:
         f"At step {known[-1]['step']:,}, {_percent(known[-1]['copies'])} of the samples are nearly "
         f"the same as a training image (of the training images, "
         f"{_percent(known[-1].get('copies_real') or 0.0)} are nearly the same as another one).",
-        "A network learns few images by heart. Train on more images, augment them (DiffAugment, "
+        "A network can memorize a small set. Train on more images, augment them (DiffAugment, "
         "ADA), use a smaller network, or stop earlier. python -m trainers.evaluate "
         "--metrics=nearest --nearest_out=FILE shows each sample next to its nearest images.",
     )
@@ -349,7 +349,7 @@ def _diverged(history: Sequence[Record], events: Sequence[Record]) -> Warning | 
     return Warning(
         "The training diverged",
         evidence,
-        "The same command goes on from the last checkpoint. If it diverges again, lower the "
+        "The same command resumes from the last checkpoint. If it diverges again, lower the "
         "learning rates to a half or a tenth, or try another seed; with mixed precision, try "
         "without.",
     )
@@ -374,7 +374,7 @@ def _exploding(history: Sequence[Record]) -> Warning | None:
         "The losses run away",
         f"{_over(window)}: {'; '.join(signs)} (medians).",
         "Lower the learning rates, D's first, to a tenth or less, and start afresh or from a "
-        "checkpoint before the rise: networks rarely come back from there. A gradient penalty on D "
+        "checkpoint before the rise: networks rarely recover. A gradient penalty on D "
         "(R1) holds it too.",
     )
 
@@ -420,7 +420,7 @@ def _one_side_wins(history: Sequence[Record]) -> Warning | None:
     d_loss, g_loss = _median(window, "d_loss"), _median(window, "g_loss")
     seen = (
         f"{_over(window)}, D judges {_percent(real)} of the real and {_percent(fake)} of the "
-        f"generated images rightly; its loss is {d_loss:.3g}, G's {g_loss:.3g} (medians)."
+        f"generated images correctly; its loss is {d_loss:.3g}, G's {g_loss:.3g} (medians)."
     )
     if min(real, fake) >= 0.98 and abs(d_loss) <= 0.1:
         return Warning(
@@ -428,7 +428,7 @@ def _one_side_wins(history: Sequence[Record]) -> Warning | None:
             seen,
             "Give D a lower learning rate, or G a higher one; check that G's is not 0. Noise or "
             "augmentation on D's images (DiffAugment, ADA) or a gradient penalty (R1) makes its "
-            "task harder. More training images help where D has learned them by heart.",
+            "task harder. More training images help where D has memorized them.",
         )
     if fake <= 0.05 and g_loss <= 0.4:
         return Warning(
@@ -484,7 +484,7 @@ def _ada_at_its_limit(history: Sequence[Record]) -> Warning | None:
     if window is None or min(r["ada_p"] for r in window) < ADA_LIMIT:
         return None
     return Warning(
-        "ADA is at its limit: D still learns the images by heart",
+        "ADA is at its limit: D still memorizes the images",
         f"{_over(window)}, the augmentation strength p is {window[-1]['ada_p']:.2f} at the end and "
         f"never below {min(r['ada_p'] for r in window):.2f}; from 1 on, every image is augmented.",
         "The augmentations begin to show in the samples from there. More training images are the "
@@ -515,7 +515,7 @@ def _past_its_best(metrics: Sequence[Record], best: Record | None) -> Warning | 
         return None
     label = score.get("name", name)
     return Warning(
-        "The best is long past",
+        "The best score is long past",
         f"{label} was best at step {best_step:,} ({best_score['value']:.4g}) and is "
         f"{score['value']:.4g} at step {step:,}; {better(name)} is better.",
         f"Use the checkpoint of step {best_step:,}. Going on as before is unlikely to help: a "

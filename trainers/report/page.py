@@ -169,7 +169,7 @@ def _history_charts(history: Sequence[Record]) -> list[Chart]:
             log=_wide(history, losses),
         ),
         Chart(
-            "What D judges rightly",
+            "What D judges correctly",
             "share of the images",
             [_series(history, n) for n in accuracies[:6]],
             "Both lines at 100 % leave G nothing to learn from.",

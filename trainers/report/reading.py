@@ -6,6 +6,7 @@ import pathlib
 from typing import Any
 
 from trainers.journal import read_lines
+from zoo.core.storage import described
 
 Record = dict[str, Any]
 
@@ -45,7 +46,7 @@ def read(workdir: pathlib.Path) -> Left:
         ValueError: It is not a folder, or holds nothing of a run.
     """
     if not workdir.is_dir():
-        raise ValueError(f"A report needs the folder of a run. Received: {workdir}.")
+        raise ValueError(f"A report needs the folder of a run. Received: {described(workdir)}.")
     gaps: list[str] = []
     config = _object(workdir / "config.json", gaps, "the configuration")
     about = _object(workdir / "about.json", gaps, "versions and data")

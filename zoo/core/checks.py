@@ -10,7 +10,7 @@ import tensorflow as tf
 
 # Images are in [-1, 1]; this much more is rounding.
 LARGEST = 1.001
-RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
+RANGE_RULE = "Images must be finite and in [-1, 1]; x / 127.5 - 1 converts 0 to 255."
 
 
 def check_keras_settings() -> None:
@@ -134,7 +134,7 @@ def check_images(images: tf.Tensor, owner: str, image_shape: tuple[int, int, int
         )
     if not images.dtype.is_floating:
         raise ValueError(
-            "Images must be float in [-1, 1]; uint8 becomes that by x / 127.5 - 1. "
+            "Images must be float in [-1, 1]; x / 127.5 - 1 converts uint8. "
             f"Received: {images.dtype.name}."
         )
     images = tf.cast(images, tf.float32)
@@ -174,8 +174,10 @@ def truncations_of(
         or array.shape not in ((), (n,))
         or not np.all((array >= 0) & np.isfinite(array))
     ):
+        wrong_count = array.ndim == 1 and len(array) != n
+        received = f"{len(array)} of them" if wrong_count else repr(truncation)
         raise ValueError(
             "truncation must be a finite number of at least 0, or one for each image. "
-            f"Received: {truncation!r} for {n} image(s)."
+            f"Received: {received} for {n} image(s)."
         )
     return np.broadcast_to(array, n).astype(np.float32)

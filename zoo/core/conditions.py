@@ -171,6 +171,8 @@ class Labels(Condition):
             received = f"{given!r}" if array.size < 10 else f"{array.dtype} {list(array.shape)}"
             if array.size >= 10 and fits:
                 received += f" from {array.min()} to {array.max()}"
+            if array.ndim == 1 and len(array) != n:
+                received = f"{len(array)} labels"
             raise ValueError(f"{self.rule} Received: {received} for {n} image(s).")
         return np.broadcast_to(array, n).astype(np.int32)
 
@@ -246,6 +248,8 @@ class Embedding(Condition):
         fits = array.dtype.kind in "iuf" and array.shape in ((self.dim,), (n, self.dim))
         if not fits or not np.all(np.isfinite(array)):
             received = f"{array.dtype} {list(array.shape)}" + (" with NaN or infinity" * fits)
+            if array.ndim == 2 and len(array) != n:
+                received = f"{len(array)} embeddings"
             raise ValueError(f"{self.rule} Received: {received} for {n} image(s).")
         return np.broadcast_to(array, (n, self.dim)).astype(np.float32)
 

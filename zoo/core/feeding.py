@@ -179,9 +179,7 @@ def _of_arrays(gan: "GAN", arguments: dict[str, Any]) -> dict[str, Any]:
     if not all(counts):
         raise ValueError(f"fit takes at least one image. Received: {_shapes(leaves)}.")
     if len(set(counts)) > 1:
-        raise ValueError(
-            f"Arrays must hold as many rows as each other. Received: {_shapes(leaves)}."
-        )
+        raise ValueError(f"Arrays must have the same number of rows. Received: {_shapes(leaves)}.")
     size = min(arguments.get("batch_size") or KERAS_BATCH, counts[0])
     look(gan, tf.nest.map_structure(lambda leaf: leaf[:size], arrays))
     rest = counts[0] % size
@@ -292,9 +290,9 @@ def _warn_of_range(pictures: list[tf.Tensor]) -> None:
         low, high = float(tf.reduce_min(images)), float(tf.reduce_max(images))
         cure = ""
         if 0.0 <= low < high:
-            cure = "2 * x - 1 makes that of 0 to 1"
+            cure = "2 * x - 1 converts 0 to 1"
         elif -0.5 <= low < high <= 0.5:
-            cure = "2 * x makes that of -0.5 to 0.5"
+            cure = "2 * x converts -0.5 to 0.5"
         if cure:
             _tell(
                 f"Images should fill [-1, 1], as the networks' do: {cure}. "

@@ -38,9 +38,10 @@ class Guard(keras.callbacks.Callback):
         message = f"Training has diverged: {', '.join(found)} at step {int(self.model.steps)}."
         if self.terminator is None or self.terminator.raise_error:
             raise ValueError(
-                f"{message} Go on from weights that were saved before, with lower learning rates."
+                f"{message} Continue from weights that were saved earlier, with lower learning "
+                "rates."
             )
-        print(f"\n{message} It ends here.")
+        print(f"\n{message} It stops here.")
         self.model.stop_training = True
 
     def _is_scaled(self, name: str) -> bool:

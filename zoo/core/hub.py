@@ -33,11 +33,16 @@ LICENCES = {
 TASKS = dict.fromkeys(("cyclegan", "pix2pix", "srgan"), "image-to-image")
 NOISE_TASK = "unconditional-image-generation"
 
+# README.md has the same words, and the families' cards point there.
 MISUSE = """\
-Do not use what it makes to deceive: as photographs of people or events, as evidence, or as somebody
-else's work. Do not make pictures of a person without that person's consent. What it makes has the
-gaps and biases of its data, and can resemble single pictures of it. Say of a picture that it was
-generated where that matters; in many places the law requires it of whoever publishes it."""
+- **Consent**: do not make or alter pictures of a real person who has not agreed. Photographs of
+  people are personal data, in training too.
+- **Deception**: do not present a generated picture as a photograph or as evidence. Leave the mark
+  in the file, and say that the picture was generated: in many places the law requires it.
+- **Copyright**: check whether you may train on the pictures. A model can copy its training images
+  (the metric `nearest` measures that), and what it draws may resemble a protected work.
+- **Bias**: a model draws what its data show, and rare things even more rarely, as `recall` and
+  `coverage` measure."""
 
 
 def push(name: str, to: str) -> str:
@@ -219,7 +224,7 @@ def _shape(source: sources.Source) -> str:
     what = f"Pictures of {side}x{side} px, {colours}" if isinstance(side, int) else "Pictures"
     classes = config.get("num_classes")
     of = f", of {classes:,} classes" if isinstance(classes, int) and classes else ""
-    how = "made of pictures" if source.family in TASKS else "drawn from noise"
+    how = "made from pictures" if source.family in TASKS else "drawn from noise"
     return f"{what}{of}, {how} by {presets.FAMILIES[source.family].rpartition(':')[2]}."
 
 

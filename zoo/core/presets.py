@@ -80,7 +80,7 @@ def register_family(name: str, path: str) -> None:
     package, colon, class_name = path.partition(":")
     if not (package and colon and class_name.isidentifier()):
         raise PresetError(
-            f"A family is registered as 'package:Class', such as 'my_gans.mine:MyGAN'. "
+            f"A family's path must be 'package:Class', such as 'my_gans.mine:MyGAN'. "
             f"Received: {path!r} for {name!r}."
         )
     if FAMILIES.get(name, path) != path:

@@ -214,7 +214,7 @@ def _fetch_file(source: Open, path: pathlib.Path, digest: str, address: str) -> 
         part.unlink()
         raise PresetError(
             f"The sha256 of {path.name} of {address} must be {digest}. Received: {received}. "
-            "The file is damaged, or was exchanged."
+            "The file is damaged, or was replaced."
         )
     part.replace(path)
 

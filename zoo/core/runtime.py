@@ -200,7 +200,9 @@ class Runtime:
             rule = f"embeddings must be finite numbers [{taken['dim']}]"
             kind = np.float32
         if wrong or rows.shape not in (inside, inside[1:]):
-            raise ValueError(f"{rule}, one for each of {n} images. Received: {given[name]!r}.")
+            wrong_count = rows.ndim == len(inside) and len(rows) != n
+            received = f"{len(rows)} {name}" if wrong_count else repr(given[name])
+            raise ValueError(f"{rule}, one for each of {n} images. Received: {received}.")
         return {name: np.broadcast_to(rows, inside).astype(kind)}
 
     def _truncation(self, truncation: Any, n: int) -> dict[str, np.ndarray]:
@@ -212,8 +214,11 @@ class Runtime:
             return {}
         rows = np.asarray(np.nan if truncation is None else truncation, np.float32)
         if rows.shape not in ((), (n,)) or np.any(rows < 0):
+            wrong_count = rows.ndim == 1 and len(rows) != n
+            received = f"{len(rows)} numbers" if wrong_count else repr(truncation)
             raise ValueError(
-                f"truncation must be at least 0, one for all or {n}. Received: {truncation!r}."
+                "truncation must be a number of at least 0, or one for each image. "
+                f"Received: {received} for {n} image(s)."
             )
         return {"truncation": np.broadcast_to(rows, n).astype(np.float32)}
 

@@ -26,7 +26,7 @@ from zoo.core.presets import (
     registry,
     unknown,
 )
-from zoo.core.storage import replace_folder, sha256, write_json
+from zoo.core.storage import described, replace_folder, sha256, write_json
 
 PAGE_FILE = "README.md"
 LARGEST_SIDE = 4096
@@ -78,7 +78,7 @@ def of_run(workdir: str) -> pathlib.Path:
     if not preset.is_dir():
         raise PresetError(
             "--run must be a workdir in which a run has left preset/, as each checkpoint does. "
-            f"Received: {workdir}."
+            f"Received: {described(pathlib.Path(workdir).expanduser())}."
         )
     return preset
 
@@ -133,7 +133,7 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
     for file, expected in hashes.items():
         if not PLAIN_NAME.fullmatch(file):
             raise PresetError(
-                f"{path} may name files of its folder alone. Received: {file[:100]!r}."
+                f"{path} may only name files in its own folder. Received: {file[:100]!r}."
             )
         if not (folder / file).is_file():
             raise PresetError(f"{path} names {file}, which is not there.")
@@ -141,7 +141,7 @@ def _read_folder(folder: pathlib.Path, name: str) -> Source:
         if received != expected:
             raise PresetError(
                 f"The sha256 of {folder / file} must be {expected}, as {CARD_FILE} says. "
-                f"Received: {received}. The file is damaged or was exchanged: fetch it again."
+                f"Received: {received}. The file is damaged or was replaced: fetch it again."
             )
     return Source(name, family, arguments, folder / weights, card, class_name)
 

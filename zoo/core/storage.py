@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import pathlib
 import secrets
 import shutil
@@ -24,6 +25,12 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def described(path: str | os.PathLike[str]) -> str:
+    """A path for a message, which says so if it does not exist."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return text if os.path.exists(path) else f"{text}, which does not exist"
 
 
 def replace_folder(fresh: pathlib.Path, folder: pathlib.Path) -> None:

@@ -194,7 +194,8 @@ def pairs(source: pathlib.Path, target: pathlib.Path) -> list[tuple[pathlib.Path
     """
     if not source.exists():
         raise ValueError(
-            f"IN must be a picture, or a folder of pictures. Received: {source}, not there."
+            f"{folders.shown(source)} does not exist. IN must be a picture, or a folder of "
+            "pictures."
         )
     if source.resolve() == target.resolve():
         raise ValueError(f"OUT must not be IN. Received: {target}.")
@@ -281,7 +282,7 @@ def translate(
             if gan.get_config().get("fill") and picture.given[..., 3].min() == 255:
                 raise PictureError(
                     "A picture must be transparent where it is to be filled, or have a mask that "
-                    "says where. Received: an opaque one."
+                    "says where. Received: an opaque one; pass --mask."
                 )
             if picture.note:
                 shown.say(f"{source}: {picture.note}")

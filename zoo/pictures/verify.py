@@ -7,7 +7,7 @@ from zoo.pictures import PictureError, credentials, folders, marks
 # IPTC's source types of what a model made, and the words for them.
 _MADE = {
     marks.GENERATED: "generated",
-    marks.COMPOSITE: "made of a picture",
+    marks.COMPOSITE: "made from a picture",
     "compositeSynthetic": "partly generated",
     "algorithmicallyEnhanced": "enhanced",
 }
@@ -15,13 +15,15 @@ _MADE = {
 
 def describe(path: str | os.PathLike[str]) -> tuple[str, bool]:
     """A file's line, and whether it is marked as made by a model, with no invalid signature."""
+    name = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in folders.shown(path)
+    )
+    if not os.path.exists(path):
+        return f"{name} does not exist.", False
     try:
         text, fine = _described(path)
     except PictureError as error:
         text, fine = f"unreadable. {error}", False
-    name = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in folders.shown(path)
-    )
     return f"{name}: {text}", fine
 
 

@@ -108,7 +108,7 @@ def test_a_tfds_set_of_images_side_by_side(tmp_path, squares):
     np.testing.assert_array_equal(target, 255 - squares[:3])
     with pytest.raises(
         data.DataError,
-        match=r"give a --task, .*\. 12 are otherwise: image 0 \(64x64\); .*; image 9 "
+        match=r"give a --task, .*\. 12 do not fit: image 0 \(64x64\); .*; image 9 "
         r"\(64x64\); and 2 more\. Received: 'wide'\.",
     ):
         load("wide", data_dir=tmp_path, split="test")
@@ -138,7 +138,7 @@ def test_a_folder_of_images_side_by_side(tmp_path, squares):
     with pytest.raises(
         data.DataError,
         match=r"even width, 1\.5 to 3 times its height; the left half is the source\. .*\. 2 are "
-        r"otherwise: odd\.png \(63x32\); square\.png \(64x64\)\. Received",
+        r"do not fit: odd\.png \(63x32\); square\.png \(64x64\)\. Received",
     ):
         load(tmp_path)
 
@@ -150,7 +150,7 @@ def test_images_without_a_partner(tmp_path, squares):
     with pytest.raises(data.DataError) as error:
         load(tmp_path)
     assert str(error.value) == (
-        "Every image of source/ must have one partner in target/ of its name. 14 are otherwise: "
+        "Every image of source/ must have one partner in target/ of its name. 14 do not fit: "
         "source/deep/001 (twice: 001.bmp, 001.png); "
         + "".join(f"source/deep/{i:03d} (not in target/); " for i in range(2, 11))
         + f"and 4 more. Received: '{tmp_path}'."
@@ -159,7 +159,7 @@ def test_images_without_a_partner(tmp_path, squares):
 
 def test_a_side_that_is_missing(tmp_path, squares):
     save_sides(tmp_path, squares[:2], [])
-    with pytest.raises(data.DataError, match=r"2 are otherwise: source/\S+ \(not in target/\)"):
+    with pytest.raises(data.DataError, match=r"2 do not fit: source/\S+ \(not in target/\)"):
         load(tmp_path)
     with pytest.raises(data.DataError, match=r"does not exist"):
         load(tmp_path / "nothing")
@@ -182,7 +182,7 @@ def test_partners_in_two_unicode_forms_and_names_that_are_not_utf_8(tmp_path, sq
 def test_a_picture_beside_the_sides_is_refused(tmp_path, squares):
     save_sides(tmp_path, squares[:2], squares[:2])
     Image.fromarray(squares[0]).save(tmp_path / "cover.png")
-    with pytest.raises(data.DataError, match=r"1 are otherwise: cover\.png \(in neither\)"):
+    with pytest.raises(data.DataError, match=r"1 do not fit: cover\.png \(in neither\)"):
         load(tmp_path)
 
 
@@ -190,7 +190,7 @@ def test_partners_of_another_size(tmp_path, squares):
     save_sides(tmp_path, squares[:3], [squares[0], squares[1][:60], squares[2]])
     with pytest.raises(
         data.DataError,
-        match=r"must be of one size\. 1 are otherwise: source/deep/001\.png and "
+        match=r"must be of one size\. 1 do not fit: source/deep/001\.png and "
         r"target/deep/001\.png \(64x64 and 64x60\)\. Received",
     ):
         load(tmp_path)

@@ -84,8 +84,12 @@ def test_bundled_samples_and_tfds_sets(tiny_tfds) -> None:
 
 def test_a_folder_of_nothing_that_can_be_read(tmp_path) -> None:
     (tmp_path / "broken.png").write_text("not an image")
-    with pytest.raises(data.DataError, match="No image in the folder can be read"):
+    with pytest.raises(data.DataError) as error:
         survey(str(tmp_path))
+    assert str(error.value) == (
+        f"No picture in '{tmp_path}' can be read. The first is broken.png: A picture must be a "
+        "PNG, a JPEG or another file that Pillow reads. Received: a file of another kind."
+    )
 
 
 def test_what_becomes_of_them_is_said(tmp_path) -> None:

@@ -17,11 +17,11 @@ G_WINS = "G wins outright: D cannot tell what it draws"
 RUNS_AWAY = "The losses run away"
 NOTHING = "Nothing is learned"
 DIVERGED = "The training diverged"
-ADA = "ADA is at its limit: D still learns the images by heart"
+ADA = "ADA is at its limit: D still memorizes the images"
 COPIES = "The samples are copies of training images"
 FAR = "The images are still far from real ones"
 SMEARED = "The samples are smeared"
-PAST = "The best is long past"
+PAST = "The best score is long past"
 
 
 def titles(*arguments: object, **named: object) -> list[str]:

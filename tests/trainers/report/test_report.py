@@ -167,7 +167,7 @@ def test_every_image_and_chart_has_a_text(workdir: pathlib.Path) -> None:
     charts = page.all("svg")
     assert all(chart["role"] == "img" and chart["aria-label"] for chart in charts)
     assert any(
-        "What D judges rightly over 300 steps. At the end" in c["aria-label"] for c in charts
+        "What D judges correctly over 300 steps. At the end" in c["aria-label"] for c in charts
     )
 
 
@@ -330,7 +330,9 @@ def test_a_run_that_has_only_begun(tmp_path: pathlib.Path) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="holds config.json, history.jsonl or samples/. Received"):
         write_report(tmp_path)
-    with pytest.raises(ValueError, match="needs the folder of a run. Received: .*missing."):
+    with pytest.raises(
+        ValueError, match="needs the folder of a run. Received: .*missing, which does not exist."
+    ):
         write_report(tmp_path / "missing")
     assert list(tmp_path.iterdir()) == []
 

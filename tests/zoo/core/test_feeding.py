@@ -170,7 +170,7 @@ REFUSED = {
     "a part of a batch": ({"x": images(3)}, "multiple of accumulate=2. Received: a batch of 3"),
     "weights": ({"x": images(4), "sample_weight": np.ones(4)}, "takes no sample_weight"),
     "class weights": ({"x": images(4), "class_weight": {0: 1}}, "takes no class_weight"),
-    "rows that differ": ({"x": images(4), "y": np.zeros(3)}, "as many rows as each other"),
+    "rows that differ": ({"x": images(4), "y": np.zeros(3)}, "must have the same number of rows"),
     "labels": ({"x": images(4), "y": np.zeros(4)}, "Leave labels out, .* Received: tuple of 2"),
     "a dict": ({"x": iter([{"image": images(4)}])}, "out of the dict. Received: dict of 'image'"),
     "uint8": ({"x": np.zeros((4, 8, 8, 1), np.uint8)}, "x / 127.5 - 1. Received: uint8"),
@@ -197,14 +197,14 @@ def test_one_line_for_a_later_batch() -> None:
     gan.compile()
     with pytest.raises(ValueError) as error:  # noqa: PT011 (the whole message is below)
         gan.fit(iter([images(4), 0 * images(4) + 200]), verbose=0)
-    rule = "Images must be finite and in [-1, 1]; x / 127.5 - 1 makes that of 0 to 255."
+    rule = "Images must be finite and in [-1, 1]; x / 127.5 - 1 converts 0 to 255."
     assert str(error.value) == f"{rule} Received: from 200 to 200."
     assert int(gan.steps.numpy()) == 1
 
 
 @pytest.mark.parametrize(
     ("low", "high", "message"),
-    [(0.0, 1.0, "2 \\* x - 1 makes that of 0 to 1"), (-0.5, 0.5, "2 \\* x makes that of -0.5")],
+    [(0.0, 1.0, "2 \\* x - 1 converts 0 to 1"), (-0.5, 0.5, "2 \\* x converts -0.5")],
 )
 def test_images_in_another_range_are_noticed(
     low: float, high: float, message: str, plain: zoo.DCGAN

@@ -97,7 +97,7 @@ def test_discriminate_takes_bytes_and_floats_alike(gan: zoo.DCGAN) -> None:
             np.zeros((2, 28, 28, 1), np.float32),
             r"trains on images \[N, 16, 16, 1\] .* Received: \(2, 28, 28, 1\)",
         ),
-        (np.zeros((2, 16, 16, 1), np.uint8), "uint8 becomes that by .* Received: uint8"),
+        (np.zeros((2, 16, 16, 1), np.uint8), "x / 127.5 - 1 converts uint8. Received: uint8"),
         (
             (np.zeros((2, 16, 16, 1), np.float32), np.zeros(2, np.int64)),
             r"by dataset.map\(lambda image, label: image\). Received: tuple of 2",
@@ -119,7 +119,7 @@ def test_fit_refuses_values_out_of_range_before_they_harm(gan: zoo.DCGAN, value:
     images[1, 2, 3] = value
     gan.compile()
     before = gan.discriminator.get_weights()
-    rule = r"Images must be finite and in \[-1, 1\]; x / 127.5 - 1 makes that of 0 to 255."
+    rule = r"Images must be finite and in \[-1, 1\]; x / 127.5 - 1 converts 0 to 255."
     with pytest.raises(ValueError, match=rule):
         gan.fit(tf.data.Dataset.from_tensors(images), verbose=0)
     for a, b in zip(before, gan.discriminator.get_weights(), strict=True):

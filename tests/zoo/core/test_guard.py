@@ -29,7 +29,9 @@ def images(count: int = 16) -> np.ndarray:
 
 def test_nan_ends_fit_with_its_step_and_its_scalar(tmp_path: pathlib.Path) -> None:
     gan = build(diverges_at=2)
-    with pytest.raises(ValueError, match="diverged: .*g_loss is nan at step 2. Go on from weights"):
+    with pytest.raises(
+        ValueError, match="diverged: .*g_loss is nan at step 2. Continue from weights"
+    ):
         gan.fit(images(), batch_size=4, verbose=0)
     assert int(gan.steps.numpy()) == 2
     with pytest.raises(ValueError, match="must be finite in float32 .*of the ema_generator with N"):
@@ -44,7 +46,7 @@ def test_keras_own_terminate_on_nan_ends_it_without_an_error(
     stop = keras.callbacks.TerminateOnNaN()
     gan.fit(images(), batch_size=4, epochs=3, verbose=0, callbacks=stop)
     assert int(gan.steps.numpy()) == 2
-    assert "g_loss is nan at step 2. It ends here." in capsys.readouterr().out
+    assert "g_loss is nan at step 2. It stops here." in capsys.readouterr().out
     raising = keras.callbacks.TerminateOnNaN(raise_error=True)
     with pytest.raises(ValueError, match="g_loss is nan at step 3"):
         gan.fit(images(), batch_size=4, verbose=0, callbacks=[raising])

@@ -74,7 +74,7 @@ def test_a_huge_config_is_refused(folder: pathlib.Path) -> None:
 def test_names_that_leave_the_folder_are_refused(folder: pathlib.Path, name: str) -> None:
     hashes = {WEIGHTS_FILE: storage.sha256(folder / WEIGHTS_FILE), name: "0"}
     write(folder, {"family": "dcgan", "config": {}}, hashes)
-    assert f"may name files of its folder alone. Received: {name!r}." in refused(folder)
+    assert f"may only name files in its own folder. Received: {name!r}." in refused(folder)
 
 
 LINKS = {

@@ -96,6 +96,30 @@ def test_the_page_has_the_hubs_fields(tmp_path: pathlib.Path) -> None:
     assert f"zoo.load({str(tmp_path / 'mine')!r})" in page
 
 
+def test_the_page_and_readme_warn_of_misuse_in_the_same_words() -> None:
+    readme = (pathlib.Path(zoo.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    misuse = " ".join(readme.partition("\n## Use and misuse\n")[2].split())
+    assert " ".join(hub.MISUSE.split()) in misuse
+    assert hub.page(sources.resolve(PRESET), "mine", samples=False).endswith(f"{hub.MISUSE}\n")
+
+
+def test_another_preset_is_replaced_only_when_told(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    push = ["push", PRESET, str(tmp_path)]
+    for flag, command in (("TO", push), ("--to", ["convert", "x.pth", f"--to={tmp_path}"])):
+        assert end_of(capsys, main, *command) == (
+            1,
+            "",
+            f"error: {flag} must be a new folder, or pass --overwrite. Received: {tmp_path}, which "
+            "holds a preset.\n",
+        )
+    assert (tmp_path / "config.json").read_text() == "{}"
+    code, output, _ = end_of(capsys, main, *push, "--overwrite")
+    assert (code, output.startswith(f"Pushed {PRESET} to {tmp_path}.")) == (0, True)
+
+
 def test_pages_of_bundled_presets_are_valid() -> None:
     for name in presets.list_presets():
         if not presets.get_preset(name).pretrained:

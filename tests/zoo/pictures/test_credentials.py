@@ -154,7 +154,7 @@ def test_sample_signs(
     other = write_pair(tmp_path, "p256")
     (tmp_path / "text.pem").write_text("no key")
     for given, told in [
-        (flags[:1], "--sign_certificate and --sign_key go together. Received: one of them."),
+        (flags[:1], "Give both --sign_certificate and --sign_key. Received: one of them."),
         ([flags[0], f"--sign_key={other[1]}"], "the signature does not match"),
         ([flags[0], f"--sign_key={tmp_path}/text.pem"], "no PEM without a password."),
         ([flags[0], f"--sign_key={tmp_path}/none.pem"], "No such file or directory."),

@@ -312,11 +312,13 @@ def test_upscale(
     assert "at most 65,535 pixels a side: write a PNG. Received: 66000x2." in failure(
         capsys, "upscale", "up", wide, tmp_path / "out.jpg"
     )
-    assert "'doubling' enlarges 2 times: use upscale. Received: 'up'." in failure(
-        capsys, "translate", "up", source, out
+    assert (
+        "Use upscale: 'up' of family 'doubling' enlarges pictures 2 times. Received: transl"
+        in failure(capsys, "translate", "up", source, out)
     )
-    assert "'two_ways' keeps a picture's size: use translate. Received: 'two'." in failure(
-        capsys, "upscale", "two", source, out
+    assert (
+        "Use translate: 'two' of family 'two_ways' translates pictures and keeps their size."
+        in failure(capsys, "upscale", "two", source, out)
     )
 
 
@@ -367,9 +369,9 @@ def test_a_mask_says_what_to_fill(
     source.write_bytes(encoded(photo, "PNG"))
     mask.write_bytes(encoded(missing, "PNG"))
     command = ("translate", str(tmp_path / "preset"), str(source), str(out))
-    assert f"{source}: A picture must be transparent where it is to be filled" in failure(
-        capsys, *command
-    )
+    error = failure(capsys, *command)
+    assert f"{source}: A picture must be transparent where it is to be filled" in error
+    assert error.endswith("Received: an opaque one; pass --mask.\n")
     assert not out.exists()
     zoo_main.main([*command, f"--mask={mask}"])
     made = np.asarray(Image.open(out))
@@ -392,7 +394,7 @@ def test_a_mask_says_what_to_fill(
     mask.write_bytes(b"none")
     assert f"{mask}: A picture must be a PNG" in failure(capsys, *command, f"--mask={mask}")
     nowhere = tmp_path / "nowhere.png"
-    assert f"--mask must be a picture. Received: {nowhere}, which is no file." in failure(
+    assert f"--mask must be a picture. Received: {nowhere}, which does not exist." in failure(
         capsys, *command, f"--mask={nowhere}"
     )
     zoo.Pix2Pix(resolution=16, width=4, patch=16).save_to_preset(tmp_path / "three")
@@ -415,12 +417,22 @@ def test_errors_are_one_line(
         files.translate(TwoWays(channels=2), [(source, tmp_path / "x.png")])
     (tmp_path / "empty").mkdir()
     for name, given, out, message in [
-        ("dcgan_fashion_mnist", tmp_path / "no", "x.png", "IN must be a picture, or a folder"),
+        (
+            "dcgan_fashion_mnist",
+            tmp_path / "no",
+            "x.png",
+            "no does not exist. IN must be a picture, or a folder",
+        ),
         ("dcgan_fashion_mnist", source, "x.webp", "ends in .png, .jpg, .jpeg, as IN is a file. "),
         ("dcgan_fashion_mnist", source, "in.png", "OUT must not be IN. Received: "),
         ("dcgan_fashion_mnist", tmp_path / "empty", "x", "IN must hold pictures: files that end"),
         ("dcgan_fashion_mnist", tmp_path, "in.png", "OUT must be a folder, as IN is one"),
-        ("dcgan_fashion_mnist", source, "x.png", "'dcgan', which draws from noise: use sample."),
+        (
+            "dcgan_fashion_mnist",
+            source,
+            "x.png",
+            "'dcgan', which draws images from noise: use sample.",
+        ),
         ("pix2pix_256", source, "x.png", "has no pretrained weights"),
     ]:
         error = failure(capsys, "translate", name, given, tmp_path / out)

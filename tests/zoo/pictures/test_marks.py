@@ -104,7 +104,7 @@ def test_what_is_made_of_a_picture_is_a_composite(
         assert properties(data)["AISystemUsed"] == "two_ways"
         assert Image.open(io.BytesIO(data)).info["icc_profile"] == profile
         assert describe(tmp_path / name)[0].startswith(
-            f"{tmp_path / name}: made of a picture by two_ways, 0 steps (gan-zoo "
+            f"{tmp_path / name}: made from a picture by two_ways, 0 steps (gan-zoo "
         )
 
 
@@ -149,6 +149,11 @@ def with_xmp(xmp: str, compressed: bool = False) -> bytes:
     text = PngImagePlugin.PngInfo()
     text.add_itxt("XML:com.adobe.xmp", xmp, zip=compressed)
     return encoded(np.zeros((2, 2), np.uint8), "PNG", pnginfo=text)
+
+
+def test_a_file_that_does_not_exist(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "nofile.png"
+    assert describe(file) == (f"{file} does not exist.", False)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def read(path: pathlib.Path) -> Checkpoint:
             return Checkpoint(path, "json", read_json(path))
     except CheckpointError:
         raise
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist. A checkpoint must be {FORMATS}.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}.") from None
     except (MemoryError, RecursionError, ValueError, TypeError, KeyError, OverflowError) as error:

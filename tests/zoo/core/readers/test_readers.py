@@ -288,7 +288,7 @@ def test_anything_else_is_told_what_it_must_be(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x").write_bytes(b"hello")
     with pytest.raises(CheckpointError, match="A checkpoint must be a PyTorch file.*Received: .*x"):
         readers.read(tmp_path / "x")
-    with pytest.raises(CheckpointError, match="cannot be read: No such file"):
+    with pytest.raises(CheckpointError, match="does not exist. A checkpoint must be a PyTorch"):
         readers.read(tmp_path / "y")
 
 
