@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
         ValueError, match="evaluate_every=2 needs a test split that the model is not"
     ):
         train(pair_run(tmp_path / "W", preset, pairs, evaluate_every=2))
-    with pytest.raises(DataError, match="A task makes the pairs .* Received: task='denoise'"):
+    with pytest.raises(DataError, match="A task makes pairs, for .* Received: task='denoise'"):
         train(small_run(tmp_path / "W", task="denoise"))
     with pytest.raises(DataError, match="source/ and target/|side by side"):
         train(pair_run(tmp_path / "W", preset, str(pathlib.Path(pairs) / "target")))

@@ -90,7 +90,7 @@ def test_reverse_makes_the_target_the_source():
     )
     for (source, target), (there, here) in pairs:
         np.testing.assert_array_equal((there, here), (target, source))
-    with pytest.raises(data.DataError, match="reverse swaps the pairs .* takes unpaired"):
+    with pytest.raises(data.DataError, match="reverse swaps pairs, for .* takes unpaired"):
         kinds.load_for(
             zoo.CycleGAN(16, width=4, blocks=1, patch=16), "sample:emoji_styles", reverse=True
         )
