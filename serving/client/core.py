@@ -403,7 +403,7 @@ class Core:
         except ModelNotFound:
             raise (yield from self._no_such_model(model, deadline)) from None
 
-    def models(self, timeout: float | None) -> Steps:
+    def models(self, timeout: float | _Deadline | None) -> Steps:
         request = wire.RepositoryIndexRequest()
         answer = yield from self._call("RepositoryIndex", request, self._deadline(timeout))
         found: dict[str, list[VersionStatus]] = {}
