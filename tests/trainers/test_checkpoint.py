@@ -176,7 +176,7 @@ def test_a_failed_write_is_told_at_the_next(
     assert str(error.value) == (
         f"The checkpoint at step 2 must fit on the disk of {tmp_path}. Received: No space left on "
         f"device. The last good checkpoint is {tmp_path / '00000001'} (step 1); the same command "
-        "goes on from there."
+        "resumes from there."
     )
     assert sorted(os.listdir(tmp_path)) == ["00000001"]
     saved(checkpoints, 3)  # and the next one is written again

@@ -1,4 +1,4 @@
-"""Runs of GANs that make images of images."""
+"""Runs of GANs that make images from images."""
 
 import json
 import pathlib

@@ -173,7 +173,7 @@ REFUSED = {
     "rows that differ": ({"x": images(4), "y": np.zeros(3)}, "must have the same number of rows"),
     "labels": ({"x": images(4), "y": np.zeros(4)}, "Leave labels out, .* Received: tuple of 2"),
     "a dict": ({"x": iter([{"image": images(4)}])}, "out of the dict. Received: dict of 'image'"),
-    "uint8": ({"x": np.zeros((4, 8, 8, 1), np.uint8)}, "x / 127.5 - 1. Received: uint8"),
+    "uint8": ({"x": np.zeros((4, 8, 8, 1), np.uint8)}, "x / 127.5 - 1 converts uint8. Received"),
     "0 to 255": ({"x": 255 * images(4, 0, 1)}, r"finite and in \[-1, 1\]; .* Received: from .* to"),
     "NaN": ({"x": np.nan * images(4)}, r"finite and in \[-1, 1\]; .* Received: from nan to nan"),
     "no channel": ({"x": images(4)[..., 0]}, "Add the axis of the channel"),
