@@ -1,7 +1,6 @@
 """What a run leaves open, decided here: by the machine, the pictures, or how the run began."""
 
 import dataclasses
-import json
 import math
 import pathlib
 from typing import Any
@@ -13,7 +12,7 @@ from trainers.data.loading import no_classes
 from trainers.data.naming import is_folder
 from trainers.data.survey import Survey, survey
 from trainers.run import Run
-from trainers.workdir import CONFIG
+from trainers.workdir import CONFIG, read_earlier
 from zoo.core.arguments import arguments_of
 from zoo.core.presets import family_class
 
@@ -29,14 +28,14 @@ def fill_in(run: Run) -> tuple[Run, Survey | None]:
     Raises:
         ValueError: A data set that cannot be found, or one without what the family needs.
     """
-    before = _earlier(run)
+    before = read_earlier(pathlib.Path(run.workdir) / CONFIG)
     run = dataclasses.replace(run, mixed_precision=_precision(run.mixed_precision, before))
     if not run.family:
         folder = is_folder(run.dataset)
         return run, survey(run.dataset, run.data_dir) if folder else None
     pictures = survey(run.dataset, run.data_dir)
     config = dict(run.config or {})
-    if before and before.get("family") == run.family:
+    if before.get("family") == run.family:
         config = {**_sizes(before.get("config") or {}), **config}
     config = {**_from_pictures(run, config, pictures), **config}
     return dataclasses.replace(run, config=config), pictures
@@ -49,15 +48,7 @@ def build(run: Run) -> zoo.GAN:
     return zoo.load(run.preset, load_weights=False, **(run.config or {}))
 
 
-def _earlier(run: Run) -> dict[str, Any] | None:
-    """What is written of the run in the workdir, if there is one that can be read."""
-    try:
-        return json.loads((pathlib.Path(run.workdir) / CONFIG).read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return None
-
-
-def _precision(asked: str | None, before: dict[str, Any] | None) -> str | None:
+def _precision(asked: str | None, before: dict[str, Any]) -> str | None:
     if asked != "auto":
         return None if asked == "none" else asked
     if before:

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 import tensorflow as tf
 
 from trainers.data import naming
@@ -116,17 +117,18 @@ def _same(name: str, earlier: Any, now: Any, workdir: pathlib.Path) -> bool:
     if name != "dataset":
         return False
     # A relative path was meant from where the run began, which `about.json` knows.
-    meant = (_about(workdir).get("data") or {}).get("source")
+    meant = (read_earlier(workdir / ABOUT).get("data") or {}).get("source")
     known = {naming.canonical(earlier), *([meant] if meant and naming.is_path(meant) else [])}
     return naming.canonical(now) in known
 
 
-def _about(workdir: pathlib.Path) -> dict[str, Any]:
+def read_earlier(path: pathlib.Path) -> dict[str, Any]:
+    """What an earlier process wrote to `CONFIG` or `ABOUT`; empty where that cannot be read."""
     try:
-        about = json.loads((workdir / ABOUT).read_text(encoding="utf-8-sig"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return {}
-    return about if isinstance(about, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def check_same_data(
@@ -146,7 +148,7 @@ def check_same_data(
         ValueError: They differ.
     """
     try:
-        earlier = _about(workdir)
+        earlier = read_earlier(workdir / ABOUT)
         about = json.loads(json.dumps(about))  # as the other was read
         common = earlier.get("config", {}).keys() & about["config"].keys()
         before, now = (
@@ -180,21 +182,22 @@ def environment() -> dict[str, Any]:
         for device in tf.config.list_physical_devices("GPU")
     ]
     return {
-        "versions": {
-            "python": platform.python_version(),
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
-            "gan-zoo": own_version(),
-        },
+        "versions": {"python": platform.python_version(), **versions()},
         "devices": names or [device.device_type for device in devices],
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
 
-def own_version() -> str | None:
-    """Version of the installed distribution; None when run from a checkout."""
+def versions() -> dict[str, str | None]:
+    """Versions of what computes a figure; no own version when run from a checkout."""
     try:
-        return importlib.metadata.version("gan-zoo")
+        own = importlib.metadata.version("gan-zoo")
     except importlib.metadata.PackageNotFoundError:
-        return None
+        own = None
+    return {
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "gan-zoo": own,
+    }

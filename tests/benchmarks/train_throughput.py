@@ -50,7 +50,7 @@ def batches(twin: Any, count: int, size: int) -> Any:
         return twin.batches(count, size)
     from trainers.data import bundled
 
-    images = bundled.read("fashion_mnist", "train")[0][: count * size]
+    images = bundled.read_arrays("fashion_mnist", "train")["images"][: count * size]
     images = images.astype(np.float32).reshape(-1, 28, 28, 1) / 127.5 - 1.0
     edge = (twin.SIZE - 28) // 2
     images = np.pad(images, ((0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=-1.0)

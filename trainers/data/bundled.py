@@ -1,7 +1,9 @@
 """The sample sets that ship with the package, in `samples/`."""
 
+import dataclasses
 import io
 import pathlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image
@@ -40,23 +42,47 @@ def check(name: str) -> None:
         )
 
 
-def read(name: str, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (images uint8 [N, H, W, C], labels int64 [N]) of a bundled sample of plain images.
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """A bundled sample, to be read as a `tfds_sets.Split` is; `arrays` as `read_arrays` has it."""
 
-    Labels are -1 where the sample has none.
+    spec: str
+    arrays: dict[str, np.ndarray]
+    count: int
+    licence: str
+    num_classes: int | None
+    label_keys: list[str]
+
+    def image_keys(self) -> list[str]:
+        return [key for key, array in self.arrays.items() if array.ndim == 4]
+
+    def image_key(self) -> str:
+        return "images"
+
+    def size(self, key: str) -> tuple[int, int]:
+        return self.arrays[key].shape[1:3]
+
+    def examples(self, keys: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
+        return zip(*(self.arrays[key] for key in keys), strict=True)
+
+
+def open_sample(spec: str, split: str, names: Sequence[str]) -> Sample:
+    """Reads the sample "sample:NAME", which must hold arrays of these names.
 
     Raises:
-        DataError: for an unknown sample, one of pairs or of two sides, or a split other than
-            "train".
+        DataError: for an unknown sample or split, or a sample of another kind.
     """
+    name = spec.removeprefix("sample:")
     arrays = read_arrays(name, split)
-    if "images" not in arrays:
+    if not set(names) <= set(arrays):
         raise DataError(
-            f"A sample of plain images holds 'images'; 'sample:{name}' holds "
-            f"{' and '.join(repr(key) for key in arrays)}. Received: 'sample:{name}'."
+            f"A sample read like this holds {' and '.join(names)}. "
+            f"Received: '{spec}', which holds {' and '.join(arrays)}."
         )
-    images = arrays["images"]
-    return images, arrays.get("labels", np.full(len(images), -1)).astype(np.int64)
+    label_keys = [key for key in arrays if key == "labels"]
+    num_classes = 10 if label_keys else None
+    count = len(next(iter(arrays.values())))
+    return Sample(spec, arrays, count, SAMPLES[name], num_classes, label_keys)
 
 
 def read_arrays(name: str, split: str) -> dict[str, np.ndarray]:

@@ -46,16 +46,6 @@ def load(
             where labels are asked for.
     """
     check_sizes(resolution, channels=channels)
-    if spec.startswith("sample:"):
-        name = spec.removeprefix("sample:")
-        images, label_of = bundled.read(name, split)
-        decoded = pixels.allocate(len(images), resolution, channels)
-        for i, image in enumerate(with_progress(images, len(images))):
-            decoded[i] = pixels.from_array(image, resolution, channels)
-        num_classes = None if (label_of < 0).all() else 10
-        return image_set_of(
-            spec, name, split, decoded, label_of, num_classes, bundled.SAMPLES[name]
-        )
     if is_folder(spec):
         folder = image_folder.open_folder(spec, split)
         classes, class_of = folder.classes() if labels else ((), None)
@@ -71,9 +61,15 @@ def load(
             len(classes) or None,
             skipped=skipped,
         )
-    images, label_of, num_classes, licence = tfds_sets.read(
-        spec, split, resolution, channels, data_dir
-    )
+    stored = open_stored(spec, split, data_dir, "images")
+    num_classes = stored.num_classes
+    images = pixels.allocate(stored.count, resolution, channels)
+    label_of = np.full(stored.count, -1, np.int64)
+    examples = stored.examples([stored.image_key(), *stored.label_keys])
+    for i, (image, *label) in enumerate(with_progress(examples, stored.count)):
+        images[i] = pixels.from_array(image, resolution, channels)
+        if label:
+            label_of[i] = label[0]
     if labels and num_classes:
         wrong = np.flatnonzero((label_of < 0) | (label_of >= num_classes))
         if len(wrong):
@@ -82,7 +78,8 @@ def load(
                 f"Received: {label_of[wrong[0]]} for image {wrong[0]} of '{spec}', split "
                 f"'{split}', and {len(wrong)} such labels in all."
             )
-    return image_set_of(spec, spec, split, images, label_of, num_classes, licence)
+    source = spec.removeprefix("sample:")
+    return image_set_of(spec, source, split, images, label_of, num_classes, stored.licence)
 
 
 def no_classes(spec: str) -> DataError:
@@ -104,20 +101,17 @@ def check_sizes(resolution: int, **channels: int) -> None:
         )
 
 
-def read_sample(spec: str, split: str, names: tuple[str, ...]) -> tuple[list[np.ndarray], str]:
-    """Reads arrays of a bundled sample, uint8 [N, H, W, C] each, and its licence.
+def open_stored(
+    spec: str, split: str, data_dir: str | os.PathLike | None, *names: str
+) -> bundled.Sample | tfds_sets.Split:
+    """A bundled sample, which must hold arrays of these names, or one split of a TFDS set.
 
     Raises:
-        DataError: for an unknown sample or split, or a sample of another kind.
+        DataError: as `bundled.open_sample` or `tfds_sets.open_split`.
     """
-    name = spec.removeprefix("sample:")
-    arrays = bundled.read_arrays(name, split)
-    if not set(names) <= set(arrays):
-        raise DataError(
-            f"A sample read like this holds {' and '.join(names)}. "
-            f"Received: '{spec}', which holds {' and '.join(arrays)}."
-        )
-    return [arrays[name] for name in names], bundled.SAMPLES[name]
+    if spec.startswith("sample:"):
+        return bundled.open_sample(spec, split, names)
+    return tfds_sets.open_split(spec, split, data_dir)
 
 
 def image_set_of(

@@ -1,13 +1,12 @@
 """`load_low_high`: from a spec to a `LowHighSet`, for SRGAN."""
 
 import os
-from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
 
-from trainers.data import DataError, image_folder, pixels, tfds_sets
-from trainers.data.loading import check_sizes, read_sample
+from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
+from trainers.data.loading import check_sizes, open_stored
 from trainers.data.naming import folder_source, is_folder
 from trainers.data.ragged import Photos
 from trainers.data.sets import LowHighSet
@@ -51,25 +50,14 @@ def load_low_high(
             f"Received: scale={scale}, resolution={resolution}."
         )
     skipped: tuple[str, ...] = ()
-    if spec.startswith("sample:"):
-        source = spec.removeprefix("sample:")
-        (arrays,), licence = read_sample(spec, split, ("images",))
-        photos = _from_arrays(
-            spec, arrays, [array.shape[:2] for array in arrays], resolution, channels
-        )
-    elif is_folder(spec):
+    if is_folder(spec):
         folder = image_folder.open_folder(spec, split)
         source, split, licence = folder_source(spec), folder.split, None
         photos, skipped = _from_folder(folder, resolution, channels)
     else:
-        source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
-        key, licence = tfds_split.image_key(), tfds_split.licence
-        size = tfds_split.features[key].shape[:2]
-        sizes = [size] * tfds_split.count
-        if None in size:  # a first time through the set: room is made for all pictures at once
-            sizes = [image.shape[:2] for (image,) in tfds_split.examples([key])]
-        arrays = (image for (image,) in tfds_split.examples([key]))
-        photos = _from_arrays(spec, arrays, sizes, resolution, channels)
+        stored = open_stored(spec, split, data_dir, "images")
+        source, licence = spec.removeprefix("sample:"), stored.licence
+        photos = _from_arrays(stored, resolution, channels)
     return LowHighSet(
         spec=spec,
         source=source,
@@ -83,15 +71,16 @@ def load_low_high(
 
 
 def _from_arrays(
-    spec: str,
-    arrays: Iterable[np.ndarray],
-    sizes: list[tuple[int, int]],
-    resolution: int,
-    channels: int,
+    stored: bundled.Sample | tfds_sets.Split, resolution: int, channels: int
 ) -> Photos:
-    _check_large_enough([f"image {i}" for i in range(len(sizes))], sizes, resolution, spec)
+    key = stored.image_key()
+    sizes = [stored.size(key)] * stored.count
+    if None in stored.size(key):  # a first time through: room is made for all pictures at once
+        sizes = [image.shape[:2] for (image,) in stored.examples([key])]
+    names = [f"image {i}" for i in range(len(sizes))]
+    _check_large_enough(names, sizes, resolution, stored.spec)
     photos = Photos(sizes, channels)
-    for i, array in enumerate(with_progress(arrays, len(sizes))):
+    for i, (array,) in enumerate(with_progress(stored.examples([key]), len(sizes))):
         photos[i][:] = _as_array(pixels.to_picture(array), channels)
     return photos
 

@@ -25,7 +25,7 @@ def is_folder(spec: str) -> bool:
     """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
     from trainers.data import tfds_sets
 
-    if not spec or tfds_sets.is_known(spec):
+    if not spec or spec.startswith("sample:") or tfds_sets.is_known(spec):
         return False
     if pathlib.Path(spec).expanduser().is_dir():
         return True

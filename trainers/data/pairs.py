@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from trainers.data import DataError, image_folder, pixels, tasks, tfds_sets
-from trainers.data.loading import check_sizes, load, read_sample
+from trainers.data import DataError, bundled, image_folder, pixels, tasks, tfds_sets
+from trainers.data.loading import check_sizes, load, open_stored
 from trainers.data.naming import folder_source, is_folder
 from trainers.data.order import FIXED, row_seeds
 from trainers.data.sets import PairSet, make_reader
@@ -86,21 +86,14 @@ def load_pairs(
     check_sizes(resolution, source_channels=source_channels, target_channels=target_channels)
     channels = (source_channels, target_channels)
     skipped: tuple[str, ...] = ()
-    if spec.startswith("sample:"):
-        source = spec.removeprefix("sample:")
-        arrays, licence = read_sample(spec, split, SIDES)
-        pictures = zip(*([pixels.to_picture(image) for image in a] for a in arrays), strict=True)
-        images = _squares(spec, pictures, len(arrays[0]), resolution, channels, reverse)
-    elif is_folder(spec):
+    if is_folder(spec):
         folder = image_folder.open_folder(spec, split)
         source, split, licence = folder_source(spec), folder.split, None
         images, skipped = _read_folder(folder, resolution, channels, reverse)
     else:
-        source, tfds_split = spec, tfds_sets.open_split(spec, split, data_dir)
-        licence = tfds_split.licence
-        images = _squares(
-            spec, _pictures_of(tfds_split), tfds_split.count, resolution, channels, reverse
-        )
+        stored = open_stored(spec, split, data_dir, *SIDES)
+        source, licence = spec.removeprefix("sample:"), stored.licence
+        images = _squares(stored, resolution, channels, reverse)
     return PairSet(
         spec=spec,
         source=source,
@@ -146,33 +139,25 @@ def _of_task(
     )
 
 
-def _pictures_of(split: tfds_sets.Split) -> Iterable[tuple[Image.Image, ...]]:
-    """(source, target) of every example, or one picture of both side by side."""
-    keys = SIDES if set(SIDES) <= set(split.image_keys()) else (split.image_key(),)
-    for example in split.examples(keys):
-        yield tuple(map(pixels.to_picture, example))
-
-
 def _squares(
-    spec: str,
-    pictures: Iterable[tuple[Image.Image, ...]],
-    count: int,
+    stored: bundled.Sample | tfds_sets.Split,
     resolution: int,
     channels: tuple[int, int],
     reverse: bool,
 ) -> list[np.ndarray]:
-    """The two arrays of a set, from (source, target) or one picture of both."""
-    images = [pixels.allocate(count, resolution, c) for c in channels]
-    wrong, rule = [], _SAME_SIZE_RULE
-    for i, picture in enumerate(with_progress(pictures, count)):
+    """The two arrays of a set, from (source, target) or one picture of both side by side."""
+    keys = SIDES if set(SIDES) <= set(stored.image_keys()) else (stored.image_key(),)
+    images = [pixels.allocate(stored.count, resolution, c) for c in channels]
+    wrong, rule = [], _SAME_SIZE_RULE if len(keys) == 2 else _WIDE_RULE
+    for i, example in enumerate(with_progress(stored.examples(keys), stored.count)):
+        picture = [pixels.to_picture(array) for array in example]
         problem = _problem(*(image.size[::-1] for image in picture))
         if problem:
             wrong.append(f"image {i} ({problem})")
-            rule = _WIDE_RULE if len(picture) == 1 else _SAME_SIZE_RULE
         elif not wrong:
             for array, image in zip(images, _halves(picture)[:: -1 if reverse else 1], strict=True):
                 array[i] = pixels.to_square(image, resolution, array.shape[-1])
-    _refuse(rule, wrong, spec)
+    _refuse(rule, wrong, stored.spec)
     return images
 
 

@@ -15,8 +15,7 @@ import requests
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
-from trainers.data import DataError, builders, pixels
-from zoo.core.progress import with_progress
+from trainers.data import DataError, builders
 from zoo.core.spelling import near_misses
 
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
@@ -167,6 +166,21 @@ class Split:
     def features(self) -> tfds.features.FeaturesDict:
         return self.builder.info.features
 
+    @property
+    def num_classes(self) -> int | None:
+        """None where there are no labels."""
+        return self.features["label"].num_classes if self.label_keys else None
+
+    @property
+    def label_keys(self) -> list[str]:
+        """["label"] if there are labels."""
+        label = dict(self.features).get("label")
+        return ["label"] if isinstance(label, tfds.features.ClassLabel) else []
+
+    def size(self, key: str) -> tuple[int | None, int | None]:
+        """(height, width) of a feature; None where they differ between examples."""
+        return self.features[key].shape[:2]
+
     def image_keys(self) -> list[str]:
         """Features that are images of 8 bits."""
         images = [(k, f) for k, f in self.features.items() if isinstance(f, tfds.features.Image)]
@@ -254,42 +268,6 @@ def open_split(spec: str, split: str, data_dir: str | os.PathLike | None = None)
     stated = info.as_proto.redistribution_info.license  # most sets state none
     licence = _LICENCES.get(set_builder.name) or stated or None
     return Split(spec, set_builder, split, count, licence)
-
-
-def read(
-    spec: str,
-    split: str,
-    resolution: int,
-    channels: int,
-    data_dir: str | os.PathLike | None = None,
-) -> tuple[np.ndarray, np.ndarray, int | None, str | None]:
-    """Reads one split of a TFDS set, in the order in which TFDS stores it.
-
-    Args:
-        spec, split, data_dir: As in `open_split`.
-        resolution: Height and width of the images returned.
-        channels: 1 or 3.
-
-    Returns:
-        (images uint8 [count, resolution, resolution, channels], labels int64 [count], -1 where
-        there are none, number of classes or None, licence or None).
-
-    Raises:
-        DataError: as `open_split`, or for a set whose features do not hold one 8-bit image.
-    """
-    source = open_split(spec, split, data_dir)
-    image_key = source.image_key()
-    features = source.features
-    labelled = "label" in features and isinstance(features["label"], tfds.features.ClassLabel)
-    images = pixels.allocate(source.count, resolution, channels)
-    labels = np.full(source.count, -1, np.int64)
-    examples = source.examples([image_key] + ["label"] * labelled)
-    for i, (image, *label) in enumerate(with_progress(examples, source.count)):
-        images[i] = pixels.from_array(image, resolution, channels)
-        if labelled:
-            labels[i] = label[0]
-    num_classes = features["label"].num_classes if labelled else None
-    return images, labels, num_classes, source.licence
 
 
 def _how_to_prepare(spec: str) -> str:

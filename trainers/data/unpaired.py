@@ -7,13 +7,8 @@ import re
 
 import numpy as np
 
-from trainers.data import DataError, image_folder, pixels, tfds_sets
-from trainers.data.loading import (
-    check_sizes,
-    image_set_of,
-    load,
-    read_sample,
-)
+from trainers.data import DataError, bundled, image_folder, pixels, tfds_sets
+from trainers.data.loading import check_sizes, image_set_of, load
 from trainers.data.naming import folder_source, is_folder
 from trainers.data.sets import ImageSet, UnpairedSet
 from zoo.pictures import folders
@@ -47,17 +42,20 @@ def load_unpaired(
     check_sizes(resolution, channels=channels)
     counterparts = False
     if spec.startswith("sample:"):
+        sample = bundled.open_sample(spec, split, ("a", "b"))
         source = spec.removeprefix("sample:")
-        arrays, licence = read_sample(spec, split, ("a", "b"))
         domains = []
-        for letter, array in zip("AB", arrays, strict=True):
+        for letter in "AB":
+            array = sample.arrays[letter.lower()]
             if not len(array):
                 raise DataError(
                     "Both domains must have images. "
                     f"Received: '{spec}', split='{split}', whose {letter} is empty."
                 )
             images = np.stack([pixels.from_array(image, resolution, channels) for image in array])
-            domains.append(image_set_of(spec, source, split + letter, images, licence=licence))
+            domains.append(
+                image_set_of(spec, source, split + letter, images, licence=sample.licence)
+            )
     elif is_folder(spec):
         source = folder_source(spec)
         read = [_of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"]

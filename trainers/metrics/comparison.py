@@ -8,9 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import keras
 import numpy as np
-import PIL
 import tensorflow as tf
 
 from trainers import data
@@ -25,7 +23,7 @@ from trainers.metrics.frechet import Moments
 from trainers.metrics.inception_score import InceptionScore
 from trainers.metrics.rows import blocks
 from trainers.metrics.scores import Measured, score
-from trainers.workdir import own_version
+from trainers.workdir import versions
 from zoo.core.progress import with_progress
 
 # Shares of real images that the model was trained on.
@@ -306,17 +304,6 @@ def _chosen(images: ImageSet, count: int) -> tf.data.Dataset:
         order = np.random.default_rng(0).permutation(images.count)[:count]
         return tf.data.Dataset.from_tensor_slices(order).batch(BATCH).map(images.reader)
     return images.images.take(count).batch(BATCH)
-
-
-def versions() -> dict[str, str | None]:
-    """Versions of what computes a figure."""
-    return {
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "pillow": PIL.__version__,
-        "gan-zoo": own_version(),
-    }
 
 
 def _moments(features: np.ndarray) -> Moments:

@@ -9,9 +9,10 @@ import tensorflow as tf
 from trainers import data
 from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet, bicubic
 from trainers.metrics import likeness, neighbours
-from trainers.metrics.comparison import check_unseen, versions, without_sketch
+from trainers.metrics.comparison import check_unseen, without_sketch
 from trainers.metrics.extractor import Features
 from trainers.metrics.kid import kid
+from trainers.workdir import versions
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.progress import with_progress
 from zoo.pictures.images import like

@@ -29,14 +29,14 @@ def sample() -> data.ImageSet:
 @pytest.fixture(scope="session")
 def pictures() -> np.ndarray:
     """uint8 [10000, 28, 28, 1]: the bundled sample."""
-    return bundled.read("fashion_mnist", "train")[0]
+    return bundled.read_arrays("fashion_mnist", "train")["images"]
 
 
 @pytest.fixture(scope="session")
 def tiny_tfds(tmp_path_factory, pictures):
     """A data_dir in which TFDS finds fashion_mnist prepared: 200 training and 100 test images."""
     data_dir = tmp_path_factory.mktemp("tfds")
-    labels = bundled.read("fashion_mnist", "train")[1]
+    labels = bundled.read_arrays("fashion_mnist", "train")["labels"]
     builder = tfds.builder("fashion_mnist", data_dir=data_dir)
     tfds.dataset_builders.store_as_tfds_dataset(
         name="fashion_mnist",

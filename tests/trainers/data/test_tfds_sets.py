@@ -18,7 +18,7 @@ def load(data_dir, spec="fashion_mnist", **kwargs) -> data.ImageSet:
 
 
 def test_a_prepared_set(tiny_tfds):
-    images, labels = bundled.read("fashion_mnist", "train")
+    images, labels = bundled.read_arrays("fashion_mnist", "train").values()
     image_set = load(tiny_tfds)
     assert (image_set.source, image_set.split, image_set.count) == ("fashion_mnist", "train", 200)
     assert (image_set.num_classes, image_set.licence) == (10, "MIT")
