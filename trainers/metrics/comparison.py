@@ -323,7 +323,6 @@ def evaluate(
     data_dir: str | None = None,
     features: Features | None = None,
     nearest_out: str | os.PathLike | None = None,
-    cache_folder: str | os.PathLike | None = None,
 ) -> dict[str, Any]:
     """Metrics of the images, against the first `num_images` of a split.
 
@@ -336,7 +335,6 @@ def evaluate(
         data_dir: Where TFDS keeps its sets.
         features: The feature network; the bundled MobileNetV2 by default.
         nearest_out: Also write the picture of the metric "nearest" to this PNG.
-        cache_folder: Where features of real images are kept.
 
     Returns:
         The record, ready for JSON; see `Evaluator.record`.
@@ -371,12 +369,7 @@ def evaluate(
             training = data.load(dataset, split=seen, **how)
     check_fakes(metrics, features, fakes, real)
     evaluator = Evaluator(
-        real,
-        metrics,
-        num_images=num_images,
-        features=features,
-        training=training,
-        cache_folder=cache_folder,
+        real, metrics, num_images=num_images, features=features, training=training
     )
     return evaluator.record(fakes, nearest_out=nearest_out)
 

@@ -21,16 +21,13 @@ from trainers.metrics import neighbours, rows
 CLOSE_QUANTILE = 0.01
 
 
-def nearest_images(
-    train: Any, held_out: Any, fake: Any, *, chunk: int = rows.BLOCK
-) -> tuple[dict[str, float], np.ndarray]:
+def nearest_images(train: Any, held_out: Any, fake: Any) -> tuple[dict[str, float], np.ndarray]:
     """Compares fakes with unseen real images by their distance to the training images.
 
     Args:
         train: features [t, d] of the training images.
         held_out: features [m, d] of real images that are not among them.
         fake: features [n, d].
-        chunk: rows and columns of the distance matrix held at a time.
 
     Returns:
         ({"ratio", "closer", "median_fake", "median_held_out"}, d(fakes) float64 [n]).
@@ -41,8 +38,8 @@ def nearest_images(
     """
     rows.check_pair(train, fake, at_least=1)
     rows.check(held_out, "held-out", at_least=1)
-    of_fakes = neighbours.nearest(fake, train, 1, chunk)[0][:, 0]
-    of_held_out = neighbours.nearest(held_out, train, 1, chunk)[0][:, 0]
+    of_fakes = neighbours.nearest(fake, train, 1)[0][:, 0]
+    of_held_out = neighbours.nearest(held_out, train, 1)[0][:, 0]
     median_held_out = float(np.median(of_held_out))
     if median_held_out == 0:
         raise ValueError(

@@ -127,9 +127,9 @@ def figure(chart: Chart, last_step: int, marks: Sequence[tuple[int, str]] = ()) 
     return Markup(drawn)
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers (1, 2 or 5 times a power of ten) in [low, high], low < high."""
-    rough = (high - low) / max(count - 1, 1)
+def ticks(low: float, high: float) -> list[float]:
+    """About five round numbers (1, 2 or 5 times a power of ten) in [low, high], low < high."""
+    rough = (high - low) / 4
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
