@@ -239,9 +239,9 @@ def test_the_command_line(address, photo, tmp_path, capsys):
     code, printed = _run(capsys, "upscale", "doubling", source, f"--out={out}", where)
     assert (code, printed) == (0, f"Wrote {out}: 112x56 px\n")
     for command, message in [
-        (["upscale", "two", source], "Received: 'upscale_png'"),
-        (["translate", "two", tmp_path / "no.png"], "no.png': No such file or directory"),
-        (["translate", "two", source, "--direction=b"], "Received: 'b_png'"),
+        (["upscale", "two", source], "translates images: use translate. Received: upscale"),
+        (["translate", "two", tmp_path / "no.png"], "no.png does not exist."),
+        (["translate", "two", source, "--direction=b"], "direction must be a_to_b or b_to_a"),
     ]:
         code, printed = _run(capsys, *command, f"--out={tmp_path / 'x.png'}", where)
         assert code.startswith("serving.client: ")

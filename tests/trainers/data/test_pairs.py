@@ -137,7 +137,7 @@ def test_a_folder_of_images_side_by_side(tmp_path, squares):
     Image.fromarray(squares[0][:32, :63]).save(tmp_path / "odd.png")
     with pytest.raises(
         data.DataError,
-        match=r"even width, 1\.5 to 3 times its height; the left half is the source\. .*\. 2 are "
+        match=r"even width, 1\.5 to 3 times its height; the left half is the source\. .*\. 2 "
         r"do not fit: odd\.png \(63x32\); square\.png \(64x64\)\. Received",
     ):
         load(tmp_path)
