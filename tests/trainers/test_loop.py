@@ -293,6 +293,7 @@ def test_changes_are_accepted_when_told(
         train(small_run(workdir, steps=9, **change), accept_changes=True)
 
 
+@pytest.mark.slow
 def test_other_images_or_replicas_are_refused(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -231,6 +231,7 @@ def test_a_preset_takes_other_arguments(pictures: pathlib.Path, tmp_path: pathli
         train(dataclasses.replace(run, steps=4))
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_on_images_that_it_has_not_seen(
     finished: tuple[pathlib.Path, Run],
     pictures: pathlib.Path,

@@ -237,8 +237,12 @@ def test_the_command(tmp_path: pathlib.Path) -> None:
     assert "Licence: not stated." in done.stdout
     assert "Wrote x: zoo.load('x')" in done.stdout
     (tmp_path / "y").write_text("hello")
-    command = [warm.python(), "-m", "zoo", "convert", "y", "--to=x"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: A checkpoint must be a PyTorch file")
-    assert done.stderr.count("\n") == 1
+    for to, said in (
+        ("x", "--to must be a new folder, or pass --overwrite. Received: x"),
+        ("z", "A checkpoint must be a PyTorch file"),
+    ):
+        command = [warm.python(), "-m", "zoo", "convert", "y", f"--to={to}"]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"error: {said}")
+        assert done.stderr.count("\n") == 1

@@ -10,6 +10,8 @@ from PIL import Image
 from trainers.metrics import extractor, inception_v3
 from trainers.metrics.extractor import Features
 
+pytestmark = pytest.mark.slow  # the network alone takes five seconds to build
+
 
 @pytest.fixture(scope="module")
 def keras_home(tmp_path_factory):
