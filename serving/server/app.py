@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -196,7 +197,7 @@ def _limits(args: argparse.Namespace) -> Limits:
         limits = dataclasses.replace(limits, request_rows=batching.max_batch_size)
     if batching.max_enqueued_batches is not None:
         queue = batching.max_enqueued_batches * batching.max_batch_size
-        limits = dataclasses.replace(limits, queue=queue)
+        limits = dataclasses.replace(limits, queue=queue, queue_seconds=math.inf)
     return limits
 
 

@@ -25,11 +25,13 @@ from serving.server.servable import Signature
 from serving.server.status import StatusError, invalid_argument, unavailable
 
 # Requests of one model that may wait, and the bytes of their inputs. Beyond these a caller gets
-# UNAVAILABLE at once and may retry.
+# UNAVAILABLE at once and may retry. While a queue does not empty, fewer wait: see _Backlog.
 QUEUE_LIMIT = 1024
 QUEUE_BYTES = 2**31
 # How long large requests go on in small pieces after a small request has come.
 _CONSIDERATE_SECONDS = 1.0
+# For how long more requests may come than are answered. A burst is shorter, and may wait.
+_BURST_SECONDS = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +43,15 @@ class Limits:
         batch_rows: the most rows of one run.
         request_rows: the most rows of one request.
         queue: requests that may wait.
+        queue_seconds: how long a small request may expect to wait while the queue never empties.
+            A batch of requests may always wait.
     """
 
     batching: bool = True
     batch_rows: int = 32
     request_rows: int = 2**16
     queue: int = QUEUE_LIMIT
+    queue_seconds: float = 0.1
 
 
 @dataclasses.dataclass(eq=False)
@@ -59,8 +64,49 @@ class _Task:
     lane: tuple
     arrived: float
     bytes: int
+    ahead: int  # rows of small requests that waited when it came
     taken: int = 0  # rows that have been run, or are running
     pieces: list[list[np.ndarray]] = dataclasses.field(default_factory=list)
+
+
+class _Backlog:
+    """The small requests that wait, and how long a new one would.
+
+    A queue that is bounded in requests alone makes every caller wait for all of it when requests
+    come faster than they are answered. So after `_BURST_SECONDS` without an empty queue, only as
+    many wait as are soon answered (Maurer, "Fail at Scale", ACM Queue 13(8), 2015, "Controlled
+    delay").
+    """
+
+    def __init__(self):
+        self.rows = 0
+        self._since = 0.0  # when the queue was last empty
+        # Of the last hundred or so that had to wait: seconds, and the rows before them.
+        self._seconds = 0.0
+        self._ahead = 0.0
+
+    def add(self, task: _Task) -> None:
+        if not self.rows:
+            self._since = task.arrived
+        self.rows += _small_rows(task)
+
+    def remove(self, task: _Task) -> None:
+        self.rows -= _small_rows(task)
+
+    def waited(self, task: _Task) -> None:
+        """Learns from a task whose turn has come."""
+        if task.ahead:
+            self._seconds = 0.99 * self._seconds + time.monotonic() - task.arrived
+            self._ahead = 0.99 * self._ahead + task.ahead
+
+    def is_too_long(self, limits: Limits, now: float) -> bool:
+        if self.rows < limits.batch_rows or now - self._since < _BURST_SECONDS or not self._ahead:
+            return False
+        return self.rows * self._seconds / self._ahead > limits.queue_seconds
+
+
+def _small_rows(task: _Task) -> int:
+    return 0 if _is_large(task.lane) else max(1, task.rows)
 
 
 # What is measured: a name of TF Serving's metrics and its value.
@@ -77,6 +123,7 @@ class Batcher:
         self._lanes: dict[tuple, collections.deque[_Task]] = {}
         self._waiting = 0
         self._bytes = 0
+        self._backlog = _Backlog()
         self._last_was_large = False
         self._last_small = -_CONSIDERATE_SECONDS
         self._arrival = asyncio.Event()
@@ -108,18 +155,23 @@ class Batcher:
                 f" {self._limits.request_rows}"
             )
         size = sum(array.nbytes for array in inputs)
+        now = time.monotonic()
         full = self._waiting >= self._limits.queue
-        if full or (self._waiting and self._bytes + size > QUEUE_BYTES):
+        full |= self._waiting > 0 and self._bytes + size > QUEUE_BYTES
+        full |= rows <= self._small and self._backlog.is_too_long(self._limits, now)
+        if full:
             raise unavailable("The batch scheduling queue to which this task was submitted is full")
         done = asyncio.get_running_loop().create_future()
         lane: tuple = (signature,)
         if rows:
             shapes = tuple((array.shape[1:], array.dtype.char) for array in inputs)
             lane = (signature, shapes, rows > self._small)
-        now = time.monotonic()
         if rows <= self._small:
             self._last_small = now
-        task = _Task(signature, inputs, rows, deadline, done, lane, now, size)
+        task = _Task(
+            signature, inputs, rows, deadline, done, lane, now, size, ahead=self._backlog.rows
+        )
+        self._backlog.add(task)
         self._lanes.setdefault(lane, collections.deque()).append(task)
         self._waiting += 1
         self._bytes += size
@@ -151,6 +203,7 @@ class Batcher:
     def _left(self, lane, task: _Task) -> None:
         """Takes a task out of the queue."""
         lane.remove(task)
+        self._backlog.remove(task)
         self._waiting -= 1
         self._bytes -= task.bytes
         if not lane:
@@ -233,6 +286,7 @@ class Batcher:
             if batch and (not task.rows or rows + task.rows > self._limits.batch_rows):
                 break
             self._left(lane, task)
+            self._backlog.waited(task)
             task.taken = task.rows
             batch.append(task)
             rows += task.rows

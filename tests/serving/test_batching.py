@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import types
 
 import grpc
 import numpy as np
@@ -31,6 +32,19 @@ class Held:
         if -1 in inputs[0]:
             raise StatusError(grpc.StatusCode.INVALID_ARGUMENT, "no -1")
         return [inputs[0] * 2]
+
+
+class Stepped(Held):
+    """Each run waits for a step."""
+
+    def __init__(self):
+        super().__init__(held=False)
+        self.steps = threading.Semaphore(0)
+
+    def run(self, inputs):
+        self.started.set()
+        assert self.steps.acquire(timeout=30)
+        return super().run(inputs)
 
 
 def _rows(*values):
@@ -282,6 +296,64 @@ def test_a_full_queue_refuses():
         assert (await batcher.run(signature, _rows(4)))[0].tolist() == [8]  # room again
 
     _run(test, queue=2)
+
+
+def test_a_queue_that_does_not_empty_refuses_whoever_would_wait_long(monkeypatch):
+    """A burst may wait. What stands for more than a second may not grow beyond a batch."""
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr(
+        "serving.server.batching.time", types.SimpleNamespace(monotonic=lambda: clock.now)
+    )
+
+    async def test(batcher):
+        signature = Stepped()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, n) for n in range(1, 31)]  # a burst
+        clock.now += 2
+        signature.started.clear()
+        signature.steps.release()
+        await _until_started(signature)  # eight of the 30 run, after 2 s; 22 wait
+        with pytest.raises(StatusError, match="queue .* is full") as caught:
+            await batcher.run(signature, _rows(31))
+        assert caught.value.code == grpc.StatusCode.UNAVAILABLE
+        for _ in range(2):  # 6 wait
+            signature.started.clear()
+            signature.steps.release()
+            await _until_started(signature)
+        tasks += [await _start(batcher, signature, n) for n in (31, 32)]  # a batch may always wait
+        with pytest.raises(StatusError, match="queue .* is full"):
+            await batcher.run(signature, _rows(33))
+        large = await _start(batcher, signature, *range(10))  # its caller expects to wait
+        signature.steps.release(100)
+        await asyncio.gather(large, *tasks)
+        # It was empty: the next burst may wait.
+        await asyncio.gather(*[await _start(batcher, signature, n) for n in range(30)])
+
+    _run(test)
+
+
+def test_a_fast_model_may_have_a_long_queue(monkeypatch):
+    clock = types.SimpleNamespace(now=100.0)
+    monkeypatch.setattr(
+        "serving.server.batching.time", types.SimpleNamespace(monotonic=lambda: clock.now)
+    )
+
+    async def test(batcher):
+        signature = Stepped()
+        tasks = [await _start(batcher, signature, 0)]
+        await _until_started(signature)
+        tasks += [await _start(batcher, signature, n) for n in range(30)]
+        clock.now += 0.001
+        signature.started.clear()
+        signature.steps.release()
+        await _until_started(signature)
+        clock.now += 2
+        tasks += [await _start(batcher, signature, n) for n in range(30)]
+        signature.steps.release(100)
+        await asyncio.gather(*tasks)
+
+    _run(test)
 
 
 def test_an_answer_too_large_to_send_is_refused_after_the_first_piece():
