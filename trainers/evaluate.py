@@ -133,6 +133,8 @@ def _check(args: argparse.Namespace) -> tuple[str, ...]:
         sources.check_name(args.preset)
     if args.run:
         sources.of_run(args.run)
+    if args.images and not pathlib.Path(args.images).expanduser().is_dir():
+        raise ValueError(f"--images must be an existing folder. Received: {args.images}.")
     if args.dataset:
         from trainers.data import naming
 

@@ -64,6 +64,10 @@ def test_errors_are_one_line_and_exit_1(tmp_path, capsys):
             "Received: --preset=a --run=b.",
         ),
         (
+            ("--images=nofolder", "--dataset=sample:fashion_mnist"),
+            "error: --images must be an existing folder. Received: nofolder.",
+        ),
+        (
             ("--preset=dcgan_fashion_mnist", f"--out={tmp_path}"),
             f"error: --out must be a file. Received: {tmp_path}, which is a folder.",
         ),
@@ -83,7 +87,7 @@ def test_errors_are_one_line_and_exit_1(tmp_path, capsys):
 
 def test_the_folder_of_an_output_is_made_before_the_work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    flags = ["--images=a", "--out=new/x.json", "--metrics=nearest", "--nearest_out=b/c/n.png"]
+    flags = ["--images=.", "--out=new/x.json", "--metrics=nearest", "--nearest_out=b/c/n.png"]
     evaluate._check(evaluate._parser().parse_args(flags))
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["b", "c", "new"]
 
