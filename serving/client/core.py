@@ -19,7 +19,7 @@ from typing import Any
 
 import grpc
 import numpy as np
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from serving import wire
 from serving.client import image_inputs
@@ -30,6 +30,7 @@ from serving.client.specs import (
     fit_rows,
     read_metadata,
     read_outputs,
+    read_rows,
     to_float,
     to_uint8,
 )
@@ -141,10 +142,24 @@ def stubs(channel: grpc.Channel | grpc.aio.Channel) -> dict[str, Any]:
         method: channel.unary_unary(
             f"/{service}/{method}",
             request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=response.FromString,
+            response_deserializer=functools.partial(_parsed, response),
         )
         for method, (service, response) in _METHODS.items()
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Garbled:
+    """An answer that is no message. gRPC would log a traceback, and call it INTERNAL."""
+
+    error: DecodeError
+
+
+def _parsed(response: type[Message], data: bytes) -> Message | _Garbled:
+    try:
+        return response.FromString(data)
+    except DecodeError as error:
+        return _Garbled(error)
 
 
 def tracing_of(asked: bool) -> Tracing | None:
@@ -391,7 +406,13 @@ class Core:
                         f"The server takes {limit} rows at a time, and the output {name!r} of"
                         f" {model!r} does not go by rows. Received: {rows} rows"
                     )
-        return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+        try:
+            return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
+        except (KeyError, ValueError) as error:
+            raise InvalidResponse(
+                f"The server must answer all pieces of a request alike. Received for {model!r}:"
+                f" {error}"
+            ) from error
 
     def metadata(self, model: str, version: int | None, timeout: float | None) -> Steps:
         return self._known_metadata(model, version, self._deadline(timeout))
@@ -408,9 +429,16 @@ class Core:
         answer = yield from self._call("RepositoryIndex", request, self._deadline(timeout))
         found: dict[str, list[VersionStatus]] = {}
         for entry in answer.models:
+            versions = found.setdefault(entry.name, [])
+            if not entry.version:  # it need not be said
+                continue
+            if not entry.version.isdecimal():
+                raise InvalidResponse(
+                    f"A version must be an integer. Received from {self._address}: version"
+                    f" {entry.version!r} of {entry.name!r}"
+                )
             state = "AVAILABLE" if entry.state == "READY" else entry.state
-            status = VersionStatus(int(entry.version), state, entry.reason)
-            found.setdefault(entry.name, []).append(status)
+            versions.append(VersionStatus(int(entry.version), state, entry.reason))
         return found
 
     def wait_until_available(self, model: str, timeout: float | None) -> Steps:
@@ -459,16 +487,15 @@ class Core:
             fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
             return self._predict(model, fitted, signature, version, [], deadline)
 
-        pieces = []
-        for arrays in (yield from self._ask_all(chunks, ask)):
-            name = output or next(iter(arrays), None)
-            if name not in arrays:
-                raise InvalidResponse(
-                    f"The signature {signature!r} of {model!r} must give {output or 'an output'!r}."
-                    f" Received: {sorted(arrays)}"
-                )
-            pieces.append(arrays[name])
-        return np.concatenate(pieces)
+        sizes = []
+
+        def counted() -> Iterator[dict[str, np.ndarray]]:
+            for chunk in chunks:
+                sizes.append(len(next(iter(chunk.values()))))
+                yield chunk
+
+        answers = yield from self._ask_all(counted(), ask)
+        return read_rows(f"{signature!r} of {model!r}", answers, output, sizes)
 
     def _ask_all(self, chunks: Iterator[Mapping[str, Any]], ask: Callable[..., Steps]) -> Steps:
         """Returns the outputs of `ask(chunk)` for each chunk, in order, all of one version."""
@@ -572,9 +599,16 @@ class Core:
         while True:
             attempt += 1
             try:
-                return (yield Call(method, request, deadline.left()))
+                answer = yield Call(method, request, deadline.left())
             except grpc.RpcError as error:
                 failure = error
+            else:
+                if isinstance(answer, _Garbled):
+                    raise InvalidResponse(
+                        f"{self._address} must answer {method} with TF Serving's messages."
+                        f" Received: {answer.error}"
+                    )
+                return answer
             if failure.code() not in _BUSY:
                 # The last try may have had no time left: what was seen before says more.
                 out_of_time = failure.code() == grpc.StatusCode.DEADLINE_EXCEEDED

@@ -1,11 +1,11 @@
 """What a served model takes and returns, and whether a request fits it."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from serving import wire
 from serving.errors import InvalidRequest, InvalidResponse
@@ -72,9 +72,17 @@ def to_float(images: np.ndarray) -> np.ndarray:
 def read_metadata(model: str, answer: Message) -> Metadata:
     """Returns the content of a GetModelMetadataResponse, or raises `InvalidResponse`."""
     signatures = wire.SignatureDefMap()
-    if not answer.metadata["signature_def"].Unpack(signatures):
+    try:
+        held = "signature_def" in answer.metadata
+        held = held and answer.metadata["signature_def"].Unpack(signatures)
+    except DecodeError as error:
         raise InvalidResponse(
-            f"The metadata of {model!r} must hold signature_def. Received: {list(answer.metadata)}"
+            f"The metadata of {model!r} must hold signature_def. Received: {error}"
+        ) from error
+    if not held:
+        raise InvalidResponse(
+            f"The metadata of {model!r} must hold signature_def."
+            f" Received: {sorted(answer.metadata)}"
         )
     return Metadata(
         model,
@@ -108,6 +116,53 @@ def read_outputs(answer: Message) -> dict[str, np.ndarray]:
         raise InvalidResponse(f"The server's answer must hold whole tensors. {error}") from error
     # The caller's own to write to, not a view of the message.
     return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
+
+
+def read_rows(
+    signature: str,
+    answers: Sequence[dict[str, np.ndarray]],
+    output: str | None,
+    rows: Sequence[int],
+) -> np.ndarray:
+    """Joins one output of several answers.
+
+    Args:
+        signature: what gave them, for the message.
+        answers: alias -> array, of each request.
+        output: the alias; None is the only one.
+        rows: how many each request asked for.
+
+    Raises:
+        InvalidResponse: no such output, other rows than were asked for, or no images or files where
+            those are expected.
+    """
+    pieces = []
+    for arrays, count in zip(answers, rows, strict=True):
+        name = output or next(iter(arrays), None)
+        if name not in arrays:
+            raise InvalidResponse(
+                f"The signature {signature} must give {output or 'an output'!r}."
+                f" Received: {sorted(arrays)}"
+            )
+        array = arrays[name]
+        sizes = pieces[0].shape[1:] if pieces else array.shape[1:]
+        right = array.shape == (count, *sizes)
+        if name == "image_bytes":
+            what = "files [N]"
+            right &= array.ndim == 1 and array.dtype == object
+        elif name == "images":
+            what = "images [N, height, width, channels]"
+            right &= array.ndim == 4 and array.dtype.kind in "fu"
+        else:
+            what = "numbers by rows"
+            right &= array.dtype.kind in "fiub"
+        if not right:
+            raise InvalidResponse(
+                f"{name!r} of the signature {signature} must be {what} for N={count}."
+                f" Received: {array.dtype} {array.shape}"
+            )
+        pieces.append(array)
+    return np.concatenate(pieces)
 
 
 # Inputs that a caller may omit, and the values that then let the model choose: for embeddings a row

@@ -24,17 +24,22 @@ CHANNEL_OPTIONS = [
 class Server:
     """A running `python -m serving`.
 
+    Args:
+        models_dir: its `--models`.
+        flags: others of its flags.
+        python: the interpreter; one that stands for itself where its process is measured.
+
     Attributes:
         address: "host:port".
         lines: what it printed before it was ready.
     """
 
-    def __init__(self, models_dir: Path | None, *flags: str):
+    def __init__(self, models_dir: Path | None, *flags: str, python: str | None = None):
         models = [] if models_dir is None else [f"--models={models_dir}"]
         # A file, since a pipe that nobody reads would stop the server.
         self._log = tempfile.TemporaryFile("a+")  # noqa: SIM115
         self.process = subprocess.Popen(
-            [warm.python(), "-m", "serving", *models, "--port=0", *flags],
+            [python or warm.python(), "-m", "serving", *models, "--port=0", *flags],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=self._log,

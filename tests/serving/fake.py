@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 
 import grpc
+import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -70,6 +71,9 @@ class Fake(
                 grpc.StatusCode.INVALID_ARGUMENT,
                 f"Task size {rows} is larger than maximum input batch size {self.batch_rows}",
             )
+        if self.output == "images":
+            images = np.float32(tf.make_ndarray(value)).reshape(rows, 1, 1, 1)
+            value = tf.make_tensor_proto(images)
         response.outputs[self.output].CopyFrom(value)
         return response
 
@@ -103,6 +107,36 @@ class Fake(
             status.status.error_code = code
             status.status.error_message = message
         return response
+
+
+class Says(grpc.GenericRpcHandler):
+    """Answers each method with the same bytes, whatever is asked.
+
+    Args:
+        answers: name of a method -> the answer.
+    """
+
+    def __init__(self, answers: dict[str, bytes]):
+        self.answers = answers
+
+    def service(self, details):
+        answer = self.answers.get(details.method.rpartition("/")[2])
+        if answer is None:
+            return None
+        return grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
+
+
+@contextlib.contextmanager
+def say(**answers: bytes) -> Iterator[str]:
+    """Runs a server that `Says`; yields its address."""
+    server = grpc.server(concurrent.futures.ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers([Says(answers)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
 
 
 @contextlib.contextmanager

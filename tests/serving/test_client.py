@@ -627,6 +627,89 @@ def test_an_answer_without_images(kind, misbehaving):
         client.generate("m")
 
 
+def _describes(signature: str) -> bytes:
+    """The metadata of a model `m` whose signature takes seeds."""
+    signatures = wire.SignatureDefMap()
+    definition = signatures.signature_def[signature]
+    definition.inputs["seed"].dtype = 9
+    definition.inputs["seed"].tensor_shape.dim.add(size=-1)
+    answer = wire.GetModelMetadataResponse()
+    answer.model_spec.name = "m"
+    answer.metadata["signature_def"].Pack(signatures)
+    return answer.SerializeToString()
+
+
+def _predicts(**outputs) -> bytes:
+    answer = wire.PredictResponse()
+    for name, value in outputs.items():
+        wire.fill_tensor(answer.outputs[name], value)
+    return answer.SerializeToString()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("signature", "outputs", "received"),
+    [
+        ("generate", {"images": np.zeros((1, 2, 2, 1), np.float32)}, r"float32 \(1, 2, 2, 1\)"),
+        ("generate", {"images": np.zeros((2, 4), np.float32)}, r"float32 \(2, 4\)"),
+        ("generate", {"images": np.full((2, 2, 2, 1), b"x", object)}, r"object \(2, 2, 2, 1\)"),
+        ("generate_png", {"image_bytes": np.zeros(2, np.float32)}, r"float32 \(2,\)"),
+        ("generate_png", {"image_bytes": np.full((), b"x", object)}, r"object \(\)"),
+    ],
+)
+def test_an_answer_of_another_shape_or_type(kind, signature, outputs, received):
+    metadata, answer = _describes(signature), _predicts(**outputs)
+    with (
+        fake.say(GetModelMetadata=metadata, Predict=answer) as address,
+        kind(address) as client,
+        pytest.raises(serving.InvalidResponse, match=f"must be .* for N=2. Received: {received}"),
+    ):
+        getattr(client, signature)("m", n=2, seed=1)
+
+
+@KINDS
+def test_an_answer_that_is_no_message(kind, caplog):
+    with (
+        fake.say(GetModelStatus=b"\xff") as address,
+        kind(address) as client,
+        pytest.raises(
+            serving.InvalidResponse, match="must answer GetModelStatus with TF Serving's"
+        ),
+    ):
+        client.status("m")
+    assert not caplog.records  # no traceback of gRPC's
+
+
+@KINDS
+def test_metadata_that_is_none(kind):
+    answer = wire.GetModelMetadataResponse()
+    answer.metadata["signature_def"].Pack(wire.SignatureDefMap())
+    answer.metadata["signature_def"].value = b"\xff"
+    for data in (answer.SerializeToString(), b""):
+        with (
+            fake.say(GetModelMetadata=data) as address,
+            kind(address) as client,
+            pytest.raises(serving.InvalidResponse, match="'m' must hold signature_def. Received"),
+        ):
+            client.metadata("m")
+
+
+@KINDS
+def test_the_versions_of_other_servers_lists(kind):
+    answer = wire.RepositoryIndexResponse()
+    answer.models.add(name="a", version="3", state="READY")
+    answer.models.add(name="b", state="UNAVAILABLE")  # Triton says no version of what is not loaded
+    with fake.say(RepositoryIndex=answer.SerializeToString()) as address, kind(address) as client:
+        assert client.models() == {"a": [VersionStatus(3, "AVAILABLE", "")], "b": []}
+    answer.models.add(name="c", version="new")
+    with (
+        fake.say(RepositoryIndex=answer.SerializeToString()) as address,
+        kind(address) as client,
+        pytest.raises(serving.InvalidResponse, match="an integer. .*: version 'new' of 'c'"),
+    ):
+        client.models()
+
+
 @KINDS
 def test_all_pieces_come_from_one_version(kind, misbehaving):
     server, address = misbehaving
@@ -649,7 +732,7 @@ def test_requests_of_a_call_are_in_flight_together_and_joined_in_order(kind, mis
     with kind(address) as client:
         client.metadata("m")
         images = client.generate("m", 32 * 9, seed=5)
-    assert images.tolist() == ((np.arange(5, 293.0) + 1) * 127.5).clip(0, 255).tolist()
+    assert images.ravel().tolist() == ((np.arange(5, 293.0) + 1) * 127.5).clip(0, 255).tolist()
     assert server.most_at_once == 4
 
 
