@@ -1,4 +1,4 @@
-"""How a GAN is trained and measured."""
+"""Training and evaluation of GANs."""
 
 from zoo.core import imports
 

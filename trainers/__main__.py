@@ -6,7 +6,7 @@
         --dataset=photos --steps=20000 --batch_size=16 --workdir=runs/photos
     python -m trainers --recipe=dcgan_fashion_mnist --workdir=runs/dcgan
 
-The same command again resumes the run. A flag is --name=value or --name value.
+Run the same command again to resume. Write flags as --name=value or --name value.
 """
 
 import argparse
@@ -29,14 +29,13 @@ def _parser() -> Parser:
         "--resolution",
         type=at_least(1),
         metavar="N",
-        help="height and width of the images (default with --family: from the pictures, at most "
-        "128)",
+        help="height and width of the images (default with --family: from the images, at most 128)",
     )
     model.add_argument(
         "--channels",
         type=int,
         choices=(1, 3),
-        help="1 for grey, 3 for RGB (default with --family: from the pictures)",
+        help="1 for grey, 3 for RGB (default with --family: from the images)",
     )
     model.add_argument(
         "--set",
@@ -48,14 +47,14 @@ def _parser() -> Parser:
         "--accept_changes",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="resume although settings differ from those that the run began with",
+        help="resume even if settings differ from those the run started with",
     )
     groups["devices and speed"].add_argument(
         "--profile",
         type=at_least(0),
         default=0,
         metavar="N",
-        help="steps to profile, for TensorBoard",
+        help="number of steps to profile, for TensorBoard",
     )
     groups["training"].add_argument(
         "--dry_run",
@@ -67,7 +66,7 @@ def _parser() -> Parser:
 
 
 def _run_of(args: argparse.Namespace) -> Run:
-    """The run that the flags describe, checked as far as that needs no TensorFlow."""
+    """The run that the flags describe, with every check that does not need TensorFlow."""
     given: dict[str, Any] = {
         field.name: getattr(args, field.name)
         for field in dataclasses.fields(Run)

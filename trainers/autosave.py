@@ -1,4 +1,4 @@
-"""When a run is saved: every N steps, every M minutes, at its end, and when it is asked to stop."""
+"""When a run is saved: every N steps, every M minutes, at the end, and on a stop signal."""
 
 import functools
 import signal
@@ -15,7 +15,7 @@ from trainers.session import Session
 from trainers.strategy import agree
 from zoo.core.commands import Stopped
 
-# Steps after which several workers ask each other whether to stop or to save.
+# With several workers: steps between agreements on whether to stop or save.
 AGREE_EVERY = 10
 
 
@@ -23,11 +23,11 @@ class SaveCheckpoints(StepCallback):
     """Writes checkpoints and WORKDIR/preset; ends the run when a signal asks for it.
 
     Args:
-        session: Of this process.
-        preset: A second model of the same architecture, from which the writing thread saves
-            WORKDIR/preset while training goes on; None on a worker that does not write.
+        session: The session of this process.
+        preset: A second model of the same architecture. The writing thread saves WORKDIR/preset
+            from it while training continues. None on a worker that does not write.
         save_preset: Called with that model and the step.
-        report: Called once a checkpoint stands.
+        report: Called after each complete checkpoint.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class SaveCheckpoints(StepCallback):
         self.preset = preset
         self.save_preset = save_preset
         self.report = report
-        # Of several workers, only what all of them know of may end the run or save it.
+        # With several workers, all of them must agree before the run stops or saves.
         self.agree = functools.partial(agree, session.strategy)
         self.agree_every = 1 if session.alone else AGREE_EVERY
         self._saved_at = time.monotonic()
@@ -64,7 +64,7 @@ class SaveCheckpoints(StepCallback):
             return
         try:
             self.checkpoints.wait()
-        except CheckpointError as error:  # of the one before, raised in its thread
+        except CheckpointError as error:  # from the previous save, raised in its thread
             print(f"\nwarning: {error}", file=sys.stderr)
             self.session.journal.event(step, "checkpoint_failed", str(error))
         if step == run.steps and self.preset:
@@ -80,7 +80,7 @@ class SaveCheckpoints(StepCallback):
             )
 
     def save(self, step: int) -> None:
-        """Starts to write both.
+        """Starts writing the checkpoint and the preset.
 
         Raises:
             TrainingDiverged: A weight is not finite; nothing is written.
@@ -99,7 +99,7 @@ class SaveCheckpoints(StepCallback):
         networks["ema_generator"] = self.model.ema_generator.get_weights()
 
         def write_preset() -> None:
-            # In this order: a run that ends in between does its last steps again, preset and all.
+            # Preset first: a run that is killed in between repeats its last steps and writes both.
             self.preset.generator.set_weights(networks["ema_generator"])
             self.preset.ema_generator.set_weights(networks["ema_generator"])
             self.preset.discriminator.set_weights(networks["discriminator"])

@@ -1,4 +1,4 @@
-"""Metrics while a run trains, and which of its checkpoints is the best."""
+"""Metrics during training, and which checkpoint of a run is the best."""
 
 import pathlib
 from collections.abc import Callable
@@ -15,12 +15,12 @@ from trainers.metrics.fakes import from_gan
 from trainers.session import Session
 from zoo import GAN
 
-# Measures a model at a step: returns a record with "metrics".
+# Evaluates a model at a step and returns a record with "metrics".
 Measure = Callable[[GAN, int], dict[str, Any]]
-# What decides, the first that a run has: lower is better. How near an image comes to its true
-# counterpart decides only where the training had pairs, too.
+# Metrics that select the best checkpoint, lower is better; the first that a run has is used.
+# The distance to the true counterpart is used only if training also had pairs.
 DECIDE = ("perceptual", "kid")
-# Scores compare only where these are the same.
+# Scores are comparable only if these fields are equal.
 PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
 
 
@@ -51,18 +51,19 @@ def measure_of(
     reverse: bool = False,
     data_dir: str | None = None,
 ) -> Measure:
-    """What measures models like `gan` on the test split of a set.
+    """Returns a function that evaluates models like `gan` on the test split of a data set.
 
     Args:
-        gan: Says of which kind and size the images are.
+        gan: Determines the kind and size of the images.
         dataset: As `data.load_for` takes it.
-        num_images: Most images on either side.
+        num_images: Maximum number of real and of generated images.
         trained_on: {"name", "split"} of the training images.
-        workdir: Of the run, for the record.
+        workdir: The run's folder, for the record.
         task, reverse, data_dir: As in `data.load_for`.
 
     Raises:
-        ValueError: No test split, one that the run is trained on, or too few or small images.
+        ValueError: No test split, a test split that the run is trained on, or images that are too
+            few or too small.
     """
     held_out = data.load_for(
         gan, dataset, split="test", task=task, reverse=reverse, data_dir=data_dir
@@ -82,13 +83,13 @@ def measure_of(
 
 
 class Evaluate(StepCallback):
-    """Measures the model every `evaluate_every` steps: metrics.jsonl and TensorBoard.
+    """Evaluates the model every `evaluate_every` steps, for metrics.jsonl and TensorBoard.
 
-    A run that is asked to stop does not measure first.
+    A run that is asked to stop skips the evaluation.
 
     Args:
-        session: Of this process.
-        measure: Measures it.
+        session: The session of this process.
+        measure: Evaluates the model.
     """
 
     telling = True

@@ -1,6 +1,6 @@
-"""What happens during a run: progress, logs, sample grids, profile, stop on NaN.
+"""Callbacks of a run: progress, logs, sample grids, profile, stop on NaN.
 
-All of them count steps (generator updates) from the start of the run, resumed or not.
+All count steps (generator updates) from the start of the run, whether or not it was resumed.
 """
 
 import contextlib
@@ -26,14 +26,15 @@ class TrainingDiverged(ValueError):
 
 
 class StepCallback(keras.callbacks.Callback):
-    """A callback that knows the step of the run, whose parts are one `fit` each.
+    """A callback that knows the step of the run. Each part of a run is one call of `fit`.
 
     Attributes:
-        session: Of this process.
-        step: The last one so far.
-        compiled: Whether TensorFlow compiled during that step: no measure of what one takes.
-        telling: Whether it only reports on the run. If it fails, on a full disk for example, the
-            run continues with a warning.
+        session: The session of this process.
+        step: The last completed step.
+        compiled: Whether TensorFlow compiled during that step. Its duration then says nothing
+            about the speed.
+        telling: Whether the callback only reports on the run. If it fails, for example on a full
+            disk, the run continues with a warning.
     """
 
     telling = False
@@ -64,7 +65,7 @@ class StepCallback(keras.callbacks.Callback):
         raise NotImplementedError
 
     def is_due(self, step: int, every: int) -> bool:
-        """Whether `step` is one of every `every`, or the run's last."""
+        """Whether `step` is a multiple of `every`, or the run's last step."""
         return step % every == 0 or step == self.session.run.steps
 
 
@@ -73,7 +74,7 @@ class StopOnNaN(StepCallback):
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         for name, value in logs.items():
-            # A gradient's norm may overflow in float16: that step is skipped, and no harm is done.
+            # A gradient norm may overflow in float16. That step is skipped, which is harmless.
             if not math.isfinite(value) and not name.endswith("gradient_norm"):
                 raise TrainingDiverged(
                     f"{name} is {value} at step {step}. "
@@ -84,7 +85,7 @@ class StopOnNaN(StepCallback):
 
 
 class Compiling(keras.callbacks.Callback):
-    """Says on stderr that a step is compiled: each phase is, when it comes for the first time."""
+    """Reports on stderr when a step is compiled: each phase is compiled at its first step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +93,7 @@ class Compiling(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         phase = self.model.phase()
-        # Each `fit` begins with a step that is compiled.
+        # The first step of each `fit` is compiled.
         if batch and phase in self._phases:
             return
         self._phases.add(phase)
@@ -105,12 +106,12 @@ class Compiling(keras.callbacks.Callback):
 
 
 class SampleGrids(StepCallback):
-    """Draws WORKDIR/samples/<step>.png from fixed latents, and notes how varied they are.
+    """Writes WORKDIR/samples/<step>.png from fixed latents and records how diverse the samples are.
 
     Args:
-        session: Of this process.
-        real: uint8 [N, H, W, C], real images to compare the variety with; None for no comparison.
-        copies: Compares samples with all training images; None for no comparison.
+        session: The session of this process.
+        real: Real images to compare the diversity with, uint8 [N, H, W, C]; None to skip it.
+        copies: Compares samples with all training images; None to skip it.
     """
 
     telling = True
@@ -149,10 +150,10 @@ class SampleGrids(StepCallback):
 
 
 class Log(StepCallback):
-    """Scalars to history.jsonl and TensorBoard every `every` steps; starts their means afresh.
+    """Writes scalars to history.jsonl and TensorBoard every `log_every` steps; resets their means.
 
-    Also where a part of the run ends. The speed is that of training: steps without what other
-    callbacks do after them, and without those that compile.
+    Also writes at the end of each part of a run. The speed counts training steps only: it excludes
+    the work of other callbacks and the steps that compile.
     """
 
     telling = True
@@ -184,11 +185,11 @@ class Log(StepCallback):
 
 
 class Profile(StepCallback):
-    """TensorFlow's profiler over a few steps, for TensorBoard's Profile tab.
+    """Runs TensorFlow's profiler over a few steps, for TensorBoard's Profile tab.
 
     Args:
-        session: Of this process.
-        count: Steps to profile; they begin after the tenth of this process.
+        session: The session of this process.
+        count: Number of steps to profile, starting after the tenth step of this process.
     """
 
     def __init__(self, session: Session, count: int) -> None:
@@ -213,7 +214,7 @@ class Profile(StepCallback):
 
 
 class Stages(StepCallback):
-    """Notes in the journal where a GAN that grows has come to another stage."""
+    """Records in the journal when a growing GAN enters a new stage."""
 
     telling = True
     _stage: Hashable = None
@@ -229,21 +230,21 @@ class Stages(StepCallback):
 
 
 class Progress(StepCallback):
-    """One line on a terminal, rewritten; on a file or a pipe a line now and then."""
+    """Progress: one updated line on a terminal, occasional lines in a file or a pipe."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.terminal = sys.stdout.isatty()
         self.pause = 0.5 if self.terminal else 15.0
         self._begun = 0.0
-        self._counted = 0  # steps of this part since then
+        self._counted = 0  # steps of this part since `_begun`
         self._shown = 0.0
-        self._open = False  # whether the line is still to be ended
+        self._open = False  # whether the line still lacks its newline
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         now = time.perf_counter()
         part, steps = part_at(self.session.parts, step), self.session.run.steps
-        if self.compiled:  # no measure of what is left
+        if self.compiled:  # its duration would distort the estimate
             self._begun, self._counted = now, 0
             return
         self._counted += 1
@@ -256,7 +257,7 @@ class Progress(StepCallback):
         left = f"{readable(seconds * (part.end - step))} left"
         if part.resolution is not None:
             values.insert(0, self.model.stage())
-        if part.end < steps:  # the other parts take another time
+        if part.end < steps:  # steps of other parts take a different time
             left += f" at {part.resolution} px"
         speed = f"{part.batch_size / seconds:.0f} images/s"
         line = "  ".join([f"step {step}/{steps}", *values, speed, left])

@@ -1,4 +1,4 @@
-"""Checkpoints: the whole state of a run, written beside training, hashed, verified when read."""
+"""Checkpoints: the full state of a run, written in the background, hashed, verified on reading."""
 
 import concurrent.futures
 import contextlib
@@ -28,10 +28,10 @@ class CheckpointError(ValueError):
 
 
 def state_of(gan: GAN) -> dict[str, keras.Variable]:
-    """Every variable of a compiled model, by a name that does not change between processes.
+    """All variables of a compiled model, under names that are the same in every process.
 
-    Networks, averages, counters and whatever else a family holds in Keras variables; running means
-    of metrics; optimizers with their slots and loss scales.
+    These are the networks, averages, counters and any other Keras variables of the family, the
+    running means of metrics, and the optimizers with their slots and loss scales.
     """
     groups = {
         "model": gan.variables,
@@ -42,7 +42,7 @@ def state_of(gan: GAN) -> dict[str, keras.Variable]:
             if isinstance(value, keras.optimizers.Optimizer)
         },
     }
-    # By position: Keras starts the names of layers at 0 again for every model of a process.
+    # By position, because Keras's layer names differ from one model of a process to the next.
     return {
         f"{group}/{i:04d}": variable
         for group, variables in groups.items()
@@ -51,17 +51,17 @@ def state_of(gan: GAN) -> dict[str, keras.Variable]:
 
 
 class Checkpoints:
-    """The checkpoints of one run: `folder/<step>/`, the newest ones and the best.
+    """The checkpoints of one run, `folder/<step>/`: the newest ones and the best.
 
-    Each is a `state.npz` (plain arrays: nothing in it can run code) and a manifest with its sha256,
-    renamed into place. `save` copies the state and returns; a thread writes the copy.
+    Each holds `state.npz` (plain arrays: nothing in it can run code) and a manifest with its
+    sha256, and is renamed into place. `save` copies the state and returns; a thread writes it.
 
     Args:
-        folder: Made when the first one is written.
+        folder: Created with the first checkpoint.
         gan: A compiled model.
-        keep: How many of the newest to keep.
-        writes: Whether this process writes; of several workers only the chief does.
-        find_best: {"step", "metric", "value"} of the best among the given steps, or None.
+        keep: Number of newest checkpoints to keep.
+        writes: Whether this process writes; with several workers only the chief does.
+        find_best: Returns {"step", "metric", "value"} of the best of the given steps, or None.
     """
 
     def __init__(
@@ -79,14 +79,14 @@ class Checkpoints:
         self.find_best = find_best
         self._gan = gan
         self._state = state_of(gan)
-        self._metrics: dict[str, np.ndarray] = {}  # of the checkpoint that was read
+        self._metrics: dict[str, np.ndarray] = {}  # from the checkpoint that was read
         self._last_good: int | None = None
         self._damaged: set[int] = set()
         self._thread = concurrent.futures.ThreadPoolExecutor(1)
         self._writing: concurrent.futures.Future[None] | None = None
 
     def steps(self) -> list[int]:
-        """Steps of all checkpoints that are there, ascending; not yet verified."""
+        """Steps of all existing checkpoints, ascending; not yet verified."""
         if not self.folder.is_dir():
             return []
         return sorted(int(child.name) for child in self.folder.iterdir() if child.name.isdigit())
@@ -115,35 +115,35 @@ class Checkpoints:
         before: Callable[[], None] | None = None,
         after: Callable[[], None] | None = None,
     ) -> None:
-        """Copies the state, waits for the write before, and starts to write this one.
+        """Copies the state, waits for the previous write, and starts writing this one.
 
         Args:
-            step: The checkpoint's name.
-            before: Called by the writing thread first; what it raises counts as a failed
-                checkpoint.
-            after: Called by it once the checkpoint stands; what it raises is a warning.
+            step: Name of the checkpoint.
+            before: Called by the writing thread first. If it raises, the checkpoint has failed.
+            after: Called by that thread when the checkpoint is complete. If it raises, a warning
+                is printed.
 
         Raises:
-            CheckpointError: The write before has failed; the earlier checkpoints stand.
+            CheckpointError: The previous write failed; earlier checkpoints are intact.
         """
-        # Every worker reads: the metrics' values are sums over workers.
+        # All workers must read: the values of metrics are sums over workers.
         arrays = {name: variable.numpy() for name, variable in self._state.items()}
         self.wait()
         if self.writes:
             self._writing = self._thread.submit(self._write, step, arrays, before, after)
 
     def wait(self) -> None:
-        """Returns once the last checkpoint stands.
+        """Waits until the last checkpoint is complete.
 
         Raises:
-            CheckpointError: It cannot be written; the earlier ones stand.
+            CheckpointError: It could not be written; earlier checkpoints are intact.
         """
         if self._writing is not None:
             writing, self._writing = self._writing, None
             writing.result()
 
     def close(self) -> None:
-        """Returns once nothing is written any more."""
+        """Waits for any write in progress."""
         self._thread.shutdown()
 
     def _write(
@@ -157,7 +157,7 @@ class Checkpoints:
             if before:
                 before()
             self.folder.mkdir(parents=True, exist_ok=True)
-            for rest in self.folder.glob(".unfinished.*"):  # of a run that was killed
+            for rest in self.folder.glob(".unfinished.*"):  # from a killed run
                 shutil.rmtree(rest)
             fresh = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished.", dir=self.folder))
             try:
@@ -171,7 +171,7 @@ class Checkpoints:
                 replace_folder(fresh, self.path(step))
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
-        except Exception as error:  # whatever it is, training goes on
+        except Exception as error:  # training continues after any error
             if isinstance(error, OSError):
                 rule = f"must fit on the disk of {self.folder}"
                 reason = os.strerror(error.errno) if error.errno else error
@@ -191,9 +191,9 @@ class Checkpoints:
             print(f"\nwarning: step {step}: {type(error).__name__}: {error}", file=sys.stderr)
 
     def _tidy(self, step: int) -> None:
-        """Once `step` stands: notes the best, drops what is damaged, overtaken or old."""
-        with contextlib.suppress(OSError):  # the next one tries again
-            # Later ones were passed over when the run resumed; their steps are taken again.
+        """After `step` is written: records the best, deletes damaged, stale and old checkpoints."""
+        with contextlib.suppress(OSError):  # the next checkpoint tries again
+            # Later ones were skipped when the run resumed, and their steps are repeated.
             earlier = [one for one in self.steps() if one < step]
             whole = [one for one in earlier if one not in self._damaged]
             best = self.find_best([*whole, step])
@@ -208,14 +208,14 @@ class Checkpoints:
             self._damaged.clear()
 
     def restore(self) -> int:
-        """Reads the newest checkpoint that is whole, naming each damaged one that it passes over.
+        """Reads the newest intact checkpoint and reports each damaged one that it skips.
 
         Returns:
-            Its step, or 0 where there is no checkpoint.
+            Its step, or 0 if there is no checkpoint.
 
         Raises:
-            CheckpointError: There are checkpoints, and none can be read; or they are of a model
-                with other variables.
+            CheckpointError: None of the existing checkpoints can be read, or the checkpoint belongs
+                to a model with different variables.
         """
         steps = self.steps()
         for step in reversed(steps):
@@ -257,7 +257,7 @@ class Checkpoints:
         self._metrics = {name: arrays[name] for name in arrays if name.startswith("metrics/")}
 
     def restore_metrics(self) -> None:
-        """Puts the running means back, which Keras starts afresh as `fit` begins."""
+        """Restores the running means, which Keras resets when `fit` begins."""
         for name, value in self._metrics.items():
             self._state[name].assign(value)
         self._metrics = {}

@@ -1,4 +1,4 @@
-"""What a run leaves open, decided here: by the machine, the pictures, or how the run began."""
+"""Fills in unset settings of a run, from the machine, the images, or how the run started."""
 
 import dataclasses
 import math
@@ -16,17 +16,17 @@ from trainers.workdir import CONFIG, read_earlier
 from zoo.core.arguments import arguments_of
 from zoo.core.presets import family_class
 
-# A side that most networks and one GPU train well; larger ones are asked for by --resolution.
+# A resolution that most networks train well on one GPU; for more, use --resolution.
 LARGEST = 128
 
 
 def fill_in(run: Run) -> tuple[Run, Survey | None]:
-    """The run with its precision and, of a family, its sizes; and what its pictures are.
+    """Returns the run with its precision and, for a family, its sizes; and a survey of its images.
 
-    What a run in its workdir began with stays.
+    Settings with which a run in the same workdir started are kept.
 
     Raises:
-        ValueError: A data set that cannot be found, or one without what the family needs.
+        ValueError: The data set cannot be found, or lacks what the family needs.
     """
     before = read_earlier(pathlib.Path(run.workdir) / CONFIG)
     run = dataclasses.replace(run, mixed_precision=_precision(run.mixed_precision, before))
@@ -42,7 +42,7 @@ def fill_in(run: Run) -> tuple[Run, Survey | None]:
 
 
 def build(run: Run) -> zoo.GAN:
-    """The model of a run, with new weights."""
+    """Builds the model of a run, with new weights."""
     if run.family:
         return family_class(run.family)(**(run.config or {}))
     return zoo.load(run.preset, load_weights=False, **(run.config or {}))
@@ -65,11 +65,11 @@ def _sizes(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _from_pictures(run: Run, config: dict[str, Any], pictures: Survey) -> dict[str, Any]:
-    """Values of the arguments that pictures decide, where `config` lacks them."""
+    """Values of the arguments that depend on the images, for those that `config` lacks."""
     arguments = arguments_of(run.family)
     takes = family_class(run.family).takes
     found: dict[str, Any] = {}
-    if takes != "low_high":  # those cut pieces of a size of their own out of the pictures
+    if takes != "low_high":  # these train on crops, whose size does not depend on the images
         if "resolution" not in config and pictures.typical is None:
             raise DataError(
                 "The pictures of this set have many sizes: give --resolution. "

@@ -1,8 +1,8 @@
 """The whole workflow in a few minutes: python -m trainers.demo
 
-Trains a DCGAN for a moment on real images that ship with the project, exports it and the
-pretrained one, serves both, asks for images through the client, and leaves one picture. Each step
-is a public command, shown before it runs.
+Trains a DCGAN briefly on real images that ship with the project, exports it and the pretrained
+one, serves both, requests images through the client, and writes one picture. Each step is a public
+command, shown before it runs.
 """
 
 import pathlib
@@ -39,7 +39,7 @@ def _demo(workdir: pathlib.Path, steps: int) -> None:
         "trainers",
         f"--preset={PRESET}",
         "--dataset=sample:fashion_mnist",
-        "--batch_size=16",  # many small steps get further in a minute
+        "--batch_size=16",  # many small steps make more progress in a minute
         f"--steps={steps}",
         f"--workdir={workdir / 'run'}",
     )
@@ -62,7 +62,7 @@ def _demo(workdir: pathlib.Path, steps: int) -> None:
                 f"--out={workdir / model}",
             )
     except BaseException:
-        _end(server)  # how it ends is no news: after Ctrl-C it has got that as well
+        _end(server)  # ignore how it ends: it received the Ctrl-C too
         raise
     _stop(server)
 
@@ -79,13 +79,13 @@ def _demo(workdir: pathlib.Path, steps: int) -> None:
 
 
 def _command(module: str, *arguments: str) -> None:
-    """Shows and runs `python -m module ...`; a failure ends the demo with its own message."""
+    """Shows and runs `python -m module ...`; if it fails, the demo ends after its message."""
     print(f"$ python -m {shlex.join([module, *arguments])}", flush=True)
     command = subprocess.Popen([sys.executable, "-m", module, *arguments])
     try:
         command.wait()
     except KeyboardInterrupt:
-        command.wait()  # it got the Ctrl-C as well, and saves what it has
+        command.wait()  # it received the Ctrl-C too, and saves its state
         raise
     if command.returncode:
         raise ValueError(f"The demo stopped at: python -m {module}. Its error message is above.")

@@ -1,4 +1,4 @@
-"""What a run would cost: a few of its steps, and nothing written."""
+"""Estimates the cost of a run from a few of its steps; writes nothing."""
 
 import resource
 import statistics
@@ -18,17 +18,17 @@ from trainers.run import Run
 from zoo import GAN
 from zoo.core.weights import trainable_parameters
 
-STEPS = 5  # or as many as it takes until lazy regularizers come round again
+STEPS = 5  # or as many as a full cycle of lazy regularizers takes
 
 
 def dry_run(run: Run) -> None:
-    """Prints parameters, memory, speed and time to finish, from a few steps on the real data.
+    """Prints parameters, memory, speed and total time, from a few steps on the real data.
 
-    Of a GAN that grows, from a few steps at each resolution, as its layers begin to fade in; of one
-    with phases, as SRGAN, of each.
+    A growing GAN takes a few steps at each resolution, as its layers begin to fade in. A GAN with
+    phases, such as SRGAN, takes a few in each phase.
 
     Raises:
-        ValueError: Anything about the run or its data that does not fit.
+        ValueError: The run or its data are invalid.
     """
     run.check()
     run, pictures = fill_in(run)
@@ -60,7 +60,7 @@ def dry_run(run: Run) -> None:
 
 
 def _phases(gan: GAN, part: Part) -> list[tuple[int, int]]:
-    """(first step, step after the last) of each phase within a part of the run."""
+    """(first step, last step + 1) of each phase within a part of the run."""
     starts = [part.start, *(s for s in gan.phase_starts if part.start < s < part.end)]
     return list(zip(starts, [*starts[1:], part.end], strict=True))
 
@@ -78,7 +78,7 @@ def _measure(gan: GAN, images: data.ImageSet, part: Part, begin: int, seed: int)
 
 
 class _Clock(keras.callbacks.Callback):
-    """Seconds of every step, beside its phase."""
+    """Records the seconds and the phase of every step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ class _Clock(keras.callbacks.Callback):
         self._begun = 0.0
 
     def mean(self) -> float:
-        """Of the steps after the first, leaving out what it takes to compile each phase."""
+        """Mean seconds per step, without the first step and the compilation of each phase."""
         kept = {}
         for i, (phase, seconds) in enumerate(self._steps):
             if any(phase == before for before, _ in self._steps[:i]):
@@ -106,7 +106,7 @@ class _Clock(keras.callbacks.Callback):
 
 
 def _peak_bytes() -> int:
-    """Of all GPUs, or of this process where there is none."""
+    """Peak memory of all GPUs or, without a GPU, of this process."""
     gpus = tf.config.list_logical_devices("GPU")
     if gpus:
         return sum(tf.config.experimental.get_memory_info(gpu.name)["peak"] for gpu in gpus)

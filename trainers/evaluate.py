@@ -7,38 +7,39 @@
 
 --metrics takes any of these, with commas:
 
-    kid              how far the images are from real ones, lower is better; trustworthy from about
-                     1,000 images on
-    fid              the Frechet distance between the same, lower is better; needs 10,000 images or
-                     more, and more than the network has features (2,048 or 1,280). Called FID
-                     with InceptionV3 only, otherwise frechet_distance
-    inception_score  is one thing seen in each image, and many things in all? InceptionV3 alone
+    kid              distance between generated and real images, lower is better; reliable from
+                     about 1,000 images
+    fid              Frechet distance between generated and real images, lower is better; needs
+                     10,000 images or more, and more than the network has features (2,048 or
+                     1,280). Called FID only with InceptionV3, otherwise frechet_distance
+    inception_score  does each image show one thing, and do all images together show many? Needs
+                     InceptionV3
     precision        share of generated images that look like a real one
     recall           share of real images that look like a generated one: drops in mode collapse
-    density          as precision, about 1 for real against real
-    coverage         as recall, about .97 for real against real
+    density          like precision, about 1 for real against real
+    coverage         like recall, about .97 for real against real
     ppl              how smoothly images change from latent to latent, lower is better
-    class_accuracy   does a model with classes draw what it is asked for? Labelled sets
-    class_balance    are classes missing? 0 to 1, lower is better. Labelled sets
-    nearest          is it copying its training images? Values well below 1 mean copies
+    class_accuracy   does a conditional model draw the requested class? Needs a labelled set
+    class_balance    are classes missing? 0 to 1, lower is better. Needs a labelled set
+    nearest          does the model copy its training images? Values well below 1 mean copies
 
-Classes are predicted by a small classifier, which is trained on the real training images first.
-All other metrics use a network trained on ImageNet, and figures of different networks cannot be
-compared: InceptionV3 if Keras has its weights on this machine already (--network=inception_v3
-downloads them, 92 MB), else the bundled MobileNetV2. --network=efficientnet_lite0 is a second
-opinion, bundled as well. A model is never measured on images that it was trained on: the hashes in
-its card recognise them under other names, in other formats and mirrored.
+The two class metrics use a small classifier, which is first trained on the real training images.
+All other metrics use a network trained on ImageNet: InceptionV3 if its weights are already in
+Keras's cache (--network=inception_v3 downloads them, 92 MB), else the bundled MobileNetV2. For a
+second opinion, EfficientNet-Lite0 is bundled too (--network=efficientnet_lite0). Scores from
+different networks cannot be compared. A model is never evaluated on its training images: the hashes
+in its card recognise them under other names, in other formats and mirrored.
 
-An image-to-image model is measured on pairs that it has not seen: L1, PSNR and SSIM (of all
-channels and of Y), a perceptual distance and KID. They are given for the model and for simple
-baselines: bicubic interpolation if the model enlarges, otherwise the source itself, one colour for
-all images, and the nearest training pair. A model that was trained without pairs is measured by the
-KID of each direction against images of the target domain, and by the distance between an image and
-its translation there and back. If the held-out images of both domains have the same names, the
-distance to the true counterpart is given too. --metrics, --seed and --nearest_out are for models
-that draw images from noise, --task is for those that make images from images.
+Image-to-image models are evaluated on unseen pairs: L1, PSNR and SSIM (of all channels and of Y), a
+perceptual distance and KID, for the model and for simple baselines. The baseline is bicubic
+interpolation if the model enlarges. Otherwise the baselines are the source itself, one colour for
+all images, and the nearest training pair. A model trained without pairs is evaluated by the KID of
+each direction against the target domain, and by the distance between an image and its translation
+there and back. If the held-out images of both domains have the same names, the distance to the true
+counterpart is given too. --metrics, --seed and --nearest_out are for models that generate images
+from noise, --task is for image-to-image models.
 
-Progress goes to stderr; stdout ends with the record, one line of JSON.
+Progress goes to stderr; the last line of stdout is the record, as JSON.
 """
 
 import argparse
@@ -52,7 +53,7 @@ from trainers.metrics import catalogue
 from zoo.core import sources
 from zoo.core.commands import Parser, at_least, quiet_tensorflow, run
 
-# Images below which chance decides.
+# With fewer images, scores are mostly noise.
 TRUSTWORTHY = 1000
 
 
@@ -98,21 +99,21 @@ def _parser() -> Parser:
         type=at_least(1),
         default=5000,
         metavar="N",
-        help="generated and real images to compare, at most (all training images are used)",
+        help="maximum number of generated and of real images; training images: all",
     )
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="FILE", help="also write the record to this file")
     output.add_argument(
         "--nearest_out",
         metavar="PNG",
-        help="with --metrics=nearest: a picture of the generated images that are nearest to a "
-        "training image, on the left, each next to its nearest ones",
+        help="with --metrics=nearest: also write a picture of the generated images that are "
+        "closest to training images, each on the left of its nearest training images",
     )
     return parser
 
 
 def _check(args: argparse.Namespace) -> tuple[str, ...]:
-    """Raises ValueError for what is wrong before TensorFlow is needed; returns the metrics."""
+    """Raises ValueError for errors that can be found without TensorFlow; returns the metrics."""
     given = [
         f"--{name}={getattr(args, name)}"
         for name in ("preset", "run", "images")
@@ -198,7 +199,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 
 
 def print_table(scores: dict[str, dict[str, float]]) -> None:
-    """Prints {row: {column: value}}, all rows of the same columns."""
+    """Prints {row: {column: value}}; all rows have the same columns."""
     width = max(map(len, scores))
     print(" " * width, *(f"{name:>10}" for name in next(iter(scores.values()))))
     for name, values in scores.items():
@@ -206,13 +207,13 @@ def print_table(scores: dict[str, dict[str, float]]) -> None:
 
 
 def _write(record: dict[str, Any], out: pathlib.Path | None) -> None:
-    print(json.dumps(record), flush=True)  # before the file: a full disk does not lose the score
+    print(json.dumps(record), flush=True)  # first, so that a full disk does not lose the score
     if out:
         out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def _make_folder(flag: str, path: pathlib.Path) -> None:
-    """Makes the folder of an output before the work, so that a bad path is reported at once."""
+    """Creates the folder of an output file first, so that a bad path is reported at once."""
     if path.is_dir():
         raise ValueError(f"--{flag} must be a file. Received: {path}, which is a folder.")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a run writes down as it goes: JSON, one object a line."""
+"""The records that a run writes: JSON Lines."""
 
 import json
 import math
@@ -10,19 +10,19 @@ from typing import Any
 from zoo.core.storage import whole_file
 
 HISTORY = "history.jsonl"  # scalars
-SAMPLES = "samples.jsonl"  # variety of the sample grids
+SAMPLES = "samples.jsonl"  # diversity of the sample grids
 METRICS = "metrics.jsonl"  # evaluations
 EVENTS = "events.jsonl"  # started, resumed, finished, ...
 
 
 class Journal:
-    """Appends to the files above; each line has the step it belongs to.
+    """Appends to the files above; each line holds its step.
 
     Args:
-        workdir: Of the run.
-        start: Step at which this process begins. Lines of later steps are dropped: they describe
-            steps that a killed run took and that are now repeated. Events stay.
-        writes: Whether this process writes; of several workers only the chief does.
+        workdir: The run's folder.
+        start: Step at which this process starts. Lines of later steps are dropped: they come from a
+            killed run, and these steps are now repeated. Events are kept.
+        writes: Whether this process writes; with several workers only the chief does.
     """
 
     def __init__(self, workdir: pathlib.Path, start: int, *, writes: bool = True) -> None:
@@ -41,22 +41,22 @@ class Journal:
         try:
             with open(self.workdir / name, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
-        except OSError as error:  # a run is worth more than its record
+        except OSError as error:  # a failed record must not end the run
             print(f"\nwarning: {self.workdir / name}: {error.strerror}", file=sys.stderr)
 
     def event(self, step: int, event: str, message: str) -> None:
-        """Adds what happened, and when."""
+        """Adds an event with the current time."""
         self.write(EVENTS, step, time=time.time(), event=event, message=message)
 
 
 def read_lines(path: pathlib.Path, bad: list[int] | None = None) -> list[dict[str, Any]]:
-    """The objects of a file with one in each line; none where there is no file.
+    """Reads the objects of a JSON Lines file; empty if there is no file.
 
-    What is no object is skipped, as the last line of a run that was killed may be.
+    Lines that are not objects are skipped, such as a last line that was cut off in a killed run.
 
     Args:
         path: The file.
-        bad: Is given the numbers of the lines that are skipped, from 1 on.
+        bad: Receives the numbers of skipped lines, counted from 1.
     """
     if not path.is_file():
         return []
@@ -75,7 +75,7 @@ def read_lines(path: pathlib.Path, bad: list[int] | None = None) -> list[dict[st
 
 
 def _drop_after(path: pathlib.Path, last: int | None) -> None:
-    """Drops lines of later steps, and a line that was cut off."""
+    """Drops lines of later steps, and a truncated line."""
     if not path.is_file():
         return
     lines = [line for line in read_lines(path) if "step" in line]
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def readable(seconds: float) -> str:
-    """A duration for a person: "42 s", "12 min", "3 h 05 min"."""
+    """A human-readable duration: "42 s", "12 min", "3 h 05 min"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -1,4 +1,4 @@
-"""One run: data + strategy + model + callbacks -> `model.fit`."""
+"""Trains one run: data + strategy + model + callbacks -> `model.fit`."""
 
 import contextlib
 import dataclasses
@@ -50,13 +50,13 @@ from zoo.core.image_to_image import SHEET_ROWS
 from zoo.core.storage import write_json
 from zoo.core.weights import trainable_parameters
 
-# Real images that sample grids are compared with.
+# Number of real images that sample grids are compared with.
 COMPARED = 256
-# Images of a set up to which sample grids are compared with all of them: few are learned by heart.
+# Up to this set size, sample grids are compared with all images, since small sets get memorised.
 SMALL = 5000
 
 
-# A resumed run must agree on these: they decide what it computes.
+# Fields that must not change on a resume, because they determine the result.
 IDENTITY = (
     "preset",
     "family",
@@ -74,19 +74,19 @@ IDENTITY = (
 
 
 def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GAN:
-    """Trains, or goes on training, until `run.steps`.
+    """Trains, or resumes training, until `run.steps`.
 
     Args:
-        run: What to do.
-        accept_changes: Whether a resumed run may differ from what it was (never in its preset).
-        profile: Steps to profile.
+        run: The run.
+        accept_changes: Whether a resumed run may have changed settings (never another preset).
+        profile: Number of steps to profile.
 
     Returns:
         The trained model.
 
     Raises:
-        ValueError: Anything about the run, its data or its workdir that does not fit; nothing has
-            been written then. Or, on the way: data that cannot be read, a worker that is lost.
+        ValueError: The run, its data or its workdir is invalid; nothing is written in that case.
+            Or, during training, data cannot be read or a worker is lost.
         CheckpointError: The last checkpoint cannot be written.
         TrainingDiverged: A loss or a weight is no longer finite.
         zoo.core.commands.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
@@ -124,7 +124,7 @@ def _train(
     accept_changes: bool,
     profile: int,
 ) -> None:
-    """Everything from the loaded data on."""
+    """Everything after loading the data."""
     workdir = pathlib.Path(run.workdir)
 
     def batches_of(part: Part, step: int, share: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
@@ -137,7 +137,7 @@ def _train(
         )
 
     for part in parts:
-        batches_of(part, part.start)  # raises here what it objects to, before anything is written
+        batches_of(part, part.start)  # raises here if invalid, before anything is written
     chief = is_chief(strategy)
     measure = _measure(run, gan, images) if run.evaluate_every and chief else None
     with contextlib.ExitStack() as stack:
@@ -152,7 +152,7 @@ def _train(
             writes=chief,
             find_best=functools.partial(best_of, workdir),
         )
-        stack.callback(checkpoints.close)  # before the lock goes
+        stack.callback(checkpoints.close)  # before the lock is released
         start = checkpoints.restore()
         _check_one_workdir(strategy, workdir, start)
         if start >= run.steps:
@@ -208,11 +208,11 @@ def prepare(
 ) -> tuple[zoo.GAN, data.ImageSet, tf.distribute.Strategy, list[Part]]:
     """Builds the compiled model under its strategy and loads the data; writes nothing.
 
-    Also returned are the parts of the run.
+    Also returns the parts of the run.
 
     Args:
         run: As `fill_in` returns it.
-        pictures: Printed, with what becomes of them.
+        pictures: Printed, together with the size they will have.
     """
     strategy = make_strategy(run.strategy, worker_timeout_s=run.worker_timeout)
     shares = strategy.num_replicas_in_sync * run.accumulate
@@ -259,12 +259,12 @@ def prepare(
 
 
 def labels_of(gan: zoo.GAN) -> dict[str, bool]:
-    """What `batches` of a set is asked for besides: labels where the model takes them."""
+    """Extra arguments for `batches` of a set: labels if the model takes them."""
     return {"labels": True} if gan.num_classes else {}
 
 
 def examples_of(images: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The first rows of a set of two images each, for an image-to-image GAN to show."""
+    """The first rows of a two-image set, for the sample sheet of an image-to-image GAN."""
     first, second = zip(*images.images.take(SHEET_ROWS).as_numpy_iterator(), strict=True)
     return np.stack(first), np.stack(second)
 
@@ -289,7 +289,7 @@ def _measure(run: Run, gan: zoo.GAN, images: Any) -> Measure:
 
 
 def _check_one_workdir(strategy: tf.distribute.Strategy, workdir: pathlib.Path, start: int) -> None:
-    """Raises on every worker where they do not see the same checkpoints."""
+    """Raises on every worker if they do not see the same checkpoints."""
     _, workers = worker(strategy)
     elsewhere = sum_over_workers(strategy, start) != workers * start
     if agree(strategy, elsewhere):
@@ -315,7 +315,7 @@ def _fit(
     measure: Measure | None,
     profile: int,
 ) -> None:
-    """Trains to the end. Every worker is here; only the chief writes."""
+    """Trains to the end. Runs on every worker; only the chief writes."""
     run, gan, journal, start = session.run, session.gan, session.journal, session.start
     journal.event(start, "resumed" if start else "started", f"step {start} to {run.steps}")
     with contextlib.ExitStack() as closing:
@@ -334,7 +334,7 @@ def _fit(
                         gan.fit(
                             batches(part),
                             steps_per_epoch=part.end - max(part.start, start),
-                            shuffle=False,  # the batches are shuffled already
+                            shuffle=False,  # the batches are already shuffled
                             verbose=0,
                             callbacks=[*first, *chiefs, saver],
                         )
@@ -358,13 +358,13 @@ def _fit(
     _write_last_report(session)
     if session.chief:
         print(f"Wrote {session.workdir}: report.html, preset/, checkpoints/, samples/, logs/")
-    agree(session.strategy, False)  # TensorFlow ends the others if one leaves early
+    agree(session.strategy, False)  # TensorFlow ends the other workers if one exits early
 
 
 def _saver(session: Session) -> SaveCheckpoints:
     workdir = session.workdir
     if session.chief:
-        # Read now: what cannot be read later must not keep a checkpoint from being written.
+        # Computed now, so that a later read error cannot prevent a checkpoint.
         session.images.sketch  # noqa: B018
 
     def save_preset(preset: zoo.GAN, step: int) -> None:
@@ -384,7 +384,7 @@ def _saver(session: Session) -> SaveCheckpoints:
 def _chiefs_callbacks(
     session: Session, profile: int, closing: contextlib.ExitStack
 ) -> list[keras.callbacks.Callback]:
-    """What one process alone does: what a person sees."""
+    """Callbacks of the chief only: everything that a user sees."""
     with session.writer.as_default(step=session.start):
         for name in (CONFIG, ABOUT):
             content = (session.workdir / name).read_text(encoding="utf-8")
@@ -406,16 +406,16 @@ def _chiefs_callbacks(
 
 
 def _explain(error: tf.errors.OpError, session: Session) -> tuple[str, str]:
-    """(event, what to tell a person) of an error out of `fit`; empty where it is a defect."""
+    """(event, message for the user) for an error from `fit`; empty strings if it is a bug."""
     lost = lost_worker(session.strategy, error)
     if lost:
         return "worker_lost", lost
     of_device = isinstance(error, (tf.errors.ResourceExhaustedError, tf.errors.InternalError))
     if of_device or "IteratorGetNext" not in str(error):
         return "", ""
-    # No checkpoint now: what does not depend on the images has taken the step already.
+    # No checkpoint now: ops that do not depend on the images have already run this step.
     lines = [line.strip() for line in error.message.splitlines()]
-    # TensorFlow buries the reason under the graph that it came up in.
+    # TensorFlow's message lists the graph before the reason.
     reasons = [line for line in lines if re.match(r"[\w.]*(Error|Exception): ", line)]
     reason = (reasons or [line for line in lines if line])[0]
     return "data_failed", (
@@ -425,7 +425,7 @@ def _explain(error: tf.errors.OpError, session: Session) -> tuple[str, str]:
 
 
 def _write_last_report(session: Session) -> None:
-    """The end belongs in the report, and nothing that fails here may hide it."""
+    """Writes the report with the run's end; an error here must not hide how the run ended."""
     try:
         session.checkpoints.wait()
         if session.chief:
@@ -442,7 +442,7 @@ def _close(writer: tf.summary.SummaryWriter) -> None:
 
 
 def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy) -> dict[str, Any]:
-    """What a run was made with, for its report."""
+    """The model, data and environment of a run, for its report."""
     return {
         **environment(),
         "config": gan.get_config(),
@@ -465,7 +465,7 @@ def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy
 
 
 def _card(run: Run, images: data.ImageSet, step: int) -> dict[str, Any]:
-    """What a run's preset says of itself."""
+    """The card of a run's preset."""
     sizes = {str(resolution): size for resolution, size in (run.batch_sizes or {}).items()}
     return {
         "name": run.name,

@@ -1,4 +1,4 @@
-"""A run in parts: a GAN that grows is trained at each resolution with a batch of its own."""
+"""Splits a run into parts: a growing GAN has a batch size for each resolution."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from zoo.core.stages import Schedule
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """Steps of a run that have one batch size: one call of `fit`.
+    """Consecutive steps of a run with one batch size: one call of `fit`.
 
     Attributes:
-        start, end: First step, and the one after the last.
-        batch_size: Of all replicas together.
-        resolution: That it grows to and is trained at; None of a GAN that does not grow.
-        shown: Images shown before it.
+        start, end: First step, and last step + 1.
+        batch_size: Global batch size over all replicas.
+        resolution: The resolution it is trained at; None for a GAN that does not grow.
+        shown: Number of images shown before this part.
     """
 
     start: int
@@ -24,9 +24,9 @@ class Part:
     shown: int
 
     def batch_of(self, step: int) -> int:
-        """Which of the batches of this size, in the order of the data, step `step` is given.
+        """Index of the batch for step `step`, in the data order cut into batches of this size.
 
-        About as many images into that order as have been shown before: no part starts it again.
+        A part continues where the images shown before it end, so the order does not restart.
         """
         return -(-self.shown // self.batch_size) + step - self.start
 
@@ -40,13 +40,13 @@ def parts_of(
     """The parts of a run of `steps` steps.
 
     Args:
-        steps: Of the run.
-        batch_size: Where `batch_sizes` names none.
-        batch_sizes: Resolution -> batch size, of a GAN that grows.
-        schedule: When it grows; None if it does not.
+        steps: Total number of steps.
+        batch_size: Used for resolutions that are not in `batch_sizes`.
+        batch_sizes: Resolution -> batch size, for a growing GAN.
+        schedule: When the GAN grows; None if it does not.
 
     Raises:
-        ValueError: Batch sizes of a GAN that does not grow, or of a resolution it does not have.
+        ValueError: Batch sizes for a GAN that does not grow, or for a resolution it does not have.
     """
     if schedule is None:
         if batch_sizes:
@@ -76,5 +76,5 @@ def parts_of(
 
 
 def part_at(parts: list[Part], step: int) -> Part:
-    """The part of a run that step `step` (from 1 on) belongs to."""
+    """The part of a run that contains step `step` (counted from 1)."""
     return next(part for part in parts if step <= part.end)

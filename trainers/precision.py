@@ -1,13 +1,13 @@
-"""Which number type a run computes in, and where half precision pays.
+"""Number type of a run, and the devices on which half precision is faster.
 
-Measured: on a CPU with AVX512-BF16 or AMX, bfloat16 trains 1.2 to 1.6 times as fast as float32; on
-one without, 1.7 times slower.
+Measured: bfloat16 trains 1.2 to 1.6 times as fast as float32 on a CPU with AVX512-BF16 or AMX, and
+1.7 times slower on one without.
 """
 
 import pathlib
 import sys
 
-# Flags of CPUs that multiply matrices of a type; others convert it to float32 and back.
+# Flags of CPUs that multiply matrices in a type; other CPUs convert to float32 and back.
 CPU_FLAGS = {
     "bfloat16": ("avx512_bf16", "amx_bf16"),
     "float16": ("avx512_fp16", "amx_fp16"),
@@ -32,7 +32,7 @@ def choose() -> tuple[str | None, str]:
 
 
 def warn_if_slow(mixed: str | None) -> None:
-    """Prints a warning where float32 is faster on this machine."""
+    """Prints a warning if float32 is faster on this machine."""
     if mixed and not gpu_capabilities() and not cpu_flags().intersection(CPU_FLAGS[mixed]):
         print(
             f"warning: this CPU computes faster in float32 than in {mixed}, since it has neither "
@@ -42,7 +42,7 @@ def warn_if_slow(mixed: str | None) -> None:
 
 
 def cpu_flags() -> frozenset[str]:
-    """What this machine's CPU can do, in Linux's names; empty elsewhere."""
+    """Feature flags of this machine's CPU, in Linux's names; empty on other systems."""
     try:
         text = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
@@ -54,7 +54,7 @@ def cpu_flags() -> frozenset[str]:
 
 
 def gpu_capabilities() -> list[tuple[int, int]]:
-    """Compute capability of each GPU; (0, 0) where it is not known."""
+    """Compute capability of each GPU; (0, 0) if unknown."""
     import tensorflow as tf
 
     return [

@@ -1,4 +1,4 @@
-"""What a run is: its settings, and which of them are refused. TensorFlow is not imported."""
+"""Settings of a run, and their checks. Does not import TensorFlow."""
 
 import dataclasses
 import functools
@@ -11,7 +11,7 @@ from typing import Any
 from zoo.core import arguments, presets, sources
 
 JIT = {"auto": None, "on": True, "off": False}
-# "auto" is one of the others, by what this machine computes fast; "none" is float32 throughout.
+# "auto" selects what is fast on this machine; "none" is float32 throughout.
 PRECISIONS = ("auto", "float16", "bfloat16", "none")
 STRATEGIES = ("auto", "one", "mirrored", "multi_worker")
 # Names of `trainers.data.tasks.TASKS`.
@@ -24,7 +24,7 @@ TASKS = (
     "edges_to_photo",
     "super_resolve",
 )
-# Seconds that several workers wait for each other at the start.
+# Seconds that workers wait for each other at the start.
 WORKER_TIMEOUT_S = 300.0
 
 _AT_LEAST_1 = (
@@ -40,7 +40,7 @@ _AT_LEAST_1 = (
 
 
 def _setting(group: str, text: str, default: Any = dataclasses.MISSING, **more: Any) -> Any:
-    """A field that is a flag of `python -m trainers` as well, with this help."""
+    """A field that is also a flag of `python -m trainers`, with this help text."""
     return dataclasses.field(default=default, metadata={"group": group, "help": text, **more})
 
 
@@ -54,17 +54,17 @@ _evaluation = functools.partial(_setting, "evaluation")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """Everything that a run is a function of, and where it goes.
+    """All inputs of a run, and its output folder.
 
-    The help of a field says what it is; `python -m trainers --help` prints them.
+    The help text of a field describes it; `python -m trainers --help` prints them.
 
     Attributes:
-        config: Constructor arguments of the family, in place of its defaults or of the preset's.
-        batch_sizes: `batch_size` for each resolution of a GAN that grows: {4: 128, 8: 64}.
+        config: Constructor arguments of the family that replace its defaults or the preset's.
+        batch_sizes: `batch_size` for each resolution of a growing GAN: {4: 128, 8: 64}.
     """
 
-    recipe: str | None = _model("train by this recipe; other flags override it", None)
-    preset: str | None = _model("train the architecture of this preset, from random weights", None)
+    recipe: str | None = _model("train with this recipe; other flags override it", None)
+    preset: str | None = _model("train the architecture of this preset from random weights", None)
     family: str | None = _model(
         "or an architecture of this family: its defaults, --resolution, --channels and --set", None
     )
@@ -84,8 +84,8 @@ class Run:
         "where TFDS keeps its data sets (default: ~/tensorflow_datasets)", None
     )
 
-    steps: int = _training("generator updates in total, over all resumes")
-    batch_size: int = _training("images in a step, over all devices", 128)
+    steps: int = _training("total number of generator updates, across resumes")
+    batch_size: int = _training("images per step, over all devices", 128)
     batch_sizes: Mapping[int, int] | None = None
     seed: int = _training("seed of initial weights, data order and every random draw", 0)
     alternate: bool | None = _training(
@@ -96,7 +96,7 @@ class Run:
 
     accumulate: int = _device("split each batch into this many parts, to save memory", 1)
     mixed_precision: str | None = _device(
-        "half precision; auto takes bfloat16 where it is faster on this machine "
+        "half precision; auto uses bfloat16 if it is faster on this machine "
         "(default: none, float32 throughout)",
         None,
         choices=PRECISIONS,
@@ -110,18 +110,18 @@ class Run:
         choices=STRATEGIES,
     )
     worker_timeout: float = _device(
-        "seconds that workers wait for each other at the start", WORKER_TIMEOUT_S
+        "seconds for which workers wait for each other at the start", WORKER_TIMEOUT_S
     )
     deterministic: bool = _device(
-        "use deterministic kernels, so that runs are equal bit for bit; slower on a GPU", False
+        "use deterministic kernels, for bit-identical runs; slower on a GPU", False
     )
 
     workdir: str = _output(
         "folder of checkpoints, preset, report and logs; the same command resumes the run in it"
     )
     checkpoint_every: int = _output("steps between checkpoints", 1000)
-    checkpoint_minutes: float = _output("minutes between checkpoints at most", 15.0)
-    keep: int = _output("newest checkpoints to keep", 3)
+    checkpoint_minutes: float = _output("maximum minutes between checkpoints", 15.0)
+    keep: int = _output("number of newest checkpoints to keep", 3)
     sample_every: int = _output("steps between sample grids", 500)
     log_every: int = _output("steps between points of the curves", 50)
 
@@ -129,16 +129,14 @@ class Run:
         "steps between evaluations on the test split; the best is kept as WORKDIR/best; 0 for none",
         0,
     )
-    evaluate_images: int = _evaluation(
-        "how many generated and how many real images to compare", 5000
-    )
+    evaluate_images: int = _evaluation("number of generated and of real images to compare", 5000)
     evaluate_dataset: str | None = _evaluation(
-        "data set whose test split is taken (default: that of --dataset)", None
+        "data set whose test split is used (default: that of --dataset)", None
     )
 
     @property
     def name(self) -> str:
-        """What the model is called: its preset's name, or its family and the data set."""
+        """Name of the model: its preset's name, or its family and data set."""
         if self.preset:
             name = sources.canonical(self.preset).rstrip("/")
         else:
@@ -150,7 +148,7 @@ class Run:
         return re.sub(r"[^\w.-]+", "_", name)
 
     def check(self) -> None:
-        """Raises ValueError for a value out of range, or an unknown family or argument of it."""
+        """Raises ValueError for a value out of range, an unknown family or an unknown argument."""
         for name in _AT_LEAST_1:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1. Received: {getattr(self, name)}.")
@@ -179,7 +177,7 @@ class Run:
 
 
 def family_of(run: Run) -> str | None:
-    """The family of a run's architecture; None of a preset that is still to be fetched."""
+    """The family of a run's architecture; None for a preset that is not downloaded yet."""
     if run.family:
         presets.check_family(run.family)
         return run.family
@@ -187,7 +185,7 @@ def family_of(run: Run) -> str | None:
 
 
 def defaults_of(run: Run) -> dict[str, Any]:
-    """The arguments that `config` replaces: the family's defaults, or those of its preset."""
+    """The arguments that `config` overrides: the family's defaults, or those of the preset."""
     family = family_of(run)
     defaults = (
         {a.name: a.default for a in arguments.arguments_of(family).values()} if family else {}

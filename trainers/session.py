@@ -1,4 +1,4 @@
-"""What one process has in its hands while it trains a run."""
+"""The objects that one process uses while it trains a run."""
 
 import dataclasses
 import pathlib
@@ -20,16 +20,16 @@ class Session:
     """One process's part in a run. Every worker has one; only the chief writes.
 
     Attributes:
-        run: What to do.
-        gan: The model, compiled.
-        images: What it is trained on.
-        strategy: Of the run.
-        parts: Of the run.
-        checkpoints: Of the run.
-        start: Step at which this process begins.
-        journal: Of the run.
-        writer: TensorBoard's.
-        stop: Whether a signal has asked to stop.
+        run: The run.
+        gan: The compiled model.
+        images: The training data.
+        strategy: The distribution strategy.
+        parts: The parts of the run.
+        checkpoints: The checkpoints of the run.
+        start: Step at which this process starts.
+        journal: The journal of the run.
+        writer: TensorBoard's summary writer.
+        stop: Whether a signal has requested a stop.
     """
 
     run: Run

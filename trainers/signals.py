@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: finish the step, save, leave."""
+"""SIGINT and SIGTERM: finish the step, save, exit."""
 
 import signal
 import threading

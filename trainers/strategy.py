@@ -1,4 +1,4 @@
-"""Which devices train: one, all of this machine, or those of several machines."""
+"""Selects the training devices: one, all of this machine, or those of several machines."""
 
 import faulthandler
 import functools
@@ -12,30 +12,30 @@ import tensorflow as tf
 from trainers import cluster
 from trainers.run import STRATEGIES, WORKER_TIMEOUT_S
 
-# Which of `count` workers, from 0: what `make_batches` of `distribute` is given.
+# (index, count): which of `count` workers, from 0; passed to `make_batches` of `distribute`.
 Share = tuple[int, int]
 
 
 def make_strategy(
     name: str, *, worker_timeout_s: float = WORKER_TIMEOUT_S
 ) -> tf.distribute.Strategy:
-    """A distribution strategy by name. With several workers, before any other use of TensorFlow.
+    """A distribution strategy by name. With several workers, call it before using TensorFlow.
 
     Args:
-        name: "one" device; "mirrored" over every GPU, or every logical CPU device where there is
-            none; "multi_worker" over those of several machines, which `cluster.find_cluster` finds;
-            "auto": multi_worker where TF_CONFIG or Slurm speaks of more than one worker, else
-            mirrored from two GPUs on.
+        name: "one" device; "mirrored" over all GPUs, or all logical CPU devices without a GPU;
+            "multi_worker" over several machines, from `cluster.find_cluster`; "auto": multi_worker
+            if TF_CONFIG or Slurm describes more than one worker, else mirrored with two or more
+            GPUs, else one.
         worker_timeout_s: How long workers wait for each other.
 
     Raises:
-        ValueError: Another name; a cluster that is not described, or badly.
+        ValueError: An unknown name, or a missing or invalid description of the cluster.
         TimeoutError: A worker did not answer in time.
-        OSError: The port of this worker is taken.
+        OSError: The port of this worker is in use.
     """
     if name not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}. Received: {name!r}.")
-    # Asking for logical devices starts TensorFlow, after which it can join no cluster.
+    # Listing logical devices initialises TensorFlow, after which it cannot join a cluster.
     if name == "multi_worker" or (name == "auto" and cluster.describes_several()):
         return _multi_worker(worker_timeout_s)
     gpus = tf.config.list_logical_devices("GPU")
@@ -48,7 +48,7 @@ def mirrored(devices: Sequence[tf.config.LogicalDevice]) -> tf.distribute.Mirror
     """MirroredStrategy over the given devices.
 
     On CPUs it reduces on one device: TensorFlow's collectives restart their numbering in every
-    strategy, so a second one in the same process meets the shapes of the first and fails.
+    strategy, so a second strategy in the same process gets the shapes of the first and fails.
     """
     on_cpu = devices[0].device_type == "CPU"
     return tf.distribute.MirroredStrategy(
@@ -70,8 +70,8 @@ def _multi_worker(timeout_s: float) -> tf.distribute.MultiWorkerMirroredStrategy
         num_accelerators={"GPU": gpus},
         rpc_layer="grpc",
     )
-    # A worker that is lost at this very moment would be waited for without end, in a call that
-    # neither Ctrl-C nor SIGTERM nor another thread interrupts; this does, with a traceback.
+    # If a worker is lost at this moment, TensorFlow waits forever, in a call that neither Ctrl-C
+    # nor SIGTERM nor another thread can interrupt. This timer can; it prints a traceback.
     faulthandler.dump_traceback_later(timeout_s, exit=True)
     on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
@@ -79,7 +79,7 @@ def _multi_worker(timeout_s: float) -> tf.distribute.MultiWorkerMirroredStrategy
     finally:
         faulthandler.cancel_dump_traceback_later()
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, on_sigterm)  # TensorFlow has made it do nothing
+            signal.signal(signal.SIGTERM, on_sigterm)  # TensorFlow disabled the handler
 
 
 def worker(strategy: tf.distribute.Strategy) -> Share:
@@ -98,14 +98,14 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def distribute(
     strategy: tf.distribute.Strategy, make_batches: Callable[[Share], tf.data.Dataset]
 ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """What `fit` is fed: on one machine the global batches, on several each worker's own rows.
+    """Input of `fit`: the global batches on one machine, each worker's own rows on several.
 
-    Replica r of R gets rows r * B / R ... (r + 1) * B / R of a global batch B, however the replicas
-    are spread over workers.
+    Replica r of R gets rows r * B / R ... (r + 1) * B / R of a global batch B, no matter how the
+    replicas are distributed over workers.
 
     Args:
         strategy: From `make_strategy`.
-        make_batches: Given (index, count), batches of that worker's rows, all of one size:
+        make_batches: Maps (index, count) to batches of that worker's rows, all of one size:
             `data.batches` with `share=(index, count)`.
     """
     if worker(strategy)[1] == 1:
@@ -123,7 +123,7 @@ def distribute(
 def agree(strategy: tf.distribute.Strategy, flag: bool) -> bool:
     """Whether `flag` is true on any worker. Every worker must call it at the same point.
 
-    So it is a barrier as well: nobody returns before all have come.
+    It is also a barrier: no worker returns before all have called it.
     """
     return sum_over_workers(strategy, int(flag)) > 0
 
@@ -144,7 +144,7 @@ def _summing(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tenso
     )
 
 
-# What TensorFlow raises in the workers that are left.
+# Errors that TensorFlow raises in the remaining workers.
 _LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -156,14 +156,14 @@ _LOST = (
 
 
 def lost_worker(strategy: tf.distribute.Strategy, error: Exception) -> str | None:
-    """One line that names the worker that was lost; None where `error` says nothing of the kind.
+    """One line that names the lost worker; None if `error` is not about a lost worker.
 
-    TensorFlow raises it on every other worker: at once where a connection to the lost one breaks in
-    the middle of a sum, else when its heartbeat has been missed for 10 s.
+    TensorFlow raises the error on every other worker: at once if a connection breaks in the middle
+    of a sum, otherwise after 10 s without a heartbeat.
 
     Args:
-        strategy: That of the run.
-        error: What came out of `fit` or `agree`.
+        strategy: The strategy of the run.
+        error: The exception from `fit` or `agree`.
     """
     _, count = worker(strategy)
     if count == 1 or not isinstance(error, _LOST):
@@ -171,7 +171,7 @@ def lost_worker(strategy: tf.distribute.Strategy, error: Exception) -> str | Non
     _, aborted, cause = str(error).partition("Collective ops is aborted by: ")
     if not aborted and not isinstance(error, tf.errors.UnavailableError):
         return None
-    # Not the names of devices, which are of this worker: /job:worker/replica:0/task:0/device:CPU:0
+    # Skip device names, which name this worker: /job:worker/replica:0/task:0/device:CPU:0
     task = re.search(r"/job:worker/(?:replica:0/)?task:(\d+)(?!\d|/device)", cause or str(error))
     who = "A worker"
     if task and int(task[1]) < count:

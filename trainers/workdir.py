@@ -1,4 +1,4 @@
-"""The folder of a run: one process at a time, and always the same run."""
+"""The folder of a run: allows one process at a time, and always the same run."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ CONFIG = "config.json"
 ABOUT = "about.json"
 LOCK = ".lock"
 
-# What no resume can change: other variables, or another type of them.
+# Fields that no resume can change: they would change the variables or their type.
 FIXED = ("preset", "family", "mixed_precision")
 
 _DEFAULTS = {
@@ -36,10 +36,10 @@ _DEFAULTS = {
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[None]:
-    """Holds the folder for this process; the system lets go when the process ends, however.
+    """Locks the folder for this process; the OS releases the lock however the process ends.
 
     Raises:
-        ValueError: Another process trains in it.
+        ValueError: Another process is training in it.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     with open(workdir / LOCK, "a") as file:
@@ -61,14 +61,14 @@ def check_same_run(
     defaults: Mapping[str, Any] | None = None,
     accept_changes: bool = False,
 ) -> list[str]:
-    """Compares what decides a run's result with what an earlier process in `workdir` wrote.
+    """Compares the settings that determine a run's result with those of an earlier process.
 
     Args:
-        workdir: Of the run; may not exist yet.
-        identity: Name -> value now.
-        config: Arguments of the networks now.
-        defaults: What the arguments are where `config` does not say.
-        accept_changes: Whether differences are returned instead of refused.
+        workdir: The run's folder; may not exist yet.
+        identity: Name -> current value.
+        config: Current arguments of the networks.
+        defaults: Values of arguments that `config` does not contain.
+        accept_changes: Whether to return differences instead of raising.
 
     Returns:
         The differences, in words.
@@ -80,9 +80,9 @@ def check_same_run(
     if not path.is_file():
         return []
     try:
-        # What an earlier version did not write was as it is by default.
+        # Fields that an earlier version did not write have their defaults.
         earlier = {**_DEFAULTS, **json.loads(path.read_text(encoding="utf-8-sig"))}
-        identity, config = json.loads(json.dumps([identity, config or {}]))  # as that was read
+        identity, config = json.loads(json.dumps([identity, config or {}]))  # like the earlier ones
         changed = {
             name: value
             for name, value in identity.items()
@@ -109,21 +109,21 @@ def check_same_run(
 
 
 def _same(name: str, earlier: Any, now: Any, workdir: pathlib.Path) -> bool:
-    """Whether two values are the same, of paths however they are written."""
+    """Whether two values are the same; paths may be spelled differently."""
     if earlier == now or not (isinstance(earlier, str) and isinstance(now, str)):
         return earlier == now
     if name == "preset":
         return sources.canonical(earlier) == sources.canonical(now)
     if name != "dataset":
         return False
-    # A relative path was meant from where the run began, which `about.json` knows.
+    # A relative path was relative to where the run started; `about.json` has the absolute path.
     meant = (read_earlier(workdir / ABOUT).get("data") or {}).get("source")
     known = {naming.canonical(earlier), *([meant] if meant and naming.is_path(meant) else [])}
     return naming.canonical(now) in known
 
 
 def read_earlier(path: pathlib.Path) -> dict[str, Any]:
-    """What an earlier process wrote to `CONFIG` or `ABOUT`; empty where that cannot be read."""
+    """What an earlier process wrote to `CONFIG` or `ABOUT`; empty if that cannot be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
@@ -134,12 +134,12 @@ def read_earlier(path: pathlib.Path) -> dict[str, Any]:
 def check_same_data(
     workdir: pathlib.Path, about: dict[str, Any], *, accept_changes: bool = False
 ) -> list[str]:
-    """Likewise for what is known later: the pixels, the replicas, what the preset stands for.
+    """Like `check_same_run`, for what is known later: pixels, replicas, the preset's arguments.
 
     Args:
-        workdir: Of the run.
-        about: What is about to be written to about.json.
-        accept_changes: Whether differences are returned instead of refused.
+        workdir: The run's folder.
+        about: The new content of about.json.
+        accept_changes: Whether to return differences instead of raising.
 
     Returns:
         The differences, in words.
@@ -149,19 +149,19 @@ def check_same_data(
     """
     try:
         earlier = read_earlier(workdir / ABOUT)
-        about = json.loads(json.dumps(about))  # as the other was read
+        about = json.loads(json.dumps(about))  # through JSON, like the earlier record
         common = earlier.get("config", {}).keys() & about["config"].keys()
         before, now = (
             {
                 "images": f"{record['data']['count']} ({record['data']['fingerprint'][:12]})",
                 "replicas": record["replicas"],
-                # The preset may be another by now. Arguments that it did not have do not count.
+                # The preset may have changed. Arguments that it did not have are ignored.
                 **{key: record["config"][key] for key in common},
             }
             for record in (earlier, about)
         )
     except (KeyError, TypeError):
-        return []  # a record that is not there is nothing to compare with
+        return []  # without a complete record there is nothing to compare with
     differences = [
         f"{name} {before[name]}, now {now[name]}" for name in now if before[name] != now[name]
     ]
@@ -189,7 +189,7 @@ def environment() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of what computes a figure; no own version when run from a checkout."""
+    """Versions of the libraries; the own version is None when run from a checkout."""
     try:
         own = importlib.metadata.version("gan-zoo")
     except importlib.metadata.PackageNotFoundError:

@@ -1,6 +1,6 @@
-"""Several machines: who the workers are, and whether all of them are there.
+"""Several machines: finds the workers and waits until all are running.
 
-The files beside this one start a run on Kubernetes, Slurm or plain hosts; see README.md.
+The other files in this folder start a run on Kubernetes, Slurm or plain hosts; see README.md.
 """
 
 from trainers.cluster.members import Cluster, describes_several, find_cluster

@@ -1,4 +1,4 @@
-"""Who the workers are: from TF_CONFIG or Slurm, by TensorFlow's resolvers."""
+"""Finds the workers from TF_CONFIG or Slurm, with TensorFlow's resolvers."""
 
 import dataclasses
 import json
@@ -14,8 +14,8 @@ class Cluster:
     """The workers of a run.
 
     Attributes:
-        addresses: "host:port" of each, in the same order on all of them; the first is the chief.
-        index: Which of them this process is.
+        addresses: "host:port" of each worker, in the same order on all; the first is the chief.
+        index: Index of this process among them.
     """
 
     addresses: tuple[str, ...]
@@ -27,10 +27,10 @@ class Cluster:
 
 
 def find_cluster() -> Cluster:
-    """Reads the cluster from the environment: TF_CONFIG, else Slurm.
+    """Reads the cluster from TF_CONFIG or, if that is not set, from Slurm's variables.
 
     Raises:
-        ValueError: Neither describes a cluster, or one does it badly.
+        ValueError: Neither describes a cluster, or the description is invalid.
     """
     if os.environ.get("TF_CONFIG"):
         return _from_tf_config()
@@ -40,7 +40,7 @@ def find_cluster() -> Cluster:
 
 
 def describes_several() -> bool:
-    """Whether TF_CONFIG, or else Slurm, speaks of more than one worker."""
+    """Whether TF_CONFIG or, if that is not set, Slurm describes more than one worker."""
     if os.environ.get("TF_CONFIG"):
         return len(_from_tf_config().addresses) > 1
     return "SLURM_PROCID" in os.environ and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1
@@ -57,7 +57,7 @@ def _from_tf_config() -> Cluster:
             f'"task": {{"type": "worker", "index": 0}}}}. Received: {os.environ["TF_CONFIG"]!r} '
             f"({error})."
         ) from None
-    # A chief is a worker; the first one. Parameter servers and evaluators have no part in this.
+    # The chief is the first worker. Parameter servers and evaluators are not supported.
     if not set(jobs) <= {"chief", "worker"} or (jobs and task not in jobs):
         raise ValueError(
             "TF_CONFIG must have workers and at most one chief, and this task be one of them. "
@@ -86,10 +86,10 @@ def _from_slurm() -> Cluster:
                 "SLURM_STEP_TASKS_PER_NODE",
             )
         )
-        # Slurm names hosts, not ports: jobs that share a host get different ones, 16 each.
+        # Slurm names hosts, not ports. Each job gets its own 16 ports, so jobs can share a host.
         first_port = 20000 + 16 * (int(job) % 562)
-        # Slurm gives each task its GPUs; TensorFlow's resolver would divide them once more, and
-        # cannot do without any. One for each task, and not set, leaves them as they are.
+        # Slurm assigns GPUs to tasks. TensorFlow's resolver would divide them again and fails
+        # without GPUs. These arguments make it leave the devices alone.
         most_tasks = max(int(part.partition("(")[0]) for part in tasks.split(","))
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             port_base=first_port, gpus_per_node=most_tasks, gpus_per_task=1, auto_set_gpu=False
@@ -99,8 +99,8 @@ def _from_slurm() -> Cluster:
         raise ValueError(
             f"A worker under Slurm must be started with srun. Received: {error!r}."
         ) from None
-    # The resolver sorts hosts by name, Slurm numbers tasks in its own order: n10 comes before n2
-    # in one and after it in the other. So a task finds itself by its host, not by its number.
+    # The resolver sorts hosts by name, but Slurm numbers tasks in its own order: n10 is before n2
+    # in one and after it in the other. So a task finds itself by host, not by number.
     own = f"{host}:{first_port + int(local)}"
     if own not in addresses:
         raise ValueError(

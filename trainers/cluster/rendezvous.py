@@ -1,9 +1,9 @@
-"""All workers are there before TensorFlow is asked to join them.
+"""Waits until all workers are running, before TensorFlow joins them.
 
-TensorFlow 2.21 waits for a missing worker in silence, without end, deaf to Ctrl-C and SIGTERM; its
-coordination service's `cluster_register_timeout_in_ms` does not end that either (set to 15 s, a
-lone worker still waited after 100). So each worker first answers at its own address until every
-other one has asked, and asks every other one.
+TensorFlow 2.21 waits for a missing worker forever, without a message, and ignores Ctrl-C and
+SIGTERM. Its coordination service's `cluster_register_timeout_in_ms` does not help (with 15 s, a
+lone worker was still waiting after 100 s). So each worker first contacts every other worker, and
+listens on its own address until every other worker has contacted it.
 """
 
 import contextlib
@@ -15,26 +15,25 @@ from collections.abc import Iterator
 
 from trainers.cluster.members import Cluster
 
-# Seconds: between two rounds of asking; for one worker to answer; between two lines of what is
-# waited for.
+# Seconds between two rounds of requests, for one worker to answer, and between two progress lines.
 ASK_EVERY_S = 0.5
 ANSWER_WITHIN_S = 2.0
 TELL_EVERY_S = 30.0
 
 
 def meet(cluster: Cluster, timeout_s: float) -> None:
-    """Returns once every worker has answered this one and has been answered by it.
+    """Returns once this worker and every other one have contacted each other.
 
-    A worker that has gone on to TensorFlow's server takes the connection and gives another answer
-    than ours: it counts as there.
+    A worker that has already started TensorFlow's server accepts the connection but gives a
+    different answer from ours. It counts as running.
 
     Args:
-        cluster: The workers; this one listens at its port while it waits.
-        timeout_s: Seconds for all of it.
+        cluster: The workers; this one listens on its port while it waits.
+        timeout_s: Time limit in seconds.
 
     Raises:
-        TimeoutError: Some did not answer; they are named.
-        OSError: The port of this worker is taken.
+        TimeoutError: Some workers did not answer; the message names them.
+        OSError: The port of this worker is in use.
         ValueError: Two workers were started with the same index, or with different clusters.
     """
     others = set(range(len(cluster.addresses))) - {cluster.index}
@@ -49,7 +48,7 @@ def meet(cluster: Cluster, timeout_s: float) -> None:
                 if _ask(cluster, index):
                     answered.add(index)
             missing = others - answered
-            # Who has answered and not asked may have gone on already; a last question tells.
+            # A worker that answered but never asked may have moved on already: ask it once more.
             late = {i for i in others - missing - asked_by if not _gone_on(cluster, i)}
             if not missing and not late:
                 print(f"All {len(cluster.addresses)} workers are there.", flush=True)
@@ -73,13 +72,13 @@ def meet(cluster: Cluster, timeout_s: float) -> None:
 
 
 def _greeting(cluster: Cluster, index: int) -> bytes:
-    """What a worker says of itself; two that disagree about the cluster say different things."""
+    """Message that identifies a worker; it differs between workers that disagree on the cluster."""
     return f"gan-zoo worker {index} of {' '.join(cluster.addresses)}\n".encode()
 
 
 @contextlib.contextmanager
 def _listening(cluster: Cluster) -> Iterator[set[int]]:
-    """Answers at this worker's port; yields the set of those who have asked, which grows."""
+    """Listens on this worker's port; yields a growing set of the workers that have asked."""
     port = int(cluster.addresses[cluster.index].rpartition(":")[2])
     dual = socket.has_dualstack_ipv6()
     try:
@@ -103,7 +102,7 @@ def _listening(cluster: Cluster) -> Iterator[set[int]]:
         while not stop.is_set():
             try:
                 connection, _ = server.accept()
-            except OSError:  # nobody came, or they left again
+            except OSError:  # no connection, or it was closed again
                 continue
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(ANSWER_WITHIN_S)
@@ -124,7 +123,7 @@ def _listening(cluster: Cluster) -> Iterator[set[int]]:
 
 
 def _ask(cluster: Cluster, index: int) -> bool:
-    """Whether worker `index` is there: one of ours, or TensorFlow's server by now."""
+    """Whether worker `index` is running, either here or already in TensorFlow's server."""
     answer = _answer_of(cluster, index)
     if answer is None:
         return False
@@ -137,13 +136,13 @@ def _ask(cluster: Cluster, index: int) -> bool:
 
 
 def _gone_on(cluster: Cluster, index: int) -> bool:
-    """Whether worker `index`, which had answered before, no longer answers as one of ours."""
+    """Whether worker `index`, which answered before, no longer answers with our greeting."""
     answer = _answer_of(cluster, index)
     return answer is None or not answer.startswith(b"gan-zoo worker ")
 
 
 def _answer_of(cluster: Cluster, index: int) -> bytes | None:
-    """What comes back from a worker's port; None where nothing listens."""
+    """The answer from a worker's port; None if nothing listens there."""
     host, _, port = cluster.addresses[index].rpartition(":")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), ANSWER_WITHIN_S) as connection:
@@ -156,7 +155,7 @@ def _answer_of(cluster: Cluster, index: int) -> bytes | None:
 
 
 def _read_line(connection: socket.socket) -> bytes:
-    """Up to a newline, the end, or as much as a greeting can be."""
+    """Reads up to a newline, the end of the stream, or the maximum length of a greeting."""
     line = b""
     while not line.endswith(b"\n") and len(line) < 1 << 16:
         chunk = connection.recv(4096)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# One worker on a plain host. On every host the same list of all of them, and its own place in it:
+# One worker on a plain host. Pass the same list of workers on every host, and its own index:
 #   sh tf_config.sh 0 10.0.0.1:2222 10.0.0.2:2222     (on the first host, the chief)
 #   sh tf_config.sh 1 10.0.0.1:2222 10.0.0.2:2222     (on the second)
 # Change: the command at the end. WORKDIR is on a file system that all hosts share.

@@ -4,11 +4,11 @@
     for images in image_set.batches(128, seed=0).take(10):  # float32 [128, 28, 28, 1] in [-1, 1]
         ...
 
-Image-to-image networks have sets of other kinds: `load_pairs` ((source, target), read or made by a
+Image-to-image networks use other kinds of sets: `load_pairs` ((source, target), stored or made by a
 task), `load_unpaired` ((a, b)) and `load_low_high` ((low, high)). `load_training` picks by kind.
 
-`python -m trainers.data prepare NAME` downloads and prepares a TFDS set ahead of a run.
-TensorFlow is imported when a function is first used, so that this command starts quickly.
+`python -m trainers.data prepare NAME` downloads and prepares a TFDS set before a run.
+TensorFlow is imported on first use of a function, to keep that command's startup fast.
 """
 
 import importlib
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainers.data.sets import ImageSet, LowHighSet, PairSet, UnpairedSet, batches
     from trainers.data.unpaired import load_unpaired
 
-# TensorFlow reads this once, when it is first imported; whoever wants its log sets it beforehand.
+# TensorFlow reads this once, on import. To see its log, set the variable beforehand.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 _MODULES = {
@@ -53,7 +53,7 @@ __all__ = [
 
 
 class DataError(ValueError):
-    """A data set that cannot be read as asked: one line naming what was received and what to do."""
+    """A data set cannot be read as requested. One line: what was received and what to do."""
 
 
 def __getattr__(name: str) -> Any:

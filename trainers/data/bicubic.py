@@ -1,7 +1,7 @@
-"""Bicubic resizing by Pillow, inside a tf.data pipeline.
+"""Pillow's bicubic resizing, inside a tf.data pipeline.
 
-Super-resolution is measured against low images of one exact make: Keys' cubic with a = -1/2,
-widened by the factor when shrinking (antialiased), rounded to 8 bits.
+Super-resolution is evaluated on low-resolution images from one exact filter: Keys' cubic with
+a = -1/2, widened by the factor when shrinking (antialiased), rounded to 8 bits.
 """
 
 import numpy as np

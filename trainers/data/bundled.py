@@ -13,8 +13,8 @@ from zoo.core.spelling import near_misses
 
 FOLDER = pathlib.Path(__file__).parent / "samples"
 
-# name -> licence. The pixels are `samples/<name>.npz`. In fashion_mnist's these are arrays: images
-# uint8 [N, H, W, C] and labels uint8 [N]. In the others each array is two, as `pack` writes them.
+# name -> licence. The pixels are in `samples/<name>.npz`. fashion_mnist holds plain arrays: images
+# uint8 [N, H, W, C] and labels uint8 [N]. In the others `pack` wrote each array as two.
 SAMPLES = {
     "fashion_mnist": "MIT",
     "openmoji_pairs": "CC-BY-SA-4.0",
@@ -44,7 +44,7 @@ def check(name: str) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
-    """A bundled sample, to be read as a `tfds_sets.Split` is; `arrays` as `read_arrays` has it."""
+    """A bundled sample with the interface of `tfds_sets.Split`; `arrays` is from `read_arrays`."""
 
     spec: str
     arrays: dict[str, np.ndarray]
@@ -67,10 +67,10 @@ class Sample:
 
 
 def open_sample(spec: str, split: str, names: Sequence[str]) -> Sample:
-    """Reads the sample "sample:NAME", which must hold arrays of these names.
+    """Reads the sample "sample:NAME", which must contain arrays of these names.
 
     Raises:
-        DataError: for an unknown sample or split, or a sample of another kind.
+        DataError: for an unknown sample or split, or a sample with other arrays.
     """
     name = spec.removeprefix("sample:")
     arrays = read_arrays(name, split)
@@ -89,8 +89,8 @@ def read_arrays(name: str, split: str) -> dict[str, np.ndarray]:
     """Returns the arrays of the bundled sample `name`, each uint8 [N, H, W, C].
 
     Their names are `source` and `target` for pairs (row i of one belongs to row i of the other),
-    `a` and `b` for two sides without pairs, `images` for plain images; with those, `labels` uint8
-    [N] where there are some.
+    `a` and `b` for two unpaired domains, and `images` for plain images, with `labels` uint8 [N] if
+    there are any.
 
     Raises:
         DataError: for an unknown sample, or a split other than "train".
@@ -107,13 +107,13 @@ def read_arrays(name: str, split: str) -> dict[str, np.ndarray]:
 
 
 def pack(key: str, pictures: list[bytes]) -> dict[str, np.ndarray]:
-    """Returns the two arrays that hold image files: their bytes end to end, and where each ends."""
+    """Returns two arrays for image files: their concatenated bytes, and where each file ends."""
     ends = np.cumsum([len(picture) for picture in pictures])
     return {f"{key}{_BYTES}": np.frombuffer(b"".join(pictures), np.uint8), f"{key}{_ENDS}": ends}
 
 
 def unpack(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Decodes what `pack` wrote, as uint8 [N, H, W, 3]; other arrays are passed on."""
+    """Decodes arrays that `pack` wrote to uint8 [N, H, W, 3]; returns other arrays unchanged."""
     unpacked = {}
     for name, array in arrays.items():
         if name.endswith(_BYTES):

@@ -1,15 +1,15 @@
-"""What a data set is: one digest of all of it, and a hash of each image.
+"""Identifies a data set: one digest of all its data, and a perceptual hash of each image.
 
-The hash of an image is made so that the same picture under another name, in another format or
-mirrored has nearly the same one, and another picture has not. It is the signs of 256 random
-projections (Charikar, 2002, section 3) of the differences between neighbouring pixels, of the image
-averaged down to 8 x 8. Two hashes differ in a share of their bits that is the angle between the
-differences over pi.
+Copies of an image under another name, in another format or mirrored have nearly the same hash;
+different images do not. The image is averaged down to 8 x 8 pixels, and the hash holds the signs of
+256 random projections (Charikar, 2002, section 3) of the differences between neighbouring pixels.
+The expected share of bits in which two hashes differ is the angle between these differences,
+divided by pi.
 
-Measured with 6 bits, on halves of the bundled samples: all copies are recognised, also mirrored;
-99 % of the JPEGs of quality 75 of Fashion-MNIST, 86 to 97 % of those of drawings, 38 to 71 % of
-those of photographs at 64 px, 6 % of those of dark images; and of the other half .5 % of
-Fashion-MNIST, up to 2 % of the emoji, 4 to 5 % of OpenMoji (it has duplicates) and no photograph.
+Measured with a tolerance of 6 bits, on halves of the bundled samples. Recognised: all exact copies,
+mirrored or not; of JPEGs of quality 75, 99 % for Fashion-MNIST, 86 to 97 % for drawings, 38 to 71 %
+for photographs at 64 px and 6 % for dark images. False matches in the other half: .5 % for
+Fashion-MNIST, up to 2 % for emoji, 4 to 5 % for OpenMoji (it has duplicates), none for photographs.
 """
 
 import base64
@@ -22,12 +22,12 @@ from PIL import Image
 
 BITS = 256
 SIDE = 8
-# Images of a set whose hashes are kept and compared.
+# Maximum number of images of a set whose hashes are kept and compared.
 KEPT = 2048
-# Bits in which two hashes of one picture may differ. A few wrong matches count for many if only a
-# part of the hashes is kept, so the limit is lower then.
+# Maximum number of differing bits between hashes of the same image. If only part of the hashes is
+# kept, every false match weighs more, so the limit is lower.
 NEAR, NEAR_OF_A_PART = 6, 4
-# Differences between pixels, in grey levels, below which an image has nothing to be known by.
+# RMS difference between neighbouring pixels, in grey levels, below which an image is not hashed.
 FLAT = 2.0
 
 
@@ -35,13 +35,13 @@ class Contents(Protocol):
     """Any set of `trainers.data`."""
 
     def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array."""
+        """Yields all arrays of the set."""
 
 
 def fingerprint(image_set: Contents) -> str:
     """sha256 of all decoded pixels and labels in their order, hex digits.
 
-    Two runs with the same fingerprint have seen the same images, wherever they came from.
+    Two runs with the same fingerprint have seen the same images, whatever their source.
     """
     digest = hashlib.sha256()
     for array in image_set.contents():
@@ -52,10 +52,10 @@ def fingerprint(image_set: Contents) -> str:
 def sketch(image_set: Any) -> dict[str, Any]:
     """Hashes of at most `KEPT` images of a set, ready for JSON.
 
-    Of pairs the targets are hashed, of two domains the images of both.
+    For pairs, the targets are hashed; for two domains, the images of both.
 
     Returns:
-        {"hashes": uint8 [N, 32] in base64, "kept": share of the images that have been hashed}.
+        {"hashes": uint8 [N, 32] in base64, "kept": share of the images that were hashed}.
     """
     images, kept = _some_images(image_set)
     hashes = np.packbits(_bits(_differences(images)), axis=1)
@@ -63,14 +63,14 @@ def sketch(image_set: Any) -> dict[str, Any]:
 
 
 def share_seen(trained_on: Mapping[str, Any], image_set: Any) -> float:
-    """The share of a set's images that are among those of a sketch, mirrored ones included.
+    """The share of a set's images that also occur in a sketch, including mirrored ones.
 
     Args:
         trained_on: As `sketch` returns it.
         image_set: Any set of `trainers.data`, at the same size.
 
     Returns:
-        In [0, 1]. An estimate if the sketch holds a part of its set only.
+        A share in [0, 1]; an estimate if the sketch covers only part of its set.
     """
     raw = np.frombuffer(base64.b64decode(trained_on["hashes"]), np.uint8)
     known = np.unpackbits(raw.reshape(-1, BITS // 8), axis=1).astype(np.float32) * 2 - 1
@@ -89,7 +89,7 @@ def share_seen(trained_on: Mapping[str, Any], image_set: Any) -> float:
 
 
 def _some_images(image_set: Any) -> tuple[np.ndarray, float]:
-    """At most `KEPT` images of a set, uint8 [N, SIDE, SIDE, C], and the share that they are."""
+    """At most `KEPT` images of a set, uint8 [N, SIDE, SIDE, C], and their share of the set."""
     domains = [image_set.a, image_set.b] if hasattr(image_set, "a") else [image_set]
     chosen, count = [], sum(domain.count for domain in domains)
     for domain in domains:
@@ -112,7 +112,7 @@ def _small(image: np.ndarray) -> np.ndarray:
 
 
 def _differences(images: np.ndarray, *, keep_flat: bool = False) -> np.ndarray:
-    """uint8 [N, SIDE, SIDE, C] -> f32 [N, P] between neighbours, without flat images."""
+    """uint8 [N, SIDE, SIDE, C] -> differences of neighbours, f32 [N, P], without flat images."""
     x = images.astype(np.float32)
     down, across = (np.diff(x, axis=axis).reshape(len(x), -1) for axis in (1, 2))
     differences = np.concatenate([down, across], axis=1)
@@ -126,7 +126,7 @@ def _strength(differences: np.ndarray) -> np.ndarray:
 def _bits(differences: np.ndarray) -> np.ndarray:
     """f32 [N, P] -> bool [N, BITS]."""
     size = differences.shape[1]
-    # Of a hash function: random generators may change with their library.
+    # From a hash function: random number generators may change between library versions.
     raw = np.frombuffer(hashlib.shake_256(b"gan-zoo").digest(size * BITS // 8), np.uint8)
     directions = np.unpackbits(raw).reshape(size, BITS).astype(np.float32) * 2 - 1
     return differences @ directions > 0

@@ -20,7 +20,7 @@ TRAINING = ("train", "training")
 HELD_OUT = ("test", "testing", "val", "valid", "validation")
 _DOMAINS = tuple(f"{split}{domain}" for split in ("train", "test") for domain in "AB")
 
-# Pillow warns of more than `Image.MAX_IMAGE_PIXELS` and refuses more than twice as many.
+# Pillow warns above `Image.MAX_IMAGE_PIXELS` and refuses above twice as many.
 MAX_PIXELS = 2 * Image.MAX_IMAGE_PIXELS
 
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # modes of Pillow
@@ -30,13 +30,13 @@ _logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """The pictures of a folder, or of the split of it that is read.
+    """The images of a folder or of one of its splits.
 
     Attributes:
-        spec: The folder as it was given.
-        root: Where the pictures are: the folder, or a subfolder such as `train`.
-        split: "all"; "train" or "test" of a folder with such subfolders.
-        files: The pictures, in the order of their sorted paths.
+        spec: The folder as given.
+        root: Where the images are: the folder itself or a subfolder such as `train`.
+        split: "all", or "train" or "test" for a folder with such subfolders.
+        files: The image files, sorted by path.
     """
 
     spec: str
@@ -45,18 +45,18 @@ class Folder:
     files: list[pathlib.Path]
 
     def names(self) -> list[str]:
-        """What the files are called in messages: their paths in the folder."""
+        """The names of the files in messages: their paths relative to the folder."""
         return [folders.shown(file.relative_to(self.root)) for file in self.files]
 
     def classes(self) -> tuple[tuple[str, ...], np.ndarray]:
         """Classes from subfolders, as in torchvision's ImageFolder and Keras.
 
-        The subfolders that hold pictures are the classes, in the order of their sorted names;
-        what is deeper in one belongs to it.
+        The subfolders that contain images are the classes, sorted by name. Images in deeper
+        folders belong to the top one.
 
         Returns:
-            (names of the classes, label int64 of each file); no names, and labels of -1, where a
-            picture is in the folder itself or the subfolders are trainA, trainB and so on.
+            (class names, label int64 of each file). There are no names and all labels are -1 if an
+            image is in the folder itself or the subfolders are trainA, trainB and so on.
         """
         first = [file.relative_to(self.root).parts[:-1][:1] for file in self.files]
         each = [folders.composed(folders.shown(name)) for path in first for name in path]
@@ -67,10 +67,10 @@ class Folder:
 
 
 def list_pictures(path: str | os.PathLike) -> folders.Listing:
-    """All that a folder holds.
+    """Lists the content of a folder.
 
     Raises:
-        DataError: for a missing folder, or one without pictures.
+        DataError: for a missing folder, or one without images.
     """
     folder, spec = pathlib.Path(path).expanduser(), folders.shown(path)
     if not folder.is_dir():
@@ -89,18 +89,19 @@ def list_pictures(path: str | os.PathLike) -> folders.Listing:
 
 
 def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = False) -> Folder:
-    """Finds the pictures of a folder, subfolders and links to folders included.
+    """Finds the images of a folder, including subfolders and links to folders.
 
-    Which files are pictures is said in `zoo.pictures.folders`. A folder with the subfolders `train`
-    and `test` (or `val`) has those splits; of any other folder everything is read.
+    `zoo.pictures.folders` defines which files are images. A folder with the subfolders `train` and
+    `test` (or `val`) has those splits; any other folder is read as a whole.
 
     Args:
         path: The folder.
-        split: Of a folder with splits. "test" is `val` where there is no `test`.
-        quiet: Whether to omit the warning that counts what is not read.
+        split: The split to read, if the folder has splits. "test" means `val` if there is no
+            `test`.
+        quiet: Whether to omit the warning that counts the files not read.
 
     Raises:
-        DataError: for a missing folder, one without pictures, or a split that it does not have.
+        DataError: for a missing folder, one without images, or a split that it does not have.
     """
     listing = list_pictures(path)
     folder, spec = listing.folder, folders.shown(path)
@@ -127,9 +128,9 @@ def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = 
 
 
 def _splits(names: Sequence[str], *, alone: bool) -> dict[str, str]:
-    """The subfolder of each split, "train" and "test"; nothing if the subfolders are no splits.
+    """The subfolder of each split, "train" and "test"; empty if the subfolders are not splits.
 
-    They are if there is one to train on and one to measure on, or only one of either.
+    They are splits if there is one for training and one for testing, or a single one of either.
     """
     by_name = {name.lower(): name for name in names}
     train = [by_name[name] for name in TRAINING if name in by_name]
@@ -145,14 +146,14 @@ def _splits(names: Sequence[str], *, alone: bool) -> dict[str, str]:
 
 
 def picture(file: pathlib.Path) -> Image.Image | str:
-    """One whole picture, as `zoo.pictures.decoder` decodes it; a string says why it cannot be read.
+    """One image, decoded by `zoo.pictures.decoder`; a string with the reason if it cannot be read.
 
-    Of an animation the first frame is taken.
+    For an animation it is the first frame.
 
     Raises:
-        DataError: for more than `MAX_PIXELS`: a small file may be made to fill the memory.
+        DataError: for more than `MAX_PIXELS`, since a small file can be crafted to fill the memory.
     """
-    from zoo.pictures import decoder  # TensorFlow, which names do not need
+    from zoo.pictures import decoder  # imports TensorFlow, which checking names does not need
 
     try:
         with _opened(file) as image:
@@ -162,15 +163,15 @@ def picture(file: pathlib.Path) -> Image.Image | str:
 
 
 def heads_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int, bool] | str]:
-    """(height, width, whether it is grey) of each as `picture` would have it; a string says why one
-    cannot be read.
+    """(height, width, whether it is grey) of each file, as `picture` would decode it; a string with
+    the reason if a file cannot be read.
 
-    From the heads of the files: no pixel is decoded.
+    Reads only the file headers and decodes no pixels.
 
     Raises:
         DataError: as `picture`.
     """
-    from zoo.pictures import decoder  # TensorFlow, which names do not need
+    from zoo.pictures import decoder  # imports TensorFlow, which checking names does not need
 
     def head_of(file: pathlib.Path) -> tuple[int, int, bool] | str:
         try:
@@ -190,16 +191,16 @@ def sizes_of(files: Sequence[pathlib.Path]) -> list[tuple[int, int] | str]:
 
 
 def decode(file: pathlib.Path, resolution: int, channels: int) -> np.ndarray | str:
-    """One image, uint8 [resolution, resolution, channels]; a string says why it cannot be read.
+    """One image, uint8 [resolution, resolution, channels]; a string with the reason if unreadable.
 
-    As `picture`, then `pixels.to_square`.
+    `picture`, then `pixels.to_square`.
     """
     image = picture(file)
     return image if isinstance(image, str) else pixels.to_square(image, resolution, channels)
 
 
 def _opened(file: pathlib.Path) -> contextlib.AbstractContextManager[Image.Image]:
-    from zoo.pictures import decoder  # TensorFlow, which names do not need
+    from zoo.pictures import decoder  # imports TensorFlow, which checking names does not need
 
     def check_size(width: int, height: int) -> None:
         if width * height > MAX_PIXELS:
@@ -212,11 +213,11 @@ def _opened(file: pathlib.Path) -> contextlib.AbstractContextManager[Image.Image
 
 
 def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -> None:
-    """Raises DataError when more than one and more than 10 % of `count` images cannot be read.
+    """Raises DataError if more than one and more than 10 % of `count` images cannot be read.
 
     Args:
-        skipped: What to call each of those, with the reason.
-        count: Images found.
+        skipped: Name of each unreadable image, with the reason.
+        count: Number of images found.
         path: The folder.
     """
     if len(skipped) == count or len(skipped) > max(1, count // 10):
@@ -227,22 +228,22 @@ def check_skipped(skipped: Sequence[str], count: int, path: str | os.PathLike) -
 
 
 def named(names: Sequence[str], most: int = 5, separator: str = "; ") -> str:
-    """The first of them, and how many more there are, for a message."""
+    """The first `most` names and the number of the rest, for a message."""
     return folders.listed(names, most, separator)
 
 
 def fill(
     names: Sequence[str], fill_row: Callable[[int], str | None], path: str | os.PathLike
 ) -> tuple[list[int], tuple[str, ...]]:
-    """Decodes on all cores; what cannot be decoded to its last pixel is named in a warning.
+    """Decodes on all cores; a warning names images that cannot be decoded completely.
 
     Args:
-        names: Of the images, for messages.
-        fill_row: Decodes image i to where it belongs; returns why it could not.
+        names: Names of the images, for messages.
+        fill_row: Decodes image i into its place, or returns the reason why it cannot.
         path: The folder.
 
     Returns:
-        (which could be, the names of the others).
+        (indices of the decoded images, names of the others).
 
     Raises:
         DataError: as `check_skipped`.
@@ -262,7 +263,7 @@ def fill(
 
 
 def close_gaps(array: np.ndarray, good: Sequence[int]) -> np.ndarray:
-    """Returns the good rows alone, moved in place: the set may be larger than memory."""
+    """Returns only the good rows, moved in place because the set may be larger than memory."""
     for row, i in enumerate(good):
         if row != i:
             array[row] = array[i]
@@ -272,21 +273,21 @@ def close_gaps(array: np.ndarray, good: Sequence[int]) -> np.ndarray:
 def read(
     folder: Folder, resolution: int, channels: int
 ) -> tuple[np.ndarray, list[int], tuple[str, ...]]:
-    """Decodes every picture of a folder once, in their order.
+    """Decodes every image of a folder once, in order.
 
-    One that cannot be decoded to its last pixel is omitted and named in a warning.
+    Images that cannot be decoded completely are omitted and named in a warning.
 
     Args:
-        folder: What to read.
+        folder: The folder to read.
         resolution: Height and width of the images returned.
         channels: 1 or 3.
 
     Returns:
-        (images uint8 [count, resolution, resolution, channels], which of the files they are, the
-        names of those skipped).
+        (images uint8 [count, resolution, resolution, channels], indices of their files, names of
+        the skipped files).
 
     Raises:
-        DataError: where more than one picture and more than 10 % of them cannot be read.
+        DataError: if more than one image and more than 10 % of them cannot be read.
     """
     images = pixels.allocate(len(folder.files), resolution, channels)
 

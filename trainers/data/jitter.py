@@ -1,4 +1,4 @@
-"""The augmentations of images to images: functions of the images and a seed each."""
+"""Augmentations for image-to-image networks: functions of the images and one seed per row."""
 
 import tensorflow as tf
 
@@ -7,7 +7,7 @@ from zoo.core.conditions import mirrored, resized
 # Pix2Pix and CycleGAN enlarge 256 pixels to 286 and crop 256 of them.
 ENLARGED = 286 / 256
 
-# Draws of one row that must not repeat each other; tasks have the numbers below.
+# Numbers of a row's independent draws; tasks use lower numbers.
 JITTER, TURN, CROP = 100, 101, 102
 
 
@@ -16,8 +16,8 @@ def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
     Args:
         seeds: int64 [N, 2].
-        images: uint8 [N, R, R, C] each; row n is cropped and mirrored alike in all of them. One of
-            them may be a map of classes [N, R, R], which is enlarged to the nearest class.
+        images: uint8 [N, R, R, C] each; row n is cropped and mirrored the same way in all of them.
+            One may be a label map [N, R, R], which is resized by nearest neighbour.
 
     Returns:
         The same shapes, uint8.
@@ -38,7 +38,7 @@ def jitter(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def mirror(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Mirrors at random, all images of a row alike: for what must stay as sharp as it is.
+    """Mirrors at random, all images of a row alike; does not resample, so images stay sharp.
 
     Args, returns: as `jitter`.
     """
@@ -47,7 +47,7 @@ def mirror(seeds: tf.Tensor, *images: tf.Tensor) -> tuple[tf.Tensor, ...]:
 
 
 def flip_and_turn(seeds: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
-    """Mirrors and turns by multiples of 90 degrees at random: [N, R, R, C] -> the same."""
+    """Mirrors and rotates by multiples of 90 degrees at random: [N, R, R, C] -> the same shape."""
     draws = uniform(seeds, TURN, 3)[:, :, None, None, None] < 0.5
     images = tf.where(draws[:, 0], tf.reverse(images, [1]), images)
     images = tf.where(draws[:, 1], tf.reverse(images, [2]), images)
@@ -55,12 +55,12 @@ def flip_and_turn(seeds: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
 
 
 def uniform(seeds: tf.Tensor, which: int, count: int) -> tf.Tensor:
-    """Draws from [0, 1) for each row of its own seed: int64 [N, 2] -> f32 [N, count].
+    """Draws from [0, 1) for each row, from its own seed: int64 [N, 2] -> f32 [N, count].
 
     Args:
-        seeds: One a row.
-        which: Of a row's independent draws.
-        count: How many numbers.
+        seeds: One seed per row.
+        which: Number of the draw; draws of a row with different numbers are independent.
+        count: How many values to draw per row.
     """
 
     def draw(seed: tf.Tensor) -> tf.Tensor:

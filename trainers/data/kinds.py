@@ -1,4 +1,4 @@
-"""The set that a model is trained on, by the kind that it takes."""
+"""Loads the kind of data set that a model is trained on."""
 
 import dataclasses
 import os
@@ -25,16 +25,16 @@ LOADERS = {
 def load_training(
     kind: str, spec: str, **arguments: Any
 ) -> ImageSet | PairSet | UnpairedSet | LowHighSet:
-    """Loads a set of the kind that a model asks for.
+    """Loads a set of the given kind.
 
-    Whatever the kind, a set has `spec`, `source`, `split`, `count`, `num_classes`, `licence`,
-    `skipped`, `images` (unbatched, uint8, in a fixed order), `contents()`, and
-    `batches(batch_size, seed=, start_step=, share=)`, which is what `fit` is given.
+    Sets of every kind have `spec`, `source`, `split`, `count`, `num_classes`, `licence`, `skipped`,
+    `images` (unbatched, uint8, in a fixed order), `contents()`, and
+    `batches(batch_size, seed=, start_step=, share=)`, whose result goes to `fit`.
 
     Args:
         kind: "images", "pairs", "unpaired" or "low_high".
-        spec: What to load.
-        arguments: Of `load`, `load_pairs`, `load_unpaired` or `load_low_high`.
+        spec: The data set to load.
+        arguments: Arguments of `load`, `load_pairs`, `load_unpaired` or `load_low_high`.
 
     Raises:
         DataError: for an unknown kind, or as the loader.
@@ -62,16 +62,16 @@ def load_for(
     Args:
         gan: The model; its `takes` is the kind.
         spec, split, data_dir: As in `load`.
-        task: Of pairs: what makes the sources.
-        reverse: Of pairs: whether the target is what the model is given, and the source what it is
-            to make.
-        jitter: Of pairs and two domains: whether training enlarges and crops the images at random,
-            as Pix2Pix and CycleGAN do, which softens small ones. Without, they are mirrored alone.
+        task: For pairs: the task that makes the sources.
+        reverse: For pairs: whether to swap source and target.
+        jitter: For pairs and two domains: whether training enlarges and crops the images at random,
+            as Pix2Pix and CycleGAN do, which softens small images. If False, they are only
+            mirrored.
 
     Raises:
-        DataError: as the loader, for a task or `reverse` of a model that does not take pairs, for
-            two domains of different channels, or for `jitter=False` of a model whose images are not
-            jittered; or for a model of embeddings or label maps, which no set holds yet.
+        DataError: as the loader; for a task or `reverse` with a model that does not take pairs; for
+            two domains with different channels; for `jitter=False` with a model whose images are
+            not jittered; or for a model of embeddings or label maps, which no set provides yet.
     """
     given = gan.condition or getattr(gan, "source", None)
     if isinstance(given, Embedding | LabelMap):

@@ -21,29 +21,29 @@ def load(
 ) -> ImageSet:
     """Loads a set of images, decoded once, at one size.
 
-    Pictures of other sizes have their shorter side resized to `resolution` (bilinear, antialiased)
-    and their centre cropped; grey and colour are converted into each other.
+    For images of other sizes, the shorter side is resized to `resolution` (bilinear, antialiased)
+    and the centre is cropped. Grey and colour are converted into each other.
 
     Args:
         spec: "sample:NAME", bundled with the package; a TFDS name, "name" or "name/config", which
-            is downloaded and prepared first where that is still to do; or the path of a folder of
-            images. A name that TFDS knows is the TFDS set: write "./cifar10" for a folder.
-        split: "train", "test", "train[:10000]"...: what TFDS takes. A sample has "train" alone; a
-            folder has those of its subfolders `train` and `test`. Without them it is read whole,
-            and its split reads "all".
+            is downloaded and prepared first if necessary; or the path of a folder of images. A name
+            that TFDS knows means the TFDS set: write "./cifar10" for a folder.
+        split: A TFDS split such as "train", "test" or "train[:10000]". A sample only has "train". A
+            folder has the splits of its subfolders `train` and `test`; without them it is read as a
+            whole and its split is "all".
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
-        labels: Whether the subfolders of a folder are classes; other sets have labels or have none.
-        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+        labels: Whether the subfolders of a folder are classes. Other sets have labels or do not.
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own folder.
 
     Returns:
         An `ImageSet`. Up to 2 GiB of decoded pixels are held in memory; a larger set is decoded to
-        a temporary file, written again in every run.
+        a temporary file, which every run writes again.
 
     Raises:
-        DataError: for an unknown name, split or size, a set that can be neither found nor
-            downloaded, or a folder with no images, too many that cannot be read, or no subfolders
-            where labels are asked for.
+        DataError: for an unknown name or split, an invalid size, a set that can be neither found
+            nor downloaded, or a folder without images, with too many unreadable ones, or without
+            subfolders if labels are requested.
     """
     check_sizes(resolution, channels=channels)
     if is_folder(spec):
@@ -83,7 +83,7 @@ def load(
 
 
 def no_classes(spec: str) -> DataError:
-    """What to raise where a model learns labels and a folder has none."""
+    """The error for a model that needs labels and a folder that has none."""
     return DataError(
         "A model with classes learns from labels: put the images of each class in a subfolder of "
         "its own, and none beside the subfolders, or choose a labelled data set. "
@@ -92,7 +92,7 @@ def no_classes(spec: str) -> DataError:
 
 
 def check_sizes(resolution: int, **channels: int) -> None:
-    """Raises DataError unless channels, by argument, are 1 or 3 and resolution is 1 or more."""
+    """Raises DataError unless all channel arguments are 1 or 3 and resolution is at least 1."""
     if resolution < 1 or not set(channels.values()) <= {1, 3}:
         raise DataError(
             f"{' and '.join(channels)} must be 1 (grey) or 3 (RGB) and resolution at least 1. "
@@ -104,7 +104,7 @@ def check_sizes(resolution: int, **channels: int) -> None:
 def open_stored(
     spec: str, split: str, data_dir: str | os.PathLike | None, *names: str
 ) -> bundled.Sample | tfds_sets.Split:
-    """A bundled sample, which must hold arrays of these names, or one split of a TFDS set.
+    """Opens a bundled sample, which must contain arrays of these names, or a split of a TFDS set.
 
     Raises:
         DataError: as `bundled.open_sample` or `tfds_sets.open_split`.
@@ -124,7 +124,7 @@ def image_set_of(
     licence: str | None = None,
     skipped: tuple[str, ...] = (),
 ) -> ImageSet:
-    """Returns decoded images, uint8 [count, H, W, C], as a set; labels are -1 where None."""
+    """Wraps decoded images, uint8 [count, H, W, C], in a set; labels are -1 if None is given."""
     reader = make_reader(images, np.full(len(images), -1, np.int64) if labels is None else labels)
     return ImageSet(
         spec=spec,

@@ -25,23 +25,23 @@ def load_low_high(
     channels: int = 3,
     data_dir: str | os.PathLike | None = None,
 ) -> LowHighSet:
-    """Loads pictures whole, for crops at two resolutions.
+    """Loads whole images, for crops at two resolutions.
 
-    Nothing is enlarged or shrunk but the low images: of a photograph a crop is taken, of a tile
-    that has just the resolution asked all of it.
+    High-resolution images are crops and are never resized; an image of exactly `resolution` is used
+    whole. Only the low-resolution images are shrunk.
 
     Args:
         spec, split, data_dir: As in `load`.
-        resolution: Height and width of the high crops.
-        scale: 2 or 4: how much smaller the low ones are.
+        resolution: Height and width of the high-resolution crops.
+        scale: 2 or 4: how much smaller the low-resolution images are.
         channels: 1 (grey) or 3 (RGB).
 
     Returns:
         A `LowHighSet`, in memory or a temporary file as in `load`.
 
     Raises:
-        DataError: as `load`; for a scale other than those, a resolution that is no multiple of it,
-            or pictures smaller than a crop.
+        DataError: as `load`; for another scale, a resolution that is not a multiple of it, or
+            images smaller than a crop.
     """
     check_sizes(resolution, channels=channels)
     if scale not in SCALES or resolution % scale:
@@ -75,7 +75,7 @@ def _from_arrays(
 ) -> Photos:
     key = stored.image_key()
     sizes = [stored.size(key)] * stored.count
-    if None in stored.size(key):  # a first time through: room is made for all pictures at once
+    if None in stored.size(key):  # first pass: the sizes, to allocate memory once
         sizes = [image.shape[:2] for (image,) in stored.examples([key])]
     names = [f"image {i}" for i in range(len(sizes))]
     _check_large_enough(names, sizes, resolution, stored.spec)
@@ -90,7 +90,7 @@ def _from_folder(
 ) -> tuple[Photos, tuple[str, ...]]:
     spec, files, names = folder.spec, folder.files, folder.names()
     found = image_folder.sizes_of(files)
-    # A file that cannot be read takes no room, and is skipped when it comes to decoding.
+    # An unreadable file gets size 0 here and is skipped when decoding.
     sizes = [(0, 0) if isinstance(size, str) else size for size in found]
     _check_large_enough(names, sizes, resolution, spec)
     photos = Photos(sizes, channels)

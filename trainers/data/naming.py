@@ -1,4 +1,4 @@
-"""What names a data set: a bundled sample, a name of TFDS, or a folder. No TensorFlow is needed."""
+"""Names of data sets: bundled samples, TFDS names and folders. Does not need TensorFlow."""
 
 import os
 import pathlib
@@ -7,9 +7,9 @@ from trainers.data import bundled, image_folder
 
 
 def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
-    """Raises DataError for what can be no data set, so that a command can ask first.
+    """Raises DataError for a spec that cannot be a data set, so that commands can fail early.
 
-    An existing folder, a bundled sample or a known name passes; nothing is read.
+    Existing folders, bundled samples and known names pass; no data are read.
     """
     if spec.startswith("sample:"):
         bundled.check(spec.removeprefix("sample:"))
@@ -17,19 +17,19 @@ def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
         from trainers.data import tfds_sets  # TFDS takes a second
 
         if is_folder(spec):
-            image_folder.open_folder(spec)  # raises: it does not exist
+            image_folder.open_folder(spec)  # raises, because it does not exist
         tfds_sets.check(spec, data_dir)
 
 
 def is_folder(spec: str) -> bool:
-    """Whether a spec is the path of a folder, there or not, rather than a name of TFDS."""
+    """Whether a spec is the path of a folder, existing or not, rather than a TFDS name."""
     from trainers.data import tfds_sets
 
     if not spec or spec.startswith("sample:") or tfds_sets.is_known(spec):
         return False
     if pathlib.Path(spec).expanduser().is_dir():
         return True
-    # "name/config" of TFDS has a separator too: there the config must be wrong, not the folder.
+    # TFDS's "name/config" has a separator too: then report a wrong config, not a missing folder.
     looks_like_path = os.sep in spec or spec.startswith(("~", "."))
     return looks_like_path and not tfds_sets.is_known(spec.split("/")[0])
 
@@ -45,5 +45,5 @@ def is_path(source: str) -> bool:
 
 
 def canonical(spec: str) -> str:
-    """One string for every way to write the same set: a folder's real path, a name as it is."""
+    """Canonical form of a spec: the real path of a folder, a name unchanged."""
     return folder_source(spec) if is_folder(spec) else spec

@@ -1,4 +1,4 @@
-"""Which rows a training step sees: a permutation of (seed, pass), whatever is read by it."""
+"""Which rows a training step sees: a permutation that depends only on (seed, pass)."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ FIXED = -1
 
 
 class Countable(Protocol):
-    """What is drawn from: rows that are counted, and a name for messages."""
+    """A source of rows: their count, and a name for messages."""
 
     @property
     def spec(self) -> str: ...
@@ -26,12 +26,12 @@ class Countable(Protocol):
 
 
 def is_training(split: str) -> bool:
-    """Whether a split is trained on, so that its images are augmented: "train...", or "all"."""
+    """Whether a split is a training split ("train..." or "all"), whose images are augmented."""
     return split.startswith("train") or split == "all"
 
 
 def row_seeds(seed: Any, pass_: Any, index: tf.Tensor) -> tf.Tensor:
-    """Seeds of stateless draws, one a row: int64 [N] -> int64 [N, 2], by (seed, pass, index)."""
+    """Seeds of stateless draws from (seed, pass, index): int64 [N] -> int64 [N, 2], one per row."""
     pair = tf.stack([tf.cast(seed, tf.int64), tf.cast(pass_, tf.int64)])
     key = tf.random.stateless_uniform([], pair, minval=None, maxval=None, dtype=tf.int64)
     return tf.stack([tf.fill(tf.shape(index), key), tf.cast(index, tf.int64)], axis=1)
@@ -46,22 +46,22 @@ def draw(
     start_step: int = 0,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
-    """Returns training batches without end, a function of `seed` alone.
+    """Returns an infinite stream of training batches that depends only on `seed`.
 
-    Every pass over the rows has a fresh order drawn from (seed, pass) and drops the last
-    `count % batch_size` rows of that order. Step k is the same batch whatever `start_step` the
-    run began with, and beginning late costs nothing: the steps before it are never read.
+    Every pass over the rows has a new order drawn from (seed, pass) and drops the last
+    `count % batch_size` rows of that order. Step k gets the same batch whatever `start_step` is.
+    Starting late costs nothing: earlier steps are never read.
 
     Args:
-        rows: What is drawn from.
-        batch_size: Rows a batch (N), over all replicas.
-        read: From (index int64 [N / count], seeds int64 [N / count, 2]) to what a batch holds. The
-            seeds are `row_seeds` of (seed, pass, index), so a row's draws depend neither on the
+        rows: The source of rows.
+        batch_size: Rows per batch (N), over all replicas.
+        read: Maps (index int64 [N / count], seeds int64 [N / count, 2]) to the content of a batch.
+            The seeds are `row_seeds` of (seed, pass, index), so a row's draws depend neither on the
             batch size nor on its share.
-        seed: Decides the order.
-        start_step: Number of batches to leave out at the beginning, for a run that resumes.
-        share: (index, count): only the index-th of `count` equal parts of every batch, in order,
-            for one of `count` workers. No other rows are read.
+        seed: Determines the order.
+        start_step: Number of batches to skip at the start, for a resumed run.
+        share: (index, count): returns only the index-th of `count` equal parts of every batch, for
+            one of `count` workers. Other rows are not read.
 
     Raises:
         DataError: if there is less than one batch, or `batch_size`, `start_step` or `share` is out

@@ -18,7 +18,7 @@ from zoo.pictures import folders
 
 SIDES = ("source", "target")
 
-# Width of two images side by side, in heights: halves from 3:4 to 3:2.
+# Aspect ratio (width / height) of two images side by side: halves from 3:4 to 3:2.
 _WIDE = (1.5, 3.0)
 _WIDE_RULE = (
     "Two images side by side make a picture of an even width, "
@@ -43,30 +43,30 @@ def load_pairs(
 ) -> PairSet:
     """Loads a set of pairs, decoded once, at one size.
 
-    Other sizes, grey and colour are brought to what is asked as in `load`, both images alike.
+    Sizes and channels are converted as in `load`, for both images alike.
 
     Args:
         spec: "sample:NAME"; a TFDS name of a set with the features `source` and `target`, or with
-            one `image` of both side by side; or the path of a folder. A folder has the subfolders
-            source/ and target/, whose images are matched by their names without the ending; or it
-            holds pictures that are both images side by side, the left half the source. With `task`,
-            any spec of `load`.
+            one `image` that shows both side by side; or the path of a folder. A folder has the
+            subfolders source/ and target/, whose images are matched by name without extension; or
+            it contains images that show both side by side, with the source on the left. With
+            `task`, any spec of `load`.
         split: As in `load`.
         resolution: Height and width of the images (R).
-        source_channels, target_channels: 1 (grey) or 3 (RGB). With a task, what it makes, or 3 of
-            a grey source; the target then has 3.
-        reverse: Whether to swap the two, so that the target becomes the source.
+        source_channels, target_channels: 1 (grey) or 3 (RGB). With a task, the source has the
+            task's channels, or 3 if these are grey; the target has 3.
+        reverse: Whether to swap source and target.
         task: Makes the sources from the images of `spec`: one of `trainers.data.tasks.TASKS`.
-        seed: Of what a task draws where that is fixed by the index: in `PairSet.reader`, and in
-            every pass over a split that is not trained on.
-        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+        seed: Seed of a task's draws that are fixed per index: in `PairSet.reader`, and in every
+            pass over a split that is not a training split.
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own folder.
 
     Returns:
         A `PairSet`, in memory or a temporary file as in `load`.
 
     Raises:
         DataError: as `load`; for images without a partner or of another size than their partner,
-            pictures that are not two side by side, an unknown task, or `reverse` of a task.
+            images that are not two side by side, an unknown task, or `reverse` with a task.
     """
     if task is not None:
         if reverse:
@@ -108,7 +108,7 @@ def load_pairs(
 def _of_task(
     spec, split, resolution, source_channels, target_channels, name, seed, data_dir
 ) -> PairSet:
-    """Any set of images as the targets of a task."""
+    """Pairs from any set of images, which are the targets of a task."""
     task = tasks.get(name)
     degrade = task.with_channels(source_channels)
     if degrade is None or target_channels != 3:
@@ -118,7 +118,7 @@ def _of_task(
             f"source_channels={source_channels}, target_channels={target_channels}."
         )
     images = load(spec, split=split, resolution=resolution, channels=3, data_dir=data_dir)
-    # Raises here what it objects to.
+    # Raises here if the task does not accept this size.
     degrade(tf.zeros([1, resolution, resolution, 3], tf.uint8), tf.zeros([1, 2], tf.int64))
 
     def read(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -145,7 +145,7 @@ def _squares(
     channels: tuple[int, int],
     reverse: bool,
 ) -> list[np.ndarray]:
-    """The two arrays of a set, from (source, target) or one picture of both side by side."""
+    """The two arrays of a set, from (source, target) or from images that show both side by side."""
     keys = SIDES if set(SIDES) <= set(stored.image_keys()) else (stored.image_key(),)
     images = [pixels.allocate(stored.count, resolution, c) for c in channels]
     wrong, rule = [], _SAME_SIZE_RULE if len(keys) == 2 else _WIDE_RULE
@@ -164,7 +164,7 @@ def _squares(
 def _read_folder(
     folder: image_folder.Folder, resolution: int, channels: tuple[int, int], reverse: bool
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
-    """The two arrays of a set, and what was skipped."""
+    """The two arrays of a set, and the names of skipped images."""
     spec = folder.spec
     two_folders = any((folder.root / side).is_dir() for side in SIDES)
     files = _matched(folder) if two_folders else [(file,) for file in folder.files]
@@ -176,7 +176,7 @@ def _read_folder(
     wrong = [
         f"{name} ({problem})"
         for name, pair in zip(names, sizes, strict=True)
-        # A file that cannot be read has no size: it is skipped when it comes to decoding.
+        # An unreadable file has no size: it is skipped when decoding.
         if not any(isinstance(size, str) for size in pair) and (problem := _problem(*pair))
     ]
     _refuse(_SAME_SIZE_RULE if two_folders else _WIDE_RULE, wrong, spec)
@@ -196,7 +196,7 @@ def _read_folder(
 
 
 def _matched(folder: image_folder.Folder) -> list[tuple[pathlib.Path, pathlib.Path]]:
-    """Files of source/ and target/ under one name, in the order of their names."""
+    """Files of source/ and target/ with the same name, sorted by name."""
     by_name: tuple[dict[str, pathlib.Path], dict[str, pathlib.Path]] = ({}, {})
     wrong = []
     for file in folder.files:
@@ -220,7 +220,7 @@ def _matched(folder: image_folder.Folder) -> list[tuple[pathlib.Path, pathlib.Pa
 
 
 def _problem(*sizes: tuple[int, int]) -> str:
-    """Why pictures (height, width) do not make a pair, or nothing."""
+    """Why images of sizes (height, width) do not form a pair; empty if they do."""
     received = " and ".join(f"{width}x{height}" for height, width in sizes)
     if len(sizes) == 2:
         return received if sizes[0] != sizes[1] else ""
@@ -229,7 +229,7 @@ def _problem(*sizes: tuple[int, int]) -> str:
 
 
 def _halves(pictures: Iterable[Image.Image]) -> list[Image.Image]:
-    """(source, target), cut apart where they are one picture."""
+    """(source, target), split if they are a single image."""
     pictures = list(pictures)
     if len(pictures) == 2:
         return pictures

@@ -1,4 +1,4 @@
-"""From pictures of any size and mode to pixels of one size."""
+"""Converts images of any size and mode to pixels of one size."""
 
 import shutil
 import tempfile
@@ -8,14 +8,14 @@ from PIL import Image
 
 from trainers.data import DataError
 
-# Decoded pixels up to this size are held in memory; more go to a temporary file.
+# Decoded pixels up to this size are held in memory; larger sets go to a temporary file.
 MAX_IN_MEMORY_BYTES = 2 * 1024**3
 
 
 def allocate(count: int, resolution: int, channels: int) -> np.ndarray:
-    """Returns room for a decoded set: uint8 [count, resolution, resolution, channels].
+    """Allocates an array for a decoded set: uint8 [count, resolution, resolution, channels].
 
-    As `allocate_flat`.
+    See `allocate_flat`.
     """
     size = count * resolution * resolution * channels
     what = f"{count} images of {resolution}x{resolution}x{channels}"
@@ -23,14 +23,14 @@ def allocate(count: int, resolution: int, channels: int) -> np.ndarray:
 
 
 def allocate_flat(size: int, what: str) -> np.ndarray:
-    """Returns room for `size` values: uint8 [size].
+    """Allocates an array of `size` values: uint8 [size].
 
     Above `MAX_IN_MEMORY_BYTES` it is a memory-mapped file in the temporary folder (TMPDIR), which
     disappears with the process: a later run decodes the set again.
 
     Args:
-        size: Bytes.
-        what: They are for, for the message.
+        size: Number of bytes.
+        what: What the array is for, for the error message.
 
     Raises:
         DataError: if the temporary folder has too little space.
@@ -38,7 +38,7 @@ def allocate_flat(size: int, what: str) -> np.ndarray:
     if size <= MAX_IN_MEMORY_BYTES:
         return np.empty(size, np.uint8)
     folder = tempfile.gettempdir()
-    # Checked beforehand: writing to a mapped file on a full disk kills the process.
+    # Check first: writing to a mapped file on a full disk kills the process.
     free = shutil.disk_usage(folder).free
     if free < size:
         raise DataError(
@@ -50,12 +50,12 @@ def allocate_flat(size: int, what: str) -> np.ndarray:
 
 
 def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
-    """Returns uint8 [resolution, resolution, channels] from a picture of 8 bits and any size.
+    """Returns uint8 [resolution, resolution, channels] from an 8-bit image of any size.
 
     The shorter side is resized to `resolution` (bilinear, antialiased), then the centre is cropped.
-    Transparent pixels are laid on white before, so what they hide does not bleed.
+    Transparent pixels are composited on white first, so that their hidden colours do not bleed in.
     """
-    from zoo.pictures import decoder  # TensorFlow, which names do not need
+    from zoo.pictures import decoder  # imports TensorFlow, which checking names does not need
 
     image = decoder.on_white(image, channels)
     if image.size != (resolution, resolution):

@@ -1,4 +1,4 @@
-"""Gets a TFDS set ready on this machine, from whichever source can be reached."""
+"""Prepares a TFDS set on this machine, from the first source that can be reached."""
 
 import os
 import pathlib
@@ -11,23 +11,23 @@ from trainers.data.builders import fashion_mnist, mnist_5k
 
 
 def prepare(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
-    """Prepares a TFDS set, saying on stdout what it does.
+    """Prepares a TFDS set and reports on stdout what it does.
 
-    A set that is already there is left alone. Otherwise, in this order: files of Fashion-MNIST
-    that lie in `<data_dir>/downloads/manual/`, TFDS's own download, and for Fashion-MNIST the
-    Debian package. For MNIST the last is a PyPI package with 5,000 of its digits, which become a
-    set of their own, `mnist_5k`. This project's own sets (`trainers.data.builders`) are made from
-    packages alone.
+    A prepared set is not changed. Otherwise the sources are, in this order: files of Fashion-MNIST
+    in `<data_dir>/downloads/manual/`, TFDS's own download, and for Fashion-MNIST the Debian
+    package. For MNIST the last source is a PyPI package with 5,000 of its digits, which become a
+    separate set, `mnist_5k`. This project's own sets (`trainers.data.builders`) are made only from
+    packages.
 
     Args:
         spec: "name" or "name/config".
-        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own folder.
 
     Returns:
-        The prepared builder, of `mnist_5k` where that took the place of `mnist`.
+        The prepared builder; that of `mnist_5k` if it replaced `mnist`.
 
     Raises:
-        DataError: for an unknown name, or when no source could be reached.
+        DataError: for an unknown name, or if no source can be reached.
     """
     builder = tfds_sets.builder(spec, data_dir)
     if tfds_sets.is_prepared(builder):
@@ -77,7 +77,7 @@ def _prepare(spec: str, builder: tfds.core.DatasetBuilder) -> tfds.core.DatasetB
 
 
 def _mnist_5k(data_dir: str | os.PathLike, download_error: str) -> tfds.core.DatasetBuilder:
-    """The set `mnist_5k`, beside where MNIST would be; one that is there is left alone."""
+    """Prepares `mnist_5k`, next to where MNIST would be; an existing set is not changed."""
     builder = tfds_sets.builder("mnist_5k", data_dir)
     if tfds_sets.is_prepared(builder):
         print("mnist_5k, 5,000 of its digits, is already prepared.")
@@ -95,7 +95,7 @@ def _mnist_5k(data_dir: str | os.PathLike, download_error: str) -> tfds.core.Dat
 
 
 def _build_from(source: pathlib.Path, builder: tfds.core.DatasetBuilder) -> None:
-    """Builds Fashion-MNIST from its four files, each checked against the sha256 TFDS expects."""
+    """Builds Fashion-MNIST from its four files, after checking the sha256 that TFDS expects."""
     sha256 = {info.filename: info.checksum for info in builder.url_infos.values()}
     with tempfile.TemporaryDirectory(prefix="fashion_mnist_") as checked:
         fashion_mnist.collect(source, checked, sha256)

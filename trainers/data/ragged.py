@@ -1,4 +1,4 @@
-"""Decoded pictures of many sizes, from which crops are read."""
+"""Decoded images of different sizes, from which crops are read."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,14 +9,14 @@ from trainers.data import pixels
 
 
 class Photos:
-    """Pictures of one number of channels, end to end in one array.
+    """Images with the same number of channels, stored end to end in one array.
 
     Args:
-        sizes: (height, width) of each.
+        sizes: (height, width) of each image.
         channels: 1 or 3.
 
     Raises:
-        DataError: if they fit neither memory nor the temporary folder.
+        DataError: if they fit neither in memory nor in the temporary folder.
     """
 
     def __init__(self, sizes: Sequence[tuple[int, int]], channels: int):
@@ -31,7 +31,7 @@ class Photos:
         return len(self.sizes)
 
     def __getitem__(self, i: int) -> np.ndarray:
-        """Picture i, a view: uint8 [height, width, channels]."""
+        """Image i as a view: uint8 [height, width, channels]."""
         height, width = self.sizes[i]
         size = height * width * self.channels
         start = self._starts[i]
@@ -41,7 +41,7 @@ class Photos:
         return (self[i] for i in range(len(self)))
 
     def keep(self, good: Sequence[int]) -> None:
-        """Forgets all but the good ones."""
+        """Drops all images except the good ones."""
         self.sizes, self._starts = self.sizes[good], self._starts[good]
 
     def crops(self, index: tf.Tensor, where: tf.Tensor, resolution: int) -> tf.Tensor:
@@ -49,8 +49,8 @@ class Photos:
 
         Args:
             index: int64 [N].
-            where: f32 [N, 2] in [0, 1): how far down and across, of what room there is.
-            resolution: Height and width of the squares (R), no larger than any picture.
+            where: f32 [N, 2] in [0, 1): position down and across, as a share of the possible range.
+            resolution: Height and width of the squares (R), no larger than any image.
 
         Returns:
             uint8 [N, R, R, channels].

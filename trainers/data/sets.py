@@ -1,7 +1,7 @@
-"""What a loaded set is, and the training batches drawn from it.
+"""Loaded data sets, and the training batches drawn from them.
 
-A set is rows that are read by index, how they are augmented, and one way of drawing them
-(`trainers.data.order.draw`); its kinds differ in what a row is.
+A set reads rows by index, augments them, and draws them with `trainers.data.order.draw`. The kinds
+of sets differ in what a row is.
 """
 
 import abc
@@ -26,11 +26,11 @@ Reader = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 @dataclasses.dataclass(frozen=True)
 class _Set(abc.ABC):
-    """What sets of every kind have.
+    """Base class of all sets.
 
     Attributes:
-        spec: As it was asked for: "sample:fashion_mnist", "fashion_mnist", "/path/to/folder".
-        source: What the pixels are: "fashion_mnist" (for the sample as well), a TFDS name, the
+        spec: The spec as given: "sample:fashion_mnist", "fashion_mnist", "/path/to/folder".
+        source: Where the pixels come from: "fashion_mnist" (for the sample too), a TFDS name, the
             absolute path of a folder.
         split: "train", "test", "train[:10000]"; "all" for a folder.
     """
@@ -39,7 +39,7 @@ class _Set(abc.ABC):
     source: str
     split: str
 
-    _fingerprinted: ClassVar[int] = 64  # rows at a time: what a fingerprint is made of
+    _fingerprinted: ClassVar[int] = 64  # rows per array of `contents`; fingerprints depend on it
 
     def batches(
         self,
@@ -50,15 +50,15 @@ class _Set(abc.ABC):
         share: tuple[int, int] = (0, 1),
         augment: bool | None = None,
     ) -> tf.data.Dataset:
-        """Returns training batches without end, a function of `seed` alone.
+        """Returns an infinite stream of training batches that depends only on `seed`.
 
         Args:
             batch_size, seed, start_step, share: As in `trainers.data.order.draw`.
-            augment: Whether rows are augmented as this kind of set is. By default those of a
-                training split are.
+            augment: Whether to apply the augmentation of this kind of set; by default only to
+                training splits.
 
         Returns:
-            Batches of what this kind of set holds, float32 in [-1, 1].
+            Batches of this kind of set, float32 in [-1, 1].
 
         Raises:
             DataError: as `draw`.
@@ -68,32 +68,32 @@ class _Set(abc.ABC):
 
     @functools.cached_property
     def sketch(self) -> dict[str, Any]:
-        """Hashes of its images, by which they are known again: `fingerprint.sketch`."""
+        """Hashes that recognise its images: `fingerprint.sketch`."""
         return fingerprint.sketch(self)
 
     def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array, for its fingerprint."""
+        """Yields all arrays of the set, for its fingerprint."""
         for arrays in self.images.batch(self._fingerprinted).as_numpy_iterator():
             yield from arrays
 
     def _drawing(self, augment: bool) -> Callable[[tf.Tensor, tf.Tensor], Any]:
-        """From (index, seeds) to what a batch holds, as `draw` takes it."""
+        """The function `read` of `draw`: maps (index, seeds) to the content of a batch."""
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageSet(_Set):
-    """A set of images of one size, decoded and ready to be read.
+    """A set of decoded images of one size.
 
     Attributes:
         images: Unbatched, in a fixed order: (image uint8 [resolution, resolution, channels],
-            label int64 []). The label is -1 where the set has none.
+            label int64 []). The label is -1 if the set has no labels.
         count: Number of images in `images`.
-        num_classes: Number of classes; None where the set has no labels.
-        licence: As far as it is known, else None.
+        num_classes: Number of classes; None if the set has no labels.
+        licence: The licence, or None if unknown.
         skipped: Files of a folder that could not be read, relative to it.
-        reader: Reads images and labels by index; `batches` draws with it. A set built by hand may
-            leave it out: `batches` then holds the whole of `images` in memory.
+        reader: Reads images and labels by index; used by `batches`. It may be omitted in a set
+            built by hand: `batches` then holds all `images` in memory.
     """
 
     images: tf.data.Dataset
@@ -108,14 +108,14 @@ class ImageSet(_Set):
     def batches(
         self, batch_size: int, *, labels: bool = False, seed: int, **options: Any
     ) -> tf.data.Dataset:
-        """As of every set: images float32 [N / count, H, W, C] in [-1, 1], never augmented.
+        """As for every set: images float32 [N / count, H, W, C] in [-1, 1], never augmented.
 
         Args:
             batch_size, seed, options: As in `trainers.data.order.draw`.
             labels: Whether to yield (images, labels int64 [N / count]).
 
         Raises:
-            DataError: as `draw`, or if labels are asked of a set that has none.
+            DataError: as `draw`, or if labels are requested from a set that has none.
         """
         if labels and self.num_classes is None:
             raise DataError(
@@ -132,32 +132,32 @@ class ImageSet(_Set):
 
 
 class _OfTwoImages(_Set):
-    """Rows are two images, without labels."""
+    """Base class of sets whose rows are two images, without labels."""
 
     num_classes: ClassVar[None] = None
 
     @property
     def images(self) -> tf.data.Dataset:
-        """Unbatched, in a fixed order: rows as `reader` gives them, uint8."""
+        """Unbatched, in a fixed order: uint8 rows from `reader`."""
         return in_order(self.reader, self.count)
 
 
 @dataclasses.dataclass(frozen=True)
 class PairSet(_OfTwoImages):
-    """A set of pairs: a source image and the target image that it is to become.
+    """A set of pairs: a source image and its target image.
 
     Batches hold (source float32 [N / count, R, R, Cs], target float32 [N / count, R, R, Ct]). Pairs
-    are jittered as in Pix2Pix, both images alike, or mirrored where targets must stay `sharp`. A
-    task draws again in every pass over a training split, from the target as augmented.
+    are jittered as in Pix2Pix, both images alike, or only mirrored if targets must stay `sharp`. In
+    every pass over a training split, a task makes new sources from the augmented targets.
 
     Attributes:
-        count: Pairs.
-        licence, skipped: As of an `ImageSet`.
+        count: Number of pairs.
+        licence, skipped: As in `ImageSet`.
         reader: int64 [N] -> (source uint8 [N, R, R, Cs], target uint8 [N, R, R, Ct]), without
-            augmentation; what a task draws is fixed by the index.
-        degrade: Makes sources from targets and seeds, where the pairs are those of a task.
-        seed: Of what `reader` draws then.
-        sharp: Whether targets must stay as sharp as they are: then pairs are mirrored alone.
+            augmentation; a task's draws are fixed per index.
+        degrade: Makes sources from targets and seeds, if a task makes the pairs.
+        seed: Seed of a task's draws in `reader`.
+        sharp: Whether targets must keep their sharpness: then pairs are only mirrored.
     """
 
     count: int
@@ -183,17 +183,17 @@ class PairSet(_OfTwoImages):
 
 @dataclasses.dataclass(frozen=True)
 class UnpairedSet(_OfTwoImages):
-    """Images of two domains, none of which has a partner.
+    """Unpaired images of two domains.
 
-    Batches hold (a, b), both float32 [N / count, R, R, C]. Each domain has an order of its own, and
-    its own passes: the smaller one is seen through more often. Each image is jittered by itself as
-    in CycleGAN, or mirrored where it must stay `sharp`.
+    Batches hold (a, b), both float32 [N / count, R, R, C]. Each domain has its own order and its
+    own passes, so the smaller one is repeated more often. Each image is jittered on its own as in
+    CycleGAN, or only mirrored if it must stay `sharp`.
 
     Attributes:
         a, b: The domains.
-        counterparts: Whether image i of either domain shows the same thing, so that translations
-            can be measured against the truth; training never uses it.
-        sharp: Whether images must stay as sharp as they are: then they are mirrored alone.
+        counterparts: Whether image i shows the same thing in both domains, so that translations can
+            be compared with the ground truth; training never uses it.
+        sharp: Whether images must keep their sharpness: then they are only mirrored.
     """
 
     a: ImageSet
@@ -203,12 +203,12 @@ class UnpairedSet(_OfTwoImages):
 
     @property
     def count(self) -> int:
-        """Images of both domains together."""
+        """Number of images in both domains together."""
         return self.a.count + self.b.count
 
     @property
     def licence(self) -> str | None:
-        """As far as it is known."""
+        """The licence, as far as it is known."""
         return self.a.licence
 
     @property
@@ -218,14 +218,14 @@ class UnpairedSet(_OfTwoImages):
 
     @property
     def images(self) -> tf.data.Dataset:
-        """Unbatched, in a fixed order, as far as the smaller domain goes: (a, b), both uint8."""
+        """Unbatched, in a fixed order, up to the size of the smaller domain: (a, b), both uint8."""
         domains = tf.data.Dataset.zip((self.a.images, self.b.images))
         return domains.map(lambda a, b: (a[0], b[0]))
 
     def batches(
         self, batch_size: int, *, seed: int, augment: bool | None = None, **options: Any
     ) -> tf.data.Dataset:
-        """As of every set; `batch_size` is of each domain."""
+        """As for every set; `batch_size` is per domain."""
         augment = is_training(self.split) if augment is None else augment
 
         def domain(image_set: ImageSet, seed: int) -> tf.data.Dataset:
@@ -240,25 +240,25 @@ class UnpairedSet(_OfTwoImages):
         return tf.data.Dataset.zip((domain(self.a, seed), domain(self.b, _other(seed))))
 
     def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array, for its fingerprint."""
+        """Yields all arrays of the set, for its fingerprint."""
         yield from self.a.contents()
         yield from self.b.contents()
 
 
 @dataclasses.dataclass(frozen=True)
 class LowHighSet(_OfTwoImages):
-    """Crops of pictures at a high resolution, and the same at a lower one.
+    """Crops of images at high resolution, with the same crops at low resolution.
 
     The low image is the high one shrunk: bicubic, antialiased, in 8 bits, exactly as Pillow does.
     Batches hold (low float32 [N / count, R / scale, R / scale, C], high float32 [N / count, R, R,
-    C]). Augmented crops are taken anywhere, mirrored and turned by multiples of 90 degrees; others
-    are of the centre.
+    C]). Augmented crops have random positions and are mirrored and rotated by multiples of 90
+    degrees; other crops are centred.
 
     Attributes:
-        licence, skipped: As of an `ImageSet`.
-        photos: The pictures, whole.
-        resolution: Height and width of the high crops (R).
-        scale: The low ones are R / scale high and wide.
+        licence, skipped: As in `ImageSet`.
+        photos: The whole images.
+        resolution: Height and width of the high-resolution crops (R).
+        scale: The low-resolution crops have height and width R / scale.
     """
 
     licence: str | None
@@ -269,16 +269,16 @@ class LowHighSet(_OfTwoImages):
 
     @property
     def count(self) -> int:
-        """Pictures, each of which gives one crop a pass."""
+        """Number of images; each gives one crop per pass."""
         return len(self.photos)
 
     def reader(self, index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """int64 [N] -> (low, high), uint8 both, of the centres."""
+        """int64 [N] -> (low, high) of the centre crops, both uint8."""
         centre = tf.fill([tf.shape(index)[0], 2], 0.5)
         return self._with_low(self.photos.crops(index, centre, self.resolution))
 
     def contents(self) -> Iterator[np.ndarray]:
-        """All that the set holds, array after array, for its fingerprint."""
+        """Yields all arrays of the set, for its fingerprint."""
         yield self.photos.sizes
         yield from self.photos
 
@@ -299,12 +299,12 @@ class LowHighSet(_OfTwoImages):
 
 
 def batches(image_set: _Set, batch_size: int, **kwargs) -> tf.data.Dataset:
-    """`image_set.batches(batch_size, ...)`; sets of every kind have that method."""
+    """`image_set.batches(batch_size, ...)`, which sets of every kind have."""
     return image_set.batches(batch_size, **kwargs)
 
 
 def to_float(pixels: tf.Tensor) -> tf.Tensor:
-    """From uint8 to float32 in [-1, 1]."""
+    """Converts uint8 to float32 in [-1, 1]."""
     return tf.cast(pixels, tf.float32) / 127.5 - 1.0
 
 
@@ -312,8 +312,9 @@ def make_reader(*arrays: np.ndarray) -> Callable[[tf.Tensor], tuple[tf.Tensor, .
     """Returns a function that reads rows by index inside a tf.data pipeline.
 
     Args:
-        arrays: As many rows in each: of an `ImageSet` images uint8 [count, H, W, C] and labels
-            int64 [count]. An array may be a `np.memmap`, for a set larger than memory.
+        arrays: Arrays with the same number of rows; for an `ImageSet`, images uint8
+            [count, H, W, C] and labels int64 [count]. May be `np.memmap`s, for sets larger than
+            memory.
     """
     readers = [_row_reader(array) for array in arrays]
     return lambda index: tuple(read(index) for read in readers)
@@ -345,6 +346,6 @@ def _in_memory(image_set: ImageSet) -> Reader:
 
 
 def _other(seed: int) -> int:
-    """The seed of the second domain, or sets of one size would be in one order."""
+    """Seed of the second domain, so that domains of equal size do not get the same order."""
     with tf.device("CPU:0"):
         return int(tf.random.stateless_uniform([], [seed, 1], None, None, tf.int64))

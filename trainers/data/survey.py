@@ -1,4 +1,4 @@
-"""What a set holds, found out before a model is built or anything is decoded."""
+"""Inspects a data set before a model is built or anything is decoded."""
 
 import dataclasses
 import os
@@ -11,21 +11,21 @@ from trainers.data.naming import is_folder
 from zoo import GAN
 from zoo.pictures import folders
 
-# Heads of so many files of a folder are read, evenly over it.
+# Number of files of a folder whose headers are read, evenly spaced.
 HEADS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Survey:
-    """The pictures of a set as they are, before they are brought to one size.
+    """The images of a set, before they are resized to one size.
 
     Attributes:
-        count: How many; 0 where it is not known yet.
-        smallest, largest: (height, width), by the shorter side; None where sizes are not known.
-        typical: The median of the shorter sides; None likewise.
-        channels: 1 where all are grey, else 3.
-        classes: Names of the classes, where they have names.
-        num_classes: How many there are; 0 for none.
+        count: Number of images; 0 if not known yet.
+        smallest, largest: (height, width), by the shorter side; None if sizes are not known.
+        typical: Median of the shorter sides; None if sizes are not known.
+        channels: 1 if all images are grey, else 3.
+        classes: Names of the classes, if they have names.
+        num_classes: Number of classes; 0 for none.
     """
 
     count: int
@@ -46,7 +46,7 @@ class Survey:
 
 
 def colours(channels: int) -> str:
-    """Channels in a word."""
+    """Describes a number of channels in words."""
     return {1: "grey", 3: "RGB"}.get(channels, f"with {channels} channels")
 
 
@@ -64,13 +64,13 @@ def as_they_will_be(found: Survey, gan: GAN) -> str:
 
 
 def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
-    """Looks at a set without decoding it.
+    """Inspects a set without decoding it.
 
     Args:
         spec, data_dir: As in `trainers.data.load`.
 
     Raises:
-        DataError: for an unknown set, or a folder in which no image can be read.
+        DataError: for an unknown set, or a folder without a readable image.
     """
     if spec.startswith("sample:"):
         arrays = bundled.read_arrays(spec.removeprefix("sample:"), "train")

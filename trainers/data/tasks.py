@@ -1,8 +1,8 @@
-"""Tasks for image-to-image networks that any set of images can teach: undo a degradation.
+"""Tasks that make training pairs from any set of images: the network learns to undo a degradation.
 
 Every task is a pure function of (images uint8 [N, H, W, 3], seeds int64 [N, 2]): the same row and
-seed give the same source, whatever else is in the batch. Where nothing is drawn, the seed is not
-used. Sizes in pixels are meant at the resolution trained at.
+seed give the same source, whatever else is in the batch. Tasks without random draws ignore the
+seed. Sizes in pixels refer to the training resolution.
 """
 
 import dataclasses
@@ -23,12 +23,12 @@ _GREY = 128
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """One way of degrading.
+    """One kind of degradation.
 
     Attributes:
         degrade: (images uint8 [N, H, W, 3], seeds int64 [N, 2]) -> uint8 [N, H, W, C].
         source_channels: C.
-        sharpens: Whether the task restores detail, so that its targets must not be blurred.
+        sharpens: Whether the task restores detail; if so, targets must not be blurred.
     """
 
     degrade: Degrade
@@ -36,7 +36,7 @@ class Task:
     sharpens: bool = False
 
     def with_channels(self, channels: int) -> Degrade | None:
-        """`degrade` to that many channels, a grey source repeated; None if it cannot be."""
+        """`degrade` with that many output channels, repeating a grey source; None if impossible."""
         if channels == self.source_channels:
             return self.degrade
         if (self.source_channels, channels) == (1, 3):
@@ -45,7 +45,7 @@ class Task:
 
 
 def get(name: str) -> Task:
-    """The task of that name.
+    """Returns the task with that name.
 
     Raises:
         DataError: if there is none.
@@ -59,7 +59,7 @@ def get(name: str) -> Task:
 
 
 def _image_by_image(channels: int) -> Callable[[Callable], Degrade]:
-    """Decorates a function of one image f32 [H, W, 3] in 0..255 and a seed int64 [2]."""
+    """Decorator for functions of one image f32 [H, W, 3] in 0..255 and a seed int64 [2]."""
 
     def decorate(one: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Degrade:
         @functools.wraps(one)
@@ -78,7 +78,7 @@ def _image_by_image(channels: int) -> Callable[[Callable], Degrade]:
 
 
 def _draws(seed: tf.Tensor, which: int, shape: tuple[int, ...] = ()) -> tf.Tensor:
-    """Uniform in [0, 1), the `which`-th of a row's independent draws."""
+    """The `which`-th of a row's independent draws, uniform in [0, 1)."""
     return tf.random.stateless_uniform(shape, tf.random.experimental.stateless_fold_in(seed, which))
 
 
@@ -87,7 +87,7 @@ def _between(low: float, high: float, draw: tf.Tensor) -> tf.Tensor:
 
 
 def colorize(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Takes the colour away: 1 channel, the luma of Rec. 601, .299 R + .587 G + .114 B."""
+    """Removes the colour: 1 channel, the luma of Rec. 601, .299 R + .587 G + .114 B."""
     del seeds
     return luma(images)
 
@@ -96,15 +96,15 @@ def colorize(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Covers parts with mid-grey (128) and makes them transparent; the fourth channel is alpha.
 
-    For half of the images 1 to 3 rectangles, each side from 1/8 to 1/2 of the image's; for the
-    others 1 to 3 strokes of a brush that is 1/20 to 1/8 of the height wide, of 4 straight parts of
-    1/8 to 1/3 of the height that turn by at most 60 degrees. Channels 0 to 2 are the picture;
-    channel 3 is 0 where pixels are missing and 255 elsewhere: -1 and 1 in a batch.
+    Half of the images get 1 to 3 rectangles, with sides from 1/8 to 1/2 of the image's. The others
+    get 1 to 3 brush strokes, 1/20 to 1/8 of the height wide, made of 4 straight segments of 1/8 to
+    1/3 of the height with turns of at most 60 degrees. Channels 0 to 2 are the image; channel 3 is
+    0 for missing pixels and 255 elsewhere (-1 and 1 in a batch).
     """
     height, width = image.shape[:2]
     y = tf.range(height, dtype=tf.float32)[:, None, None] + 0.5
     x = tf.range(width, dtype=tf.float32)[None, :, None] + 0.5
-    used = tf.range(3.0) < 1 + tf.floor(3 * _draws(seed, 0))  # [3]: of three shapes
+    used = tf.range(3.0) < 1 + tf.floor(3 * _draws(seed, 0))  # [3]: which of three shapes are used
 
     size = _between(1 / 8, 1 / 2, _draws(seed, 1, (2, 3))) * [[height], [width]]
     corner = _draws(seed, 2, (2, 3)) * ([[height], [width]] - size)
@@ -119,7 +119,7 @@ def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         ],
         axis=0,
     )
-    angle = tf.cumsum(turns)  # [4, 3]: parts, strokes
+    angle = tf.cumsum(turns)  # [4, 3]: segments, strokes
     length = height * _between(1 / 8, 1 / 3, _draws(seed, 5, (4, 3)))
     dy, dx = length * tf.sin(angle), length * tf.cos(angle)
     start = _draws(seed, 6, (2, 3)) * [[height], [width]]
@@ -127,7 +127,7 @@ def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     y0 = start[0] + tf.cumsum(dy, exclusive=True)
     x0 = start[1] + tf.cumsum(dx, exclusive=True)
     strokes = tf.zeros([height, width, 3], tf.bool)
-    for i in range(4):  # the pixels near the part from (y0, x0) to (y0 + dy, x0 + dx)
+    for i in range(4):  # pixels near the segment from (y0, x0) to (y0 + dy, x0 + dx)
         along = ((y - y0[i]) * dy[i] + (x - x0[i]) * dx[i]) / length[i] ** 2
         along = tf.clip_by_value(along, 0, 1)
         square = (y - y0[i] - along * dy[i]) ** 2 + (x - x0[i] - along * dx[i]) ** 2
@@ -141,11 +141,11 @@ def inpaint(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 @_image_by_image(3)
 def denoise(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Adds the noise of a camera: shot noise (Poisson) and read noise (Gaussian).
+    """Adds camera noise: shot noise (Poisson) and read noise (Gaussian).
 
-    Each value x becomes 255 / p * Poisson(p x / 255) + Normal(0, sigma), with p from 30 to 300
-    photons at white (at mid-grey a sigma of 33 down to 10 levels) and sigma from 2 to 20 levels,
-    one of each an image.
+    Each value x becomes 255 / p * Poisson(p x / 255) + Normal(0, sigma). p is 30 to 300 photons at
+    white (shot noise at mid-grey: 33 down to 10 levels), sigma is 2 to 20 levels; both are drawn
+    once per image.
     """
     photons = tf.exp(_between(math.log(30), math.log(300), _draws(seed, 0)))
     sigma = _between(2, 20, _draws(seed, 1))
@@ -157,10 +157,10 @@ def denoise(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 @_image_by_image(3)
 def derain(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Lets it rain: white, semi-transparent streaks, all of an image at one slant.
+    """Adds rain: white, semi-transparent streaks with the same slant throughout an image.
 
-    Drops at 0.5 to 2 % of the pixels, of random brightness, drawn out over 9 to 25 pixels at a
-    slant of at most 30 degrees; they cover at most 50 to 80 % of what is behind.
+    Drops of random brightness lie at 0.5 to 2 % of the pixels and stretch over 9 to 25 pixels at a
+    slant of at most 30 degrees. Their maximum opacity is 50 to 80 %.
     """
     height, width = image.shape[:2]
     share = _between(0.005, 0.02, _draws(seed, 0))
@@ -176,10 +176,10 @@ def derain(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 @_image_by_image(3)
 def deblur(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Blurs: for half of the images out of focus, for the others moved.
+    """Blurs: half of the images are out of focus, the others have motion blur.
 
-    Out of focus is a Gaussian of sigma 0.8 to 3 pixels; moved is a straight line of 5 to 21 pixels
-    in any direction. Beyond the border the outermost pixels are repeated.
+    Out of focus is a Gaussian with a sigma of 0.8 to 3 pixels. Motion blur is a straight line of 5
+    to 21 pixels in any direction. Border pixels are repeated outside the image.
     """
     radius = 10
     y, x = _grid(radius)
@@ -191,14 +191,14 @@ def deblur(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def edges_to_photo(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Leaves the outlines alone: 1 channel, dark lines on white.
+    """Keeps only the outlines: 1 channel, dark lines on white.
 
-    The magnitude of the Sobel gradient of the luma, kept where it is the largest across the edge,
-    so that lines are one pixel wide. A step of 64 levels or more is black, one below 8 white.
+    It is the magnitude of the luma's Sobel gradient, kept only at its maximum across the edge, so
+    that lines are one pixel wide. A step of 64 levels or more is black, one below 8 is white.
     """
     del seeds
     gradient = tf.image.sobel_edges(tf.cast(luma(images), tf.float32))[..., 0, :] / 4
-    dy, dx = gradient[..., 0], gradient[..., 1]  # [N, H, W]: the height of a step
+    dy, dx = gradient[..., 0], gradient[..., 1]  # [N, H, W]: the height of a step edge
     size = tf.sqrt(dx**2 + dy**2)
     height, width = images.shape[1:3]
     padded = tf.pad(size, [[0, 0], [1, 1], [1, 1]])
@@ -217,7 +217,7 @@ def edges_to_photo(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 
 
 def super_resolve(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
-    """Takes the detail away: a quarter of the size and back, both bicubic as in Pillow.
+    """Removes detail: resizes to a quarter of the size and back, both bicubic as in Pillow.
 
     Raises:
         DataError: unless height and width are multiples of 4.
@@ -233,7 +233,7 @@ def super_resolve(images: tf.Tensor, seeds: tf.Tensor) -> tf.Tensor:
 
 
 def _grid(radius: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """(y, x) of the pixels of a kernel, from its centre: f32 [K, 1], [1, K], K = 2 radius + 1."""
+    """(y, x) of a kernel's pixels relative to its centre: f32 [K, 1], [1, K], K = 2 radius + 1."""
     steps = tf.range(-radius, radius + 1, dtype=tf.float32)
     return steps[:, None], steps[None, :]
 
@@ -247,10 +247,10 @@ def _line(length: tf.Tensor, angle: tf.Tensor, radius: int) -> tf.Tensor:
 
 
 def _filtered(image: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Every channel of f32 [H, W, C] by one kernel [K, K], the outermost pixels repeated.
+    """Filters every channel of f32 [H, W, C] with one kernel [K, K]; border pixels are repeated.
 
-    Through Fourier space: ten times faster on a CPU than a convolution of one channel. The kernel
-    must look the same turned by 180 degrees.
+    Uses the FFT, which is ten times faster on a CPU than a one-channel convolution. The kernel must
+    be symmetric under a rotation by 180 degrees.
     """
     height, width, _ = image.shape
     border = kernel.shape[0] - 1

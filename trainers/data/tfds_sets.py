@@ -21,23 +21,23 @@ from zoo.core.spelling import near_misses
 # Sets that `python -m trainers.data prepare` can make without TFDS's own servers.
 PREPARED_FROM_PACKAGES = ("fashion_mnist", "mnist", *builders.NAMES)
 
-# TFDS itself states few licences; those of its sets that this project has checked.
+# Licences that this project has checked, since TFDS states few.
 _LICENCES = {"fashion_mnist": "MIT", "mnist": "CC-BY-SA-3.0", "mnist_5k": "CC-BY-SA-3.0"}
 
 _NETWORK_TIMEOUT_S = 10
 
 
 def is_known(spec: str) -> bool:
-    """Whether TFDS, or a package that registered with it, has this "name" or "name/config"."""
+    """Whether TFDS or a registered builder knows this "name" or "name/config"."""
     name, _, config = spec.partition("/")
     known = name in tfds.list_builders(with_community_datasets=False)
     return known and (not config or config in tfds.builder_cls(name).builder_configs)
 
 
 def check(spec: str, data_dir: str | os.PathLike | None = None) -> None:
-    """Raises DataError for a name or config that TFDS does not know and `data_dir` does not hold.
+    """Raises DataError for a name or config that is neither known to TFDS nor in `data_dir`.
 
-    Uses no network and no TensorFlow.
+    Uses neither the network nor TensorFlow.
     """
     name, _, config = spec.partition("/")
     if not is_known(name):
@@ -66,7 +66,7 @@ def _has_folder(name: str, data_dir: str | os.PathLike | None) -> bool:
 def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.DatasetBuilder:
     """Returns TFDS's builder of "name" or "name/config", prepared or not. Uses no network.
 
-    A set that TFDS does not know by name but that lies prepared in `data_dir` is found as well.
+    It also finds prepared sets in `data_dir` that TFDS does not know by name.
 
     Raises:
         DataError: for a name or config that is neither.
@@ -75,7 +75,7 @@ def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
     try:
         with _quiet():
             return tfds.builder(spec, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError:  # a folder of that name that holds something else
+    except tfds.core.DatasetNotFoundError:  # a folder of that name with other content
         raise DataError(
             f"Unknown data set. The folder of that name in the data_dir is no prepared TFDS set. "
             f"Received: '{spec}'."
@@ -83,32 +83,32 @@ def builder(spec: str, data_dir: str | os.PathLike | None = None) -> tfds.core.D
 
 
 def is_prepared(set_builder: tfds.core.DatasetBuilder) -> bool:
-    """Whether the set is on this machine, ready to be read."""
+    """Whether the set is prepared on this machine."""
     with _quiet():
         return set_builder.is_prepared()
 
 
 def offline_reason(set_builder: tfds.core.DatasetBuilder) -> str | None:
-    """Returns why the place that a set is downloaded from cannot be reached; None if it can.
+    """Returns why the download server of a set cannot be reached; None if it can.
 
-    TFDS itself retries for minutes before it gives up.
+    TFDS itself would retry for minutes before failing.
     """
     urls = [url for url in set_builder.url_infos or {} if url.startswith("http")]
     if not urls:
-        return None  # nothing to ask: let TFDS try
+        return None  # no URL to check: let TFDS try
     host = requests.utils.urlparse(urls[0]).hostname
     try:
         answer = requests.head(urls[0], timeout=_NETWORK_TIMEOUT_S, allow_redirects=True)
     except requests.RequestException:
         return f"{host} cannot be reached"
-    # Some hosts refuse HEAD yet serve the file; what TFDS would retry for minutes is 500 and above.
+    # Some hosts refuse HEAD but serve the file. TFDS retries for minutes only from status 500 on.
     return f"{host} answers {answer.status_code}" if answer.status_code >= 500 else None
 
 
 def download(set_builder: tfds.core.DatasetBuilder, manual_dir: str | None = None) -> None:
     """Lets TFDS download (or take from `manual_dir`) and prepare a set.
 
-    TFDS's progress bars are shown on a terminal alone, its other messages not at all.
+    TFDS's progress bars are shown only on a terminal; its other messages are hidden.
 
     Raises:
         DataError: if that fails, with the reason.
@@ -123,7 +123,7 @@ def download(set_builder: tfds.core.DatasetBuilder, manual_dir: str | None = Non
     try:
         with _quiet(), contextlib.redirect_stdout(io.StringIO()):
             set_builder.download_and_prepare(download_config=config)
-    except DataError:  # one of this project's own builders says what is wrong
+    except DataError:  # from this project's own builders, with a clear message
         raise
     except Exception as error:  # a builder may raise anything
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
@@ -132,7 +132,7 @@ def download(set_builder: tfds.core.DatasetBuilder, manual_dir: str | None = Non
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Holds back the warnings of TFDS and of its retries; errors still raise."""
+    """Hides the warnings of TFDS and of its retries; errors still raise."""
     urllib3 = logging.getLogger("urllib3")
     before = absl_logging.get_verbosity(), urllib3.level
     absl_logging.set_verbosity(absl_logging.ERROR)
@@ -146,14 +146,14 @@ def _quiet() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """One split of a set that is prepared, not yet read.
+    """One split of a prepared set, not yet read.
 
     Attributes:
         spec: "name" or "name/config".
-        builder: TFDS's.
-        split: As TFDS takes it.
-        count: Examples.
-        licence: As far as it is known, else None.
+        builder: TFDS's builder.
+        split: In TFDS's syntax.
+        count: Number of examples.
+        licence: The licence, or None if unknown.
     """
 
     spec: str
@@ -168,7 +168,7 @@ class Split:
 
     @property
     def num_classes(self) -> int | None:
-        """None where there are no labels."""
+        """Number of classes; None without labels."""
         return self.features["label"].num_classes if self.label_keys else None
 
     @property
@@ -178,16 +178,16 @@ class Split:
         return ["label"] if isinstance(label, tfds.features.ClassLabel) else []
 
     def size(self, key: str) -> tuple[int | None, int | None]:
-        """(height, width) of a feature; None where they differ between examples."""
+        """(height, width) of a feature; None for what differs between examples."""
         return self.features[key].shape[:2]
 
     def image_keys(self) -> list[str]:
-        """Features that are images of 8 bits."""
+        """Features that are 8-bit images."""
         images = [(k, f) for k, f in self.features.items() if isinstance(f, tfds.features.Image)]
         return [key for key, feature in images if feature.np_dtype == np.uint8]
 
     def image_key(self) -> str:
-        """The one image of an example: under 'image', or the only one.
+        """The image feature of an example: 'image', or the only image.
 
         Raises:
             DataError: if there is none.
@@ -203,10 +203,10 @@ class Split:
         return key
 
     def examples(self, keys: Sequence[str]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yields these features of every example, in the order in which TFDS stores them.
+        """Yields these features of every example, in TFDS's stored order.
 
         Raises:
-            DataError: for prepared files that are damaged.
+            DataError: if the prepared files are damaged.
         """
         import tensorflow as tf  # not at the top: names are checked before it is imported
 
@@ -217,7 +217,7 @@ class Split:
                 decoders=tfds.decode.PartialDecoding(dict.fromkeys(keys, True)),
                 read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             )
-        # Images of one size cross from TensorFlow to numpy many at a time, others one by one.
+        # Images of one size are converted to numpy in batches, others one by one.
         one_size = all(None not in self.features[key].shape for key in keys)
         dataset = dataset.batch(256 if one_size else 1).prefetch(tf.data.AUTOTUNE)
         done = 0
@@ -236,11 +236,11 @@ class Split:
 
 
 def open_split(spec: str, split: str, data_dir: str | os.PathLike | None = None) -> Split:
-    """Finds one split of a TFDS set, downloaded and prepared first where that is still to do.
+    """Opens one split of a TFDS set, after downloading and preparing the set if necessary.
 
     Args:
         spec: "name" or "name/config".
-        split: What TFDS takes: "train", "test", "train[:10000]", "train+test".
+        split: In TFDS's syntax: "train", "test", "train[:10000]", "train+test".
         data_dir: Where TFDS keeps prepared sets.
 
     Raises:
@@ -265,7 +265,7 @@ def open_split(spec: str, split: str, data_dir: str | os.PathLike | None = None)
             f"{', '.join(f'{name} ({s.num_examples} images)' for name, s in info.splits.items())}; "
             f"a part of one is written 'train[:1000]'. Received: split='{split}'."
         ) from cause
-    stated = info.as_proto.redistribution_info.license  # most sets state none
+    stated = info.as_proto.redistribution_info.license  # most sets do not state a licence
     licence = _LICENCES.get(set_builder.name) or stated or None
     return Split(spec, set_builder, split, count, licence)
 

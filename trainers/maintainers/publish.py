@@ -2,12 +2,11 @@
 
     python -m trainers.maintainers.publish --run=WORKDIR
 
-Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and licence,
-and adds the scores of these very weights against the test split of the data they were trained on:
-KID, recall and coverage by two feature networks, each beside its floor, what training images
-reach; the balance of classes where the data has labels, and whether the classes asked for are drawn
-where the model takes them; of a model that makes images of images how like
-their targets they are, beside plain baselines.
+Writes zoo/pretrained/<preset>/ with float16 weights, the run's card and the licence, and adds
+scores of exactly these weights on the test split of the training data set: KID, recall and coverage
+with two feature networks, each next to its floor (the score of training images); class balance if
+the data have labels; class accuracy if the model is conditional; and for an image-to-image model
+the similarity to the targets, next to simple baselines.
 """
 
 import argparse
@@ -28,7 +27,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--licence",
         default="Apache-2.0",
-        help="of the weights; share-alike data ask for their own licence",
+        help="licence of the weights; share-alike data require their own licence",
     )
     return parser
 
@@ -47,7 +46,7 @@ def _publish(args: argparse.Namespace) -> None:
         "licence": args.licence,
     }
     gan.save_to_preset(folder, card=card, dtype="float16")
-    gan = zoo.load(str(folder))  # as everybody will
+    gan = zoo.load(str(folder))  # as users will
     if gan.takes == "images":
         record = measured(from_preset(str(folder), IMAGES, seed=0), _metrics(gan))
     else:
@@ -64,16 +63,15 @@ def _publish(args: argparse.Namespace) -> None:
 
 
 def measured(fakes: Any, metrics: Sequence[str]) -> dict[str, Any]:
-    """Measures a preset's images by both bundled feature networks, and real ones in their place.
+    """Evaluates a preset's images with both bundled feature networks, and training images as well.
 
     Args:
-        fakes: The images.
-        metrics: What to measure by MobileNetV2; by the other network it is
-            `catalogue.DEFAULT`.
+        fakes: The preset's images.
+        metrics: Metrics with MobileNetV2; with the other network they are `catalogue.DEFAULT`.
 
     Returns:
-        The record by MobileNetV2. Its "floor" and that of "second_network" are the metrics of as
-        many training images, compared with the same test images.
+        The record with MobileNetV2. Its "floor" and that of "second_network" are the metrics of
+        equally many training images, compared with the same test images.
     """
     from trainers import data
     from trainers.metrics import catalogue, comparison
@@ -104,9 +102,9 @@ def measured(fakes: Any, metrics: Sequence[str]) -> dict[str, Any]:
 
 
 def _examples(gan: Any) -> tuple[Any, Any] | None:
-    """For the sheet: of the bundled sample, since not every data set may be shown here.
+    """Examples for the sheet, from the bundled sample, since not every data set may be shown.
 
-    None, for no sheet, where there is no sample.
+    None if there is no sample; then there is no sheet.
     """
     from trainers import data
     from trainers.data import bundled

@@ -1,8 +1,8 @@
-"""Prints the scores of all bundled presets, as README shows them: tables in Markdown.
+"""Prints the scores of all bundled presets as Markdown tables, as in the README.
 
     python -m trainers.maintainers.scoreboard
 
-The figures are those of the cards, which `trainers.maintainers.publish` writes.
+The figures come from the cards, which `trainers.maintainers.publish` writes.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from typing import Any
 from zoo.core import presets
 from zoo.core.commands import Parser, run
 
-LEADING = ("l1", "perceptual")  # what a translation is compared by; lower is better
+LEADING = ("l1", "perceptual")  # scores shown for image-to-image models; lower is better
 _BASELINES = {
     "identity": "the source as it is",
     "bicubic": "bicubic enlargement",
@@ -23,7 +23,7 @@ _BASELINES = {
 
 
 def cards() -> Iterator[dict[str, Any]]:
-    """Of all bundled presets."""
+    """Yields the cards of all bundled presets."""
     for name in sorted(presets.list_presets()):
         file = presets.get_preset(name).folder / presets.CARD_FILE
         if file.is_file():
@@ -31,7 +31,7 @@ def cards() -> Iterator[dict[str, Any]]:
 
 
 def of_noise(bundled: Sequence[dict[str, Any]]) -> str:
-    """The table of those that make images of noise, the best KID first."""
+    """The table of presets that generate images from noise, best KID first."""
     rows = []
     for card in bundled:
         for record in card["scores"]:
@@ -44,7 +44,7 @@ def of_noise(bundled: Sequence[dict[str, Any]]) -> str:
 
 
 def of_images(bundled: Sequence[dict[str, Any]]) -> str:
-    """The table of those that make images of images, each followed by its baselines."""
+    """The table of image-to-image presets, each followed by its baselines."""
     rows = []
     for card in bundled:
         for record in card["scores"]:

@@ -1,8 +1,8 @@
-"""Features of real images, and the classifier of them, kept from one evaluation to the next.
+"""Cache of real images' features and of the classifier, shared by evaluations.
 
-A file is found by what it was computed from: the sha256 of the decoded pixels, the network's
-weights and the resize; of the pixels and their labels. Nothing goes stale; deleting the folder
-costs only time. A file takes 4 d bytes an image: 51 MB for 10,000 images and MobileNetV2.
+The key of a file is a hash of its inputs: the decoded pixels, the network's weights and the resize
+for features; the pixels and labels for the classifier. So nothing goes stale, and deleting the
+folder costs only time. Features take 4 d bytes per image: 51 MB for 10,000 images with MobileNetV2.
 """
 
 import contextlib
@@ -40,14 +40,14 @@ def cached(
     """The features of images, read from the cache or computed and written to it.
 
     Args:
-        batches: gives the images again each time, uint8 [n, H, W, C] at a time.
+        batches: yields the images from the start on each call, uint8 [n, H, W, C] at a time.
         features: the network.
         folder: the cache.
-        count: how many images there are, for the progress shown.
-        what: what they are, likewise.
+        count: number of images, for the progress bar.
+        what: what the images are, for the progress bar.
 
     Returns:
-        Their features, float32 [N, d], mapped from the disk.
+        Their features, float32 [N, d], memory-mapped.
 
     Raises:
         ValueError: the folder cannot be written to.
@@ -67,10 +67,10 @@ def cached(
 def store(
     path: pathlib.Path, blocks: Iterable[np.ndarray], count: int, dimension: int
 ) -> np.ndarray:
-    """Writes features, float [n, d] at a time and at most `count` of them, to a .npy file.
+    """Writes at most `count` features, given as float [n, d] blocks, to a .npy file.
 
     Returns:
-        Those that came, float32 [N, d], mapped from the disk.
+        The features written, float32 [N, d], memory-mapped.
     """
     features = np.lib.format.open_memmap(path, "w+", np.float32, (count, dimension))
     end = 0
@@ -90,7 +90,7 @@ def cached_classifier(
     """The classifier of these images, read from the cache or fitted and written to it.
 
     Args:
-        batches: gives the training images again each time, uint8 [n, H, W, C] at a time.
+        batches: yields the training images from the start on each call, uint8 [n, H, W, C].
         labels: int [N].
         num_classes: at least 2.
         folder: the cache.
@@ -116,7 +116,7 @@ def cached_classifier(
 
 @contextlib.contextmanager
 def _unfinished(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A file beside `path` that becomes it at the end."""
+    """A temporary file next to `path`, renamed to `path` at the end."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=path.parent).close()
@@ -132,14 +132,14 @@ def _unfinished(path: pathlib.Path) -> Iterator[pathlib.Path]:
 def key(batches: Iterable[np.ndarray], features: Features) -> str:
     """Hex digest of the images, in their order, the network's weights and the resize.
 
-    How the images are batched does not change it.
+    It does not depend on how the images are batched.
     """
     pixels, count, shape = _digest(batches)
     return _name([1, pixels, count, shape, features.network.sha256, features.resize])
 
 
 def _digest(batches: Iterable[np.ndarray]) -> tuple[str, int, list[int] | None]:
-    """(hex digest of the pixels, how many images, their shape)."""
+    """(hex digest of the pixels, number of images, their shape)."""
     pixels = hashlib.sha256()
     count, shape = 0, None
     for images in batches:

@@ -1,4 +1,4 @@
-"""What can be measured, by name. No TensorFlow here: a mistyped name fails before it is loaded."""
+"""The metrics by name. Does not import TensorFlow, so a mistyped name fails at once."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -13,15 +13,16 @@ class Metric:
     """One metric.
 
     Attributes:
-        label: As printed, before the network in brackets.
-        least: Fewest images on either side; None for more than the network has features.
-        needs: What it is computed from, of:
-            "features", all of them, kept on disk while it is computed;
+        label: Printed name, followed by the network in brackets.
+        least: Minimum number of real and of generated images; None for more than the network has
+            features.
+        needs: The inputs of the metric, out of:
+            "features", all of them, kept on disk meanwhile;
             "moments", count, mean and covariance of the features;
-            "probabilities", what the network's ImageNet classifier says: InceptionV3 alone;
+            "probabilities" of the network's ImageNet classifier, only with InceptionV3;
             "training", the real training images;
-            "labels", of the real training images;
-            "generator", to ask it for images of its own choice.
+            "labels" of the real training images;
+            "generator", for metrics that generate images themselves.
     """
 
     label: str
@@ -52,12 +53,12 @@ METRICS = {
 }
 SYNONYMS = {"frechet_distance": "fid"}
 
-# What is cheap, and sees both how images look (KID) and how they vary (recall, coverage).
+# Cheap metrics of both image quality (KID) and diversity (recall, coverage).
 DEFAULT = ("kid", "recall", "coverage")
 
 
 def resolve(names: Iterable[str]) -> tuple[str, ...]:
-    """The metrics of these names, each once, in their order.
+    """The metrics with these names, without duplicates, in order.
 
     Raises:
         ValueError: no name, or an unknown one.
@@ -79,11 +80,11 @@ def resolve(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def needed(metrics: Iterable[str], what: str) -> list[str]:
-    """Those of the metrics that need `what`."""
+    """The metrics that need `what`."""
     return [name for name in metrics if what in METRICS[name].needs]
 
 
 def least(metric: str, dimension: int) -> int:
-    """Fewest images that a metric over `dimension` features can do with, on either side."""
+    """Minimum number of real and of generated images for a metric over `dimension` features."""
     number = METRICS[metric].least
     return dimension + 1 if number is None else number

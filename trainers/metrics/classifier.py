@@ -1,15 +1,14 @@
-"""A classifier of real images, for what labels can tell: class accuracy and class balance.
+"""A classifier of real images, for the metrics class accuracy and class balance.
 
-A small convolutional network, trained by Keras on labelled real training images as they are (of at
-most 32 pixels a side: larger ones are averaged down):
+A small convolutional network, trained with Keras on labelled real training images without
+augmentation (larger images are averaged down to at most 32 pixels a side):
 
     conv 3x3 32, conv 3x3 64, each with batch norm and max pool, dense 128, dropout .3, softmax
 
-Its draws come from fixed seeds and it meets the rows in one fixed order, so it is a function of its
-data. Fitted to Fashion-MNIST's 60,000 training images, in two minutes of processor time, it
-recognises 90.7 % of the 10,000 test images; logistic regression on MobileNetV2's features of 10,000
-images recognised 85.8 % of 5,000. Whether a generator draws what it is asked for can be seen no
-better than that.
+Seeds and the order of the rows are fixed, so it depends only on its data. Trained on
+Fashion-MNIST's 60,000 training images in two minutes of CPU time, it classifies 90.7 % of the
+10,000 test images correctly; logistic regression on MobileNetV2's features of 10,000 images reached
+85.8 % on 5,000. The class accuracy of a generator cannot be measured better than that.
 """
 
 import math
@@ -24,23 +23,23 @@ from keras import layers
 
 from zoo.nn.layers import BatchNormalization
 
-VERSION = 1  # of what follows: a file in the cache belongs to one
+VERSION = 1  # of the code below; part of the cache key
 LARGEST_SIDE = 32
 BATCH = 128
 EPOCHS = 6
-LEAST_UPDATES = 160  # of a small set
+LEAST_UPDATES = 160  # for small sets
 LEARNING_RATE = 2e-3
 DESCRIPTION = "convolutional network trained on real training images"
 
 
 class Classifier:
-    """Fits on construction, to images held in memory: 3 kB each at most in colour.
+    """Trained on construction, with all images in memory: at most 3 kB each in colour.
 
     Args:
         images: Real training images, uint8 [n, H, W, C] at a time.
         labels: int [N] in [0, num_classes).
         num_classes: at least 2.
-        weights: A file that `save` wrote, in place of the fitting.
+        weights: A file that `save` wrote, to load instead of training.
 
     Raises:
         ValueError: labels that do not fit the images or the classes.
@@ -90,7 +89,7 @@ class Classifier:
             np.savez(file, **{f"{i}": w for i, w in enumerate(self._network.get_weights())})
 
     def predict(self, images: Iterable[np.ndarray]) -> np.ndarray:
-        """The likeliest class of each image, int64 [n]; images uint8 [n, H, W, C] at a time."""
+        """The most likely class of each image, int64 [n]; images uint8 [n, H, W, C] at a time."""
         parts = [np.empty(0, np.int64)]
         for block in map(_small, images):
             parts.append(np.argmax(self._network(block, training=False), axis=1))
@@ -124,7 +123,7 @@ def _network(shape: tuple[int, int, int], num_classes: int) -> keras.Model:
 
 
 def _small(images: np.ndarray) -> np.ndarray:
-    """uint8 [n, H, W, C] brought to `LARGEST_SIDE`, by the mean over areas."""
+    """uint8 [n, H, W, C], averaged down to `LARGEST_SIDE`."""
     height, width = images.shape[1:3]
     if max(height, width) <= LARGEST_SIDE:
         return images
@@ -134,13 +133,13 @@ def _small(images: np.ndarray) -> np.ndarray:
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of images in which the classifier sees the class of their label.
+    """Share of images that the classifier assigns to the class of their label.
 
-    Of images made for labels: class accuracy, "does the generator draw what it is asked for?"
+    For generated images this is class accuracy: does the generator draw the requested class?
 
     Args:
         labels: int [n].
-        predicted: int [n], the classifier's.
+        predicted: int [n], from the classifier.
     """
     labels, predicted = np.asarray(labels), np.asarray(predicted)
     if labels.shape != predicted.shape or labels.size == 0:
@@ -154,10 +153,10 @@ def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
 def class_balance(
     real: np.ndarray, fake: np.ndarray, num_classes: int
 ) -> tuple[float, list[float], list[float]]:
-    """How far the classes of fakes are from those of real images: which are missing?
+    """Distance between the class distributions of fake and real images: which classes are missing?
 
-    Total variation,  1/2 sum_c | p_real(c) - p_fake(c) |,  0 where they agree, 1 where no class is
-    in both. Both sides are the classifier's predictions, so its own leanings cancel.
+    Total variation,  1/2 sum_c | p_real(c) - p_fake(c) |:  0 if they are equal, 1 if no class is in
+    both. Both sides are predictions of the classifier, so its biases cancel.
 
     Args:
         real: predicted classes, int [m].
@@ -165,7 +164,7 @@ def class_balance(
         num_classes: at least 2.
 
     Returns:
-        (total variation, shares of the classes among real [c], among fakes [c]).
+        (total variation, class shares of the real images [c], class shares of the fakes [c]).
     """
     p, q = (np.bincount(x, minlength=num_classes) / len(x) for x in (real, fake))
     return float(np.abs(p - q).sum() / 2), p.tolist(), q.tolist()

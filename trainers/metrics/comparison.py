@@ -1,4 +1,4 @@
-"""Compares images with real ones: `evaluate` once, an `Evaluator` again and again."""
+"""Compares generated with real images: `evaluate` does it once, an `Evaluator` repeatedly."""
 
 import datetime
 import os
@@ -26,29 +26,29 @@ from trainers.metrics.scores import Measured, score
 from trainers.workdir import versions
 from zoo.core.progress import with_progress
 
-# Shares of real images that the model was trained on.
+# Shares of the real images that the model was trained on: refused, warned about.
 REFUSED, WARNED = 0.1, 0.02
-CLASSIFIER_IMAGES = 60_000  # training images that the classifier is fitted to, at most
+CLASSIFIER_IMAGES = 60_000  # maximum number of training images for the classifier
 
 
 class Evaluator:
-    """Reads the real images once, on construction, and then measures any number of times.
+    """Reads the real images once, on construction, and can then evaluate any number of times.
 
     Args:
-        real: What to compare with; None where no metric does.
+        real: Real images to compare with; None if no metric needs them.
         metrics: Names from `catalogue.METRICS`.
-        num_images: Most real images to use.
+        num_images: Maximum number of real images.
         features: The feature network; the bundled MobileNetV2 by default.
-        training: Real training images, none of which is in `real`: for metrics that need them.
-        cache_folder: Where features of real images are kept; see `cache.default_folder`.
+        training: Real training images, for metrics that need them; none may be in `real`.
+        cache_folder: Cache of real images' features; see `cache.default_folder`.
 
     Raises:
-        ValueError: An unknown metric, one that the network or the images cannot give, or too few
+        ValueError: An unknown metric, one that the network or the images do not support, or too few
             images.
 
     Example:
         evaluator = Evaluator(test_set, ["kid", "recall"], num_images=1000)
-        record = evaluator.record(fakes.from_gan(gan, 1000, seed=0))  # while it is being trained
+        record = evaluator.record(fakes.from_gan(gan, 1000, seed=0))  # also during training
         record["metrics"]["kid"]["value_x1000"]
     """
 
@@ -93,21 +93,21 @@ class Evaluator:
             self._parts["real_classes"] = classifier.predict(image_batches(real, self._count))
 
     def record(self, fakes: Fakes, *, nearest_out: str | os.PathLike | None = None) -> dict:
-        """Measures images, in one pass over them.
+        """Evaluates images, in one pass over them.
 
-        Memory does not grow with their number: features that a metric needs whole go to a
-        temporary file, 4 d bytes an image.
+        Memory does not grow with their number: features that a metric needs in full go to a
+        temporary file, 4 d bytes per image.
 
         Args:
-            fakes: What to measure.
-            nearest_out: Write a picture of the fakes that are nearest to a training image, each
-                beside its nearest ones, to this PNG; needs the metric "nearest".
+            fakes: The images to evaluate.
+            nearest_out: PNG file for a picture of the fakes closest to training images, each next
+                to its nearest training images; needs the metric "nearest".
 
         Returns:
-            The record, ready for JSON: {"metrics": {name: {"name", "value", ...}}, ...}.
+            The record, JSON-serialisable: {"metrics": {name: {"name", "value", ...}}, ...}.
 
         Raises:
-            ValueError: Too few images, or a metric that needs the generator of a folder's.
+            ValueError: Too few images, or a metric that needs a generator, for images of a folder.
         """
         check_fakes(self.metrics, self.features, fakes, self.real)
         if nearest_out and "nearest" not in self.metrics:
@@ -123,7 +123,7 @@ class Evaluator:
                 **self._parts,
                 **self._see(fakes, pathlib.Path(scratch) / "fake.npy"),
             )
-            # Once more, less the files that could not be read.
+            # Check again, without the files that could not be read.
             check_count(self.metrics, self.features, "fake", measured.count)
             metrics = {
                 key(name, self.features): {
@@ -152,13 +152,13 @@ class Evaluator:
         }
 
     def _see(self, fakes: Fakes, path: pathlib.Path) -> dict[str, Any]:
-        """The one pass: every image through the network, and on to whom it may concern."""
+        """The single pass: sends every image through the network and on to all metrics."""
         moments = Moments(self.features.dimension) if needed(self.metrics, "moments") else None
         inception = InceptionScore() if needed(self.metrics, "probabilities") else None
         keep = bool(needed(self.metrics, "features"))
         classes = [] if "class_balance" in self.metrics else None
         if not (moments or inception or keep or classes is not None):
-            return {"count": fakes.count}  # the others make images of their own
+            return {"count": fakes.count}  # the other metrics generate their own images
 
         def batches() -> Iterator[np.ndarray]:
             for images in with_progress(fakes.batches, fakes.count, "fake images", len):
@@ -210,13 +210,13 @@ class Evaluator:
 
 
 def key(metric: str, features: Features) -> str:
-    """What a record calls a metric: `fid` is FID on InceptionV3 alone."""
+    """Key of a metric in a record: `fid` is called FID only on InceptionV3."""
     inception = bool(features.network.classes)
     return "frechet_distance" if metric == "fid" and not inception else metric
 
 
 def label(metric: str, features: Features) -> str:
-    """How a metric is printed: "KID (MobileNetV2)"; labels are for a classifier of its own."""
+    """Printed name: "KID (MobileNetV2)". Metrics on labels do not use the network: only a name."""
     name = METRICS[metric].label
     if "labels" in METRICS[metric].needs:
         return name
@@ -226,10 +226,10 @@ def label(metric: str, features: Features) -> str:
 
 
 def check_count(metrics: Iterable[str], features: Features, side: str, found: int) -> None:
-    """Refuses too few images.
+    """Checks that there are enough images.
 
     Raises:
-        ValueError: fewer than a metric can do with.
+        ValueError: fewer than a metric needs.
     """
     for name in metrics:
         least = catalogue.least(name, features.dimension)
@@ -242,10 +242,10 @@ def check_count(metrics: Iterable[str], features: Features, side: str, found: in
 def check_fakes(
     metrics: Iterable[str], features: Features, fakes: Fakes, real: ImageSet | None
 ) -> None:
-    """Refuses fakes that a metric cannot do with, before anything is computed.
+    """Checks that the fakes suit the metrics, before anything is computed.
 
     Raises:
-        ValueError: too few, no generator to ask, or one without the classes of the real images.
+        ValueError: too few images, no generator, or one without the classes of the real images.
     """
     check_count(metrics, features, "fake", fakes.count)
     for name in needed(metrics, "generator"):
@@ -264,7 +264,7 @@ def check_fakes(
 
 
 def check_network(metrics: Iterable[str], features: Features) -> None:
-    """Refuses a metric that the network cannot give.
+    """Checks that the network supports the metrics.
 
     Raises:
         ValueError: An Inception Score without InceptionV3's classifier.
@@ -277,15 +277,15 @@ def check_network(metrics: Iterable[str], features: Features) -> None:
 
 
 def compares(metric: str) -> bool:
-    """Whether a metric looks at real images."""
+    """Whether a metric uses real images."""
     return bool(METRICS[metric].needs & {"features", "moments", "training"})
 
 
 def image_batches(images: ImageSet, count: int) -> Batches:
     """`count` images of a set, uint8 [n, H, W, C] at a time.
 
-    The first ones of a TFDS set, which TFDS has shuffled; of a folder, whose order may be that of
-    its classes, those of a fixed permutation.
+    For a TFDS set, which TFDS has shuffled, the first ones. For a folder, which may be sorted by
+    class, the first of a fixed permutation.
     """
 
     def batches() -> Iterator[np.ndarray]:
@@ -327,22 +327,22 @@ def evaluate(
     """Metrics of the images, against the first `num_images` of a split.
 
     Args:
-        fakes: What to measure.
+        fakes: The images to evaluate.
         metrics: Names from `catalogue.METRICS`; all are computed in one pass over the images.
-        dataset: What `trainers.data.load` reads; by default the one the model was trained on.
-        split: The part of it; never one the model was trained on.
-        num_images: Most real images to use; the record says how many there were.
+        dataset: A spec of `trainers.data.load`; by default the training data set of the model.
+        split: Its split; never one the model was trained on.
+        num_images: Maximum number of real images; the record has the actual number.
         data_dir: Where TFDS keeps its sets.
         features: The feature network; the bundled MobileNetV2 by default.
-        nearest_out: Also write the picture of the metric "nearest" to this PNG.
+        nearest_out: PNG file for the picture of the metric "nearest".
 
     Returns:
-        The record, ready for JSON; see `Evaluator.record`.
+        The record, JSON-serialisable; see `Evaluator.record`.
 
     Raises:
         DataError: The data set cannot be read.
-        ValueError: An unknown metric or one that cannot be had here, no data set given or known,
-            too few images on a side, or a split that the model has seen.
+        ValueError: An unknown or unsupported metric, no data set given or known, too few real or
+            generated images, or a split that the model has seen.
     """
     metrics = catalogue.resolve(metrics)
     features = features or Features()
@@ -375,19 +375,19 @@ def evaluate(
 
 
 def check_unseen(trained_on: dict[str, Any] | None, real: Any) -> None:
-    """Refuses images that the model was trained on: memorised ones would score best.
+    """Refuses images that the model was trained on: memorised images would score best.
 
-    Parts of one split count as that split: "train[:10000]" and "train" are the same here. Other
-    sets, and folders under any name, are compared by their pixels, where the model's card has the
-    hashes of its training images (`trainers.data.fingerprint`).
+    Parts of a split count as the whole split: "train[:10000]" and "train" are the same here. Other
+    sets, and folders of any name, are compared by pixels if the model's card has the hashes of its
+    training images (`trainers.data.fingerprint`).
 
     Args:
-        trained_on: What the card says of the data: {"name", "split", "sketch"}.
+        trained_on: The data in the model's card: {"name", "split", "sketch"}.
         real: Any set of `trainers.data`.
 
     Raises:
-        ValueError: The set and a base split are those of the training, or at least `REFUSED` of the
-            images are. From `WARNED` on there is a warning.
+        ValueError: Set and base split are those of the training, or a share of at least `REFUSED`
+            of the images is. From a share of `WARNED` on, a warning is printed.
     """
     if trained_on is None:
         return
@@ -400,7 +400,7 @@ def check_unseen(trained_on: dict[str, Any] | None, real: Any) -> None:
             f"{received}. Give another --split or --dataset."
         )
     if not trained_on.get("sketch") or (same and not naming.is_path(real.source)):
-        return  # splits that a set declares are apart
+        return  # the declared splits of a set are disjoint
     share = share_seen(trained_on["sketch"], real)
     if share >= REFUSED:
         raise ValueError(
@@ -416,21 +416,21 @@ def check_unseen(trained_on: dict[str, Any] | None, real: Any) -> None:
 
 
 def without_sketch(trained_on: dict[str, Any] | None) -> dict[str, Any] | None:
-    """What a record says of the training data; the hashes are in the card."""
+    """The training data for a record, without the hashes, which are in the card."""
     if not trained_on:
         return None
     return {key: value for key, value in trained_on.items() if key != "sketch"}
 
 
 def splits_overlap(a: str, b: str) -> bool:
-    """Whether two splits may share images: a part of one counts as the whole of it."""
+    """Whether two splits may share images; part of a split counts as the whole split."""
     # "train[:10%]+test" -> {"train", "test"}
     a, b = ({part.split("[")[0].strip() for part in split.split("+")} for split in (a, b))
     return bool(a & b) or "all" in a | b
 
 
 def _training_split(trained_on: dict[str, Any] | None, real: data.ImageSet) -> str:
-    """What the model was trained on, if it is a split of this set; else "train"."""
+    """The split of this set that the model was trained on; "train" if it used another set."""
     if trained_on and trained_on.get("name") == real.source:
         return trained_on.get("split", "all")
     return "all" if real.split == "all" else "train"

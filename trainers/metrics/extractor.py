@@ -1,4 +1,4 @@
-"""Images to the features that a metric compares, by one of three networks, two of them bundled."""
+"""Features of images, from one of three networks, two of them bundled."""
 
 import dataclasses
 import hashlib
@@ -26,18 +26,18 @@ class Network:
     """A frozen feature network.
 
     Attributes:
-        label: What a metric on it is printed with: "KID (MobileNetV2)".
-        description: What a record calls it.
-        sha256: Of the weights file.
-        model: float32 [N, resize, resize, 3], normalised -> features float32 [N, dimension], and
-            class probabilities float32 [N, classes] where `classes` is not 0, as a pair.
-        dimension: Features an image (d).
-        classes: Classes that it predicts; 0 without its classifier.
-        resize: Side of the square that it sees, in pixels, unless another is asked for.
-        any_size: Whether another can be.
-        batch_size: Images at once.
-        normalise: float32 in [0, 255] -> what the model takes.
-        preprocessing: The same in words, for the record.
+        label: Printed with each metric: "KID (MobileNetV2)".
+        description: Its name in records.
+        sha256: The weights file's sha256.
+        model: Normalised float32 [N, resize, resize, 3] -> features float32 [N, dimension]; if
+            `classes` is not 0, a pair with class probabilities float32 [N, classes].
+        dimension: Features per image (d).
+        classes: Number of classes that it predicts; 0 without a classifier.
+        resize: Default side of its square input in pixels.
+        any_size: Whether other input sizes are possible.
+        batch_size: Images per batch.
+        normalise: float32 in [0, 255] -> input of the model.
+        preprocessing: `normalise` in words, for the record.
     """
 
     label: str
@@ -58,12 +58,12 @@ def load(name: str = "auto") -> Network:
 
     Args:
         name: "mobilenet_v2" or "efficientnet_lite0" (bundled), "inception_v3" (Keras downloads its
-            weights where it has not done so yet), or "auto": InceptionV3 if Keras has its weights
-            already, else MobileNetV2. "auto" never downloads, so an evaluation does not wait for a
-            network.
+            weights if they are not cached), or "auto": InceptionV3 if Keras has its weights
+            already, else MobileNetV2. "auto" never downloads, so an evaluation does not depend on
+            the internet.
 
     Raises:
-        ValueError: an unknown name, or weights that cannot be had.
+        ValueError: an unknown name, or weights that cannot be downloaded.
     """
     if name not in NAMES:
         raise ValueError(f"A feature network must be one of {', '.join(NAMES)}. Received: {name}.")
@@ -119,15 +119,15 @@ def _inception_v3() -> Network:
 
 
 class Seen(NamedTuple):
-    """What the network makes of n images: features float32 [n, d] and, where it has a classifier,
-    class probabilities float32 [n, classes]."""
+    """The network's outputs for n images: features float32 [n, d] and, with a classifier, class
+    probabilities float32 [n, classes]."""
 
     features: np.ndarray
     probabilities: np.ndarray | None
 
 
 class Features:
-    """A network's features of images, in a stream: images pass, features come out.
+    """Computes a network's features of images, batch by batch.
 
     Each image is resized by Pillow (bilinear, antialiased where it shrinks, 8 bits a channel), grey
     becomes RGB, and then each network normalises in its own way: MobileNetV2
@@ -136,8 +136,8 @@ class Features:
     resize: a score depends on it.
 
     Args:
-        resize: side of the square that the network sees, in pixels, at least 32; by default 64.
-            InceptionV3 sees 299, no other size.
+        resize: side of the network's square input in pixels, at least 32; 64 by default. Only 299
+            is possible with InceptionV3.
         network: One of `NAMES`; see `load`.
 
     Example:
@@ -158,11 +158,11 @@ class Features:
 
     @property
     def dimension(self) -> int:
-        """Features an image (d)."""
+        """Features per image (d)."""
         return self.network.dimension
 
     def describe(self) -> dict[str, Any]:
-        """What a record states of the network and of what it sees."""
+        """The network and its preprocessing, for the record."""
         preprocessing = f"bilinear, antialiased, 8 bits (Pillow); {self.network.preprocessing}"
         return {
             "network": self.network.description,
@@ -178,7 +178,7 @@ class Features:
             batches: uint8 arrays [N, H, W, C], C = 1 or 3; sizes may differ between batches.
 
         Returns:
-            float32 [total N, d]; [0, d] where nothing came.
+            float32 [total N, d]; [0, d] if there are no images.
 
         Raises:
             ValueError: a batch of another shape or type.
@@ -199,9 +199,9 @@ class Features:
                 yield self._see(self._seen_uint8(np.stack(chunk)))
 
     def of_floats(self, images: np.ndarray) -> np.ndarray:
-        """Features of images that are not rounded to grey levels, for differences below one level.
+        """Features of images that are not rounded to 8 bits, for differences below one grey level.
 
-        Resized by TensorFlow with the same filter; apart from rounding the same features.
+        TensorFlow resizes with the same filter; apart from rounding, the features are the same.
 
         Args:
             images: float [N, H, W, C] in [-1, 1], C = 1 or 3.
@@ -224,7 +224,7 @@ class Features:
             return Seen(outputs[0].numpy(), outputs[1].numpy())
         return Seen(outputs.numpy(), None)
 
-    # One trace for every size of batch.
+    # One trace for all batch sizes.
     @tf.function(
         input_signature=[tf.TensorSpec([None, None, None, None], tf.uint8)], autograph=False
     )
@@ -239,7 +239,7 @@ class Features:
         return self._run((images + 1.0) * 127.5)
 
     def _run(self, images: tf.Tensor) -> Any:
-        """float32 [N, resize, resize, C] in [0, 255], C = 1 or 3, to what the network gives."""
+        """float32 [N, resize, resize, C] in [0, 255], C = 1 or 3 -> outputs of the network."""
         shape = tf.shape(images)
         rgb = tf.broadcast_to(images, tf.concat([shape[:3], [3]], axis=0))
         rgb = tf.ensure_shape(rgb, [None, self.resize, self.resize, 3])

@@ -1,4 +1,4 @@
-"""The images to be measured: from a model, a preset, a run, or a folder."""
+"""The images to evaluate: from a model, a preset, a run, or a folder."""
 
 import concurrent.futures
 import dataclasses
@@ -19,7 +19,7 @@ BATCH = 128
 
 @dataclasses.dataclass(frozen=True)
 class Batches(Iterable[np.ndarray]):
-    """Batches that can be gone through again: `make` gives a fresh iterator each time."""
+    """Re-iterable batches: `make` returns a new iterator each time."""
 
     make: Callable[[], Iterator[np.ndarray]]
 
@@ -29,16 +29,16 @@ class Batches(Iterable[np.ndarray]):
 
 @dataclasses.dataclass(frozen=True)
 class Fakes:
-    """Images to be measured.
+    """Images to evaluate.
 
     Attributes:
-        batches: uint8 [n, H, W, C] each, made when they are read, again each time.
-        count: How many images in all; of a folder, how many files there are to be read.
-        image_shape: (H, W, C); real images are brought to it first.
-        source: Where they come from, as the record states it.
-        trained_on: What the model's card says of its data, {"name", "split", ...}; None if unknown.
-        seed: Image i is made from seed + i; None where the images were not made here.
-        gan: The model, for metrics that ask it for images of their own choice; None for a folder.
+        batches: uint8 [n, H, W, C] each, generated again on every iteration.
+        count: Number of images; for a folder, the number of files to read.
+        image_shape: (H, W, C); real images are converted to it first.
+        source: Where the images come from, for the record.
+        trained_on: Training data in the model's card, {"name", "split", ...}; None if unknown.
+        seed: Image i is generated from seed + i; None if the images were not generated here.
+        gan: The model, for metrics that generate images themselves; None for a folder.
         skipped: Files that could not be read so far.
     """
 
@@ -60,14 +60,14 @@ def from_gan(
     source: dict[str, Any] | None = None,
     trained_on: dict[str, Any] | None = None,
 ) -> Fakes:
-    """Images that a model makes, with the weights that it has when they are read.
+    """Images from a model, generated when read, with the weights at that time.
 
     Args:
         gan: The model.
-        num_images: How many.
-        seed: Image i is made from seed + i.
-        source: What the record says of the model.
-        trained_on: {"name", "split"} of its data, as far as it is known.
+        num_images: Number of images.
+        seed: Image i is generated from seed + i.
+        source: Describes the model in the record.
+        trained_on: {"name", "split"} of its training data, if known.
     """
     starts = range(0, num_images, BATCH)
     return Fakes(
@@ -84,7 +84,7 @@ def from_gan(
 
 
 def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
-    """Images of a pretrained preset: a name, or a preset's folder.
+    """Images from a pretrained preset, given by its name or folder.
 
     Raises:
         PresetError: An unknown preset, one without weights, or files that fail their checks.
@@ -96,35 +96,35 @@ def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
 
 
 def from_run(workdir: str, num_images: int, seed: int) -> Fakes:
-    """Images of the preset that a training run left at its last checkpoint.
+    """Images from the preset that a training run saved at its last checkpoint.
 
     Raises:
-        PresetError: The run has left none yet, or its files fail their checks.
+        PresetError: The run has not saved a preset yet, or its files fail their checks.
     """
     fakes = from_preset(str(sources.of_run(workdir)), num_images, seed)
     return dataclasses.replace(fakes, source={"run": workdir, **fakes.source})
 
 
 def from_folder(path: str, num_images: int, resize: int) -> Fakes:
-    """Images of a folder, in a fixed random order, a batch in memory at a time.
+    """Images from a folder, in a fixed random order, with one batch in memory at a time.
 
-    They are brought straight to the size at which they are compared, and the real ones too. A file
-    that cannot be read is omitted and named in the record.
+    They are resized directly to the input size of the feature network, and so are the real images.
+    Unreadable files are skipped and named in the record.
 
     Args:
         path: The folder; subfolders are read too.
-        num_images: Most files to read.
-        resize: Side of the square at which the feature network sees images, in pixels.
+        num_images: Maximum number of files.
+        resize: Side of the feature network's square input in pixels.
 
     Raises:
-        DataError: No such folder, no images in it, or, once `batches` is through, too many that
-            cannot be read.
+        DataError: The folder is missing or has no images; or, at the end of `batches`, too many
+            images could not be read.
     """
     listing = image_folder.list_pictures(path)
     files = listing.files
     if listing.unused:
         print(f"{folders.shown(path)}: {listing.note()}", file=sys.stderr)
-    random.Random(0).shuffle(files)  # their order may be that of classes
+    random.Random(0).shuffle(files)  # files may be sorted by class
     files = files[:num_images]
     skipped: list[str] = []
 
@@ -156,7 +156,7 @@ def from_folder(path: str, num_images: int, resize: int) -> Fakes:
 
 
 def pick(batches: Iterable[np.ndarray], indices: Iterable[int]) -> np.ndarray:
-    """The images of these indices, in this order; the others are read and let go.
+    """The images with these indices, in this order; the others are read and dropped.
 
     Returns:
         uint8 [len(indices), H, W, C].

@@ -1,22 +1,22 @@
-"""Frechet distance between two sets of images, as Gaussians of their features.
+"""Frechet distance between two sets of images, whose features are modelled as Gaussians.
 
 Reference: Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
 Nash Equilibrium", equation 6. On InceptionV3's pooled features it is called FID.
 
     d^2 = |mu_r - mu_f|^2 + Tr(C_r + C_f - 2 (C_r C_f)^(1/2))
 
-The estimate is biased upwards, the more the fewer images: only distances from equal counts compare.
-Covariances have the divisor N - 1, as in the paper's code.
+The estimate is biased upwards, more so with fewer images: compare only distances from equal counts.
+Covariances are divided by N - 1, as in the paper's code.
 """
 
 import numpy as np
 
 
 class Moments:
-    """Count, mean and covariance of features that come in batches, in float64.
+    """Count, mean and covariance of batches of features, in float64.
 
-    Batches are merged as Chan, Golub and LeVeque 1979 do, so nothing is lost to cancellation. What
-    is held is the covariance alone: 13 MB at d = 1,280, 34 MB at d = 2,048, whatever the count.
+    Batches are merged with the method of Chan, Golub and LeVeque 1979, which avoids cancellation.
+    Memory is one covariance matrix for any count: 13 MB at d = 1,280, 34 MB at d = 2,048.
 
     Args:
         dimension: d.
@@ -28,7 +28,7 @@ class Moments:
         self._scatter = np.zeros([dimension, dimension])  # sum of (x - mean) (x - mean)^T
 
     def update(self, features: np.ndarray) -> None:
-        """Takes in features [n, d]."""
+        """Adds features [n, d]."""
         features = np.asarray(features, np.float64)
         n = len(features)
         if n == 0:
@@ -51,8 +51,8 @@ def frechet_distance(real: Moments, fake: Moments) -> float:
     """d^2 between the two sets.
 
     Raises:
-        ValueError: dimensions that differ, or a side with no more images than features: its
-            covariance could not have full rank.
+        ValueError: different dimensions, or a side with no more images than features, whose
+            covariance cannot have full rank.
     """
     d = len(real.mean)
     if d != len(fake.mean):
@@ -73,8 +73,8 @@ def gaussian_distance(
 ) -> float:
     """d^2 between two Gaussians with means [d] and covariances [d, d].
 
-    C_r C_f has the eigenvalues of the symmetric C_r^(1/2) C_f C_r^(1/2), so the trace of its root
-    needs no root of a matrix that is not symmetric.
+    C_r C_f has the same eigenvalues as the symmetric matrix C_r^(1/2) C_f C_r^(1/2), so no square
+    root of a non-symmetric matrix is needed for the trace.
 
     Raises:
         ValueError: a value that is not finite.

@@ -1,23 +1,23 @@
-"""Inception Score: does a classifier recognise one thing in each image, and many things in all?
+"""Inception Score: does a classifier see one thing in each image, and many things overall?
 
 Reference: Salimans et al. 2016, "Improved Techniques for Training GANs", section 4.
 
     IS = exp( E_x KL(p(y | x) || p(y)) ),    p(y) = E_x p(y | x)
 
-over each of `splits` equal parts of the images; the score is the mean over the parts. It knows no
-real image, lies in [1, classes], and for n images it cannot exceed n.
+over each of `splits` equal parts of the images; the score is the mean over the parts. It does not
+use real images, lies in [1, classes], and cannot exceed n for n images.
 """
 
 import numpy as np
 
 SPLITS = 10
-MIN_PER_SPLIT = 100  # fewer, and the bound "n images score at most n" weighs in
+MIN_PER_SPLIT = 100  # with fewer, the bound "n images score at most n" matters
 
 
 class InceptionScore:
-    """The score of predictions that come in batches; holds one sum of predictions a split.
+    """The score of batches of predictions; holds one sum of predictions per split.
 
-    Image i is in split i mod `splits`, so the order of the images hardly matters.
+    Image i is in split i mod `splits`, so that the order of the images hardly matters.
 
     Args:
         splits: number of parts, at least 1.
@@ -30,7 +30,7 @@ class InceptionScore:
         self._sums = np.zeros(splits)  # of sum_y p(y | x) log p(y | x)
 
     def update(self, probabilities: np.ndarray) -> None:
-        """Takes in p(y | x), float [n, classes], rows summing to 1."""
+        """Adds p(y | x), float [n, classes], rows summing to 1."""
         p = np.asarray(probabilities, np.float64)
         split = (int(self._sizes.sum()) + np.arange(len(p))) % self.splits
         member = np.equal.outer(np.arange(self.splits), split).astype(np.float64)  # [splits, n]
@@ -41,7 +41,7 @@ class InceptionScore:
     def result(self) -> tuple[float, float]:
         """(mean, standard deviation) over the splits.
 
-        KL(p(y | x) || p(y)) averages to  E_x sum_y p(y | x) log p(y | x)  -  sum_y p(y) log p(y).
+        E_x KL(p(y | x) || p(y)) is  E_x sum_y p(y | x) log p(y | x)  -  sum_y p(y) log p(y).
 
         Raises:
             ValueError: too few images for the splits.

@@ -1,14 +1,14 @@
-"""InceptionV3 as keras.applications has it, with its ImageNet weights: features and classes.
+"""InceptionV3 from keras.applications with its ImageNet weights: features and classes.
 
 Reference: Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision".
 
-Published FIDs use another file, TensorFlow's graph of 2015 (1,008 outputs, its own resize). Figures
-of this one differ from them, and so are printed as "FID (Keras InceptionV3)".
+Published FIDs use another network, TensorFlow's graph of 2015 (1,008 outputs, its own resize).
+Scores of this one differ from them, so they are printed as "FID (Keras InceptionV3)".
 
-The weights (92 MB) are Keras's: it downloads them once into its cache, `~/.keras/models` or
-`$KERAS_HOME/models`. A machine without a network gets them from one that has it:
+Keras downloads the weights (92 MB) once into its cache, `~/.keras/models` or `$KERAS_HOME/models`.
+For a machine without internet access, run this on one that has it and copy the file:
 
-    python -c "import keras; keras.applications.InceptionV3()"    # there; then copy
+    python -c "import keras; keras.applications.InceptionV3()"
     ~/.keras/models/inception_v3_weights_tf_dim_ordering_tf_kernels.h5
 """
 
@@ -25,7 +25,7 @@ CLASSES = 1000
 SIZE = 299
 
 FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
-MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"  # the one that keras.applications checks
+MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"  # the value that keras.applications checks
 
 
 def cache_folder() -> pathlib.Path:
@@ -34,7 +34,7 @@ def cache_folder() -> pathlib.Path:
 
 
 def is_downloaded() -> bool:
-    """Whether Keras's cache holds the weights, whole."""
+    """Whether Keras's cache contains the complete weights file."""
     path = cache_folder() / FILE
     if not path.is_file():
         return False
@@ -43,7 +43,7 @@ def is_downloaded() -> bool:
 
 
 def weights_path() -> pathlib.Path:
-    """The weights file; Keras downloads it where it is not there yet.
+    """The weights file; Keras downloads it if it is missing.
 
     Raises:
         ValueError: it cannot be downloaded.
@@ -51,7 +51,7 @@ def weights_path() -> pathlib.Path:
     if not is_downloaded():
         try:
             keras.applications.InceptionV3(weights="imagenet")
-        except Exception as error:  # urllib's and Keras's errors share no base class
+        except Exception as error:  # errors of urllib and Keras share no base class
             raise ValueError(
                 "InceptionV3's weights could not be downloaded. Where there is a network, run "
                 '`python -c "import keras; keras.applications.InceptionV3()"` and copy '
@@ -78,7 +78,7 @@ def pretrained(path: str | os.PathLike) -> keras.Model:
         ValueError: the file does not hold InceptionV3's weights.
     """
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")  # mixed precision must not change a measure
+    keras.config.set_dtype_policy("float32")  # mixed precision must not change a metric
     try:
         whole = keras.applications.InceptionV3(weights=None)
         whole.load_weights(path)

@@ -1,4 +1,4 @@
-"""Kernel Inception Distance (KID): how far two sets of images are apart, as features see them.
+"""Kernel Inception Distance (KID): the distance between two sets of images in feature space.
 
 Reference: Binkowski et al. 2018, "Demystifying MMD GANs", section 4.
 
@@ -11,8 +11,8 @@ y_1 ... y_n of dimension d, in its unbiased estimate:
             + 1 / (n (n - 1))  sum_{i != j} k(y_i, y_j)
             - 2 / (m n)        sum_{i, j}   k(x_i, y_j)
 
-Unbiased means that its mean over samples does not depend on m or n; between two samples of one
-distribution it is 0 on average, and so it can be slightly negative.
+Unbiased means that its expectation does not depend on m or n. Between two samples of the same
+distribution it is 0 on average, so it can be slightly negative.
 """
 
 import itertools
@@ -29,10 +29,10 @@ def kid(real: Any, fake: Any, *, chunk: int = rows.BLOCK) -> float:
     Args:
         real: features [m, d], m >= 2.
         fake: features [n, d], n >= 2.
-        chunk: rows and columns of the kernel matrix held at a time; changes memory, not the result.
+        chunk: rows and columns of the kernel matrix per block; affects memory, not the result.
 
     Returns:
-        KID; papers print it times 1,000.
+        KID; papers report it times 1,000.
 
     Raises:
         ValueError: wrong shapes, fewer than two rows, or a value that is not finite.
@@ -52,17 +52,17 @@ def kid(real: Any, fake: Any, *, chunk: int = rows.BLOCK) -> float:
 def kid_standard_error(real: Any, fake: Any, *, blocks: int = 10) -> float | None:
     """The standard error of `kid`, from its spread over disjoint blocks of the features.
 
-    It is the standard error of the mean of the blocks' values. `kid` also uses the pairs across
-    blocks, so its own error is smaller: hardly where the sets are far apart, by up to sqrt(blocks)
-    where they are alike.
+    It is the standard error of the mean over the blocks. `kid` also uses pairs across blocks, so
+    its own error is smaller: only slightly if the sets are far apart, by up to a factor of
+    sqrt(blocks) if they are alike.
 
     Args:
         real: features [m, d], in random order.
         fake: features [n, d], in random order.
-        blocks: how many parts each set is cut into.
+        blocks: number of blocks per set.
 
     Returns:
-        The standard error, or None where a block would hold fewer than two rows.
+        The standard error, or None if a block would have fewer than two rows.
     """
     if min(len(real), len(fake)) < 2 * blocks:
         return None
@@ -71,7 +71,7 @@ def kid_standard_error(real: Any, fake: Any, *, blocks: int = 10) -> float | Non
 
 
 def _parts(features: Any, count: int) -> list[Any]:
-    """`count` runs of rows whose sizes differ by one at most, the larger ones first."""
+    """`count` contiguous parts whose sizes differ by at most one, the larger ones first."""
     size, larger = divmod(len(features), count)
     bounds = [i * size + min(i, larger) for i in range(count + 1)]
     return [features[a:b] for a, b in itertools.pairwise(bounds)]
@@ -82,7 +82,7 @@ def _kernel(dots: np.ndarray, d: int) -> np.ndarray:
 
 
 def _sum_within(features: Any, chunk: int) -> float:
-    """sum_{i != j} k(x_i, x_j): the blocks above the diagonal twice, the diagonal's own less it."""
+    """sum_{i != j} k(x_i, x_j): twice the blocks above the diagonal, plus its blocks less i = j."""
     total, d = 0.0, features.shape[1]
     for i, x in rows.blocks(features, chunk):
         kernel = _kernel(x @ x.T, d)

@@ -1,15 +1,15 @@
-"""Nearest training images: is the generator copying?
+"""Nearest training images: does the generator copy them?
 
-With d(x) the distance of image x to its nearest training image, in feature space:
+With d(x) the distance from image x to its nearest training image, in feature space:
 
     ratio  = median d(fakes) / median d(held-out real images)
     closer = share of fakes with d below the 1 % quantile of d(held-out real images)
 
-Held-out images were never trained on, so they show how near a new image comes by chance. A
-generator that copies nothing has a ratio of about 1 or above and `closer` of about 0.01 or below; a
-ratio well below 1, or a `closer` of several percent, tells of copies. Poor images lie far from all
-real ones and push the ratio up, which is why `closer` stands beside it: it sees a few copies among
-many poor images. A ratio above 1 is no praise.
+Held-out images were never trained on, so they show how close a new image is by chance. A generator
+that copies nothing has a ratio of about 1 or more and `closer` of about 0.01 or less. A ratio well
+below 1, or a `closer` of several percent, indicates copies. Poor images are far from all real ones
+and increase the ratio; `closer` still detects a few copies among many poor images. So a ratio above
+1 does not mean good images.
 """
 
 from typing import Any
@@ -33,8 +33,8 @@ def nearest_images(train: Any, held_out: Any, fake: Any) -> tuple[dict[str, floa
         ({"ratio", "closer", "median_fake", "median_held_out"}, d(fakes) float64 [n]).
 
     Raises:
-        ValueError: wrong shapes, no rows, a value that is not finite, or held-out images that are
-            all training images.
+        ValueError: wrong shapes, no rows, a value that is not finite, or at least half of the
+            held-out images are training images.
     """
     rows.check_pair(train, fake, at_least=1)
     rows.check(held_out, "held-out", at_least=1)

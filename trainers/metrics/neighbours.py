@@ -1,4 +1,4 @@
-"""Nearest neighbours in feature space, by all pairs, a block of them at a time."""
+"""Nearest neighbours in feature space, by brute force, block by block."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,24 +7,24 @@ import numpy as np
 
 from trainers.metrics import rows
 
-# |a - b|^2 below this share of |a|^2 + |b|^2 is 0: an image seen twice, in batches of other sizes,
-# has features that differ by rounding.
+# |a - b|^2 below this share of |a|^2 + |b|^2 counts as 0: features of the same image differ by
+# rounding errors between batches of different sizes.
 SAME = 1e-10
 
 
 def distance_blocks(
     x: Any, y: Any, chunk: int = rows.BLOCK
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Euclidean distances of all rows of `x` to all rows of `y`, in float64.
+    """Euclidean distances from all rows of `x` to all rows of `y`, in float64.
 
     Args:
         x: features [m, d].
         y: features [n, d].
-        chunk: most rows and columns in a block.
+        chunk: maximum number of rows and columns in a block.
 
     Yields:
-        (first row i, first column j, distances [<= chunk, <= chunk]), the columns of one i one
-        after the other.
+        (first row i, first column j, distances [<= chunk, <= chunk]); all blocks of one i follow
+        each other.
     """
     for i, a in rows.blocks(x, chunk):
         a_squared = (a * a).sum(axis=1)[:, None]
@@ -37,10 +37,10 @@ def distance_blocks(
 
 
 def nearest(x: Any, y: Any, k: int, chunk: int = rows.BLOCK) -> tuple[np.ndarray, np.ndarray]:
-    """The k rows of `y` that are nearest to each row of `x`.
+    """The k nearest rows of `y` for each row of `x`.
 
     Returns:
-        (distances float64 [m, k], indices into y int64 [m, k]), the nearest first. A row that is in
+        (distances float64 [m, k], indices into y int64 [m, k]), nearest first. A row that is in
         both is its own neighbour, at distance 0.
 
     Raises:
@@ -53,7 +53,7 @@ def nearest(x: Any, y: Any, k: int, chunk: int = rows.BLOCK) -> tuple[np.ndarray
 
 
 def radii(x: Any, k: int, chunk: int = rows.BLOCK) -> np.ndarray:
-    """Distance of each row of `x` to the k-th nearest of the others, float64 [m].
+    """Distance from each row of `x` to its k-th nearest other row, float64 [m].
 
     Raises:
         ValueError: `x` has no more than k rows.
@@ -67,7 +67,7 @@ def radii(x: Any, k: int, chunk: int = rows.BLOCK) -> np.ndarray:
 
 
 def _nearest_blocks(x: Any, y: Any, k: int, chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`nearest` for a block of rows of `x` after the other."""
+    """`nearest`, one block of rows of `x` at a time."""
     for i in range(0, x.shape[0], chunk):
         size = min(chunk, x.shape[0] - i)
         distances, indices = np.full([size, k], np.inf), np.zeros([size, k], np.int64)

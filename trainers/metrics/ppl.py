@@ -5,12 +5,12 @@ Reference: Karras et al. 2019, "A Style-Based Generator Architecture for GANs", 
     PPL = E[ 1/eps^2  d( G(path(z1, z2; t)), G(path(z1, z2; t + eps)) ) ],    t ~ U(0, 1)
 
 with path = slerp for z (a normalised or Gaussian latent) and lerp for w. The paper's d is LPIPS on
-VGG16. Here d is the squared distance of the feature network's pooled features, each of unit length:
+VGG16. Here d is the squared distance between the network's pooled features, scaled to unit length:
 
     d(a, b) = | f(a)/|f(a)| - f(b)/|f(b)| |^2
 
-so a figure compares only with figures of the same network, and never with the paper's. The mean is
-over all paths; the paper's code leaves out the extreme 2 %.
+so compare scores only if they use the same network, and never with the paper's. The mean is over
+all paths; the paper's code omits the extreme 2 %.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,17 +29,18 @@ def ppl(
     seed: int = 0,
     epsilon: float = EPSILON,
 ) -> tuple[float, float]:
-    """PPL over the given pairs of ends.
+    """PPL over paths between the given pairs of latents.
 
     Args:
-        images_of: latents f32 [n, z] -> images float [n, H, W, C]. Not rounded to grey levels: a
-            step of `epsilon` changes less than one. What is fixed follows the latents.
+        images_of: latents f32 [n, z] -> images float [n, H, W, C]. They must not be rounded to 8
+            bits, since a step of `epsilon` changes less than one grey level. Takes fixed inputs
+            after the latents.
         features_of: those images -> features [n, d].
-        ends: batches (z1, z2), each [n, z], of the latents that paths lead between; or (z1, z2,
-            fixed ...), with what stays the same along each path, such as labels [n].
+        ends: batches (z1, z2), each [n, z], of the two ends of each path; or (z1, z2, fixed ...),
+            with inputs that are constant along each path, such as labels [n].
         path: `slerp` or `lerp`.
-        seed: of t.
-        epsilon: the step along a path.
+        seed: seed of t.
+        epsilon: step along a path.
 
     Returns:
         (PPL, its standard error).
@@ -63,7 +64,7 @@ def ppl(
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distance of features [n, d] brought to unit length, float64 [n]."""
+    """Squared distance between features [n, d] scaled to unit length, float64 [n]."""
     a, b = (np.asarray(x, np.float64) for x in (a, b))
     a = a / np.linalg.norm(a, axis=1, keepdims=True)
     b = b / np.linalg.norm(b, axis=1, keepdims=True)
@@ -78,7 +79,7 @@ def lerp(z1: np.ndarray, z2: np.ndarray, t: np.ndarray) -> np.ndarray:
 def slerp(z1: np.ndarray, z2: np.ndarray, t: np.ndarray) -> np.ndarray:
     """sin((1 - t) a)/sin(a) z1 + sin(t a)/sin(a) z2, with a the angle between z1 and z2.
 
-    Latents [n, z], not parallel; t [n, 1]. On the unit sphere it is the great circle.
+    Latents [n, z], not parallel; t [n, 1]. On the unit sphere this is the great circle.
     """
     norms = np.linalg.norm(z1, axis=1) * np.linalg.norm(z2, axis=1)
     angle = np.arccos(np.clip((z1 * z2).sum(axis=1) / norms, -1, 1))[:, None]

@@ -1,8 +1,8 @@
-"""Features as rows, checked and read a block at a time.
+"""Features as rows, checked and read block by block.
 
-The metrics that compare every pair of images take arrays, which may be mapped from a file. They
-hold a block of rows, a block of pairs and a few numbers a row, so their memory does not grow with
-d times N.
+The metrics that compare every pair of images take arrays, which may be memory-mapped. They hold a
+block of rows, a block of pairs and a few numbers per row, so their memory does not grow with d
+times N.
 """
 
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ BLOCK = 1024
 
 
 def check(features: Any, name: str, at_least: int = 2) -> None:
-    """Refuses features that are not finite numbers [N, d] with enough rows.
+    """Checks that features are finite numbers [N, d] with enough rows.
 
     Args:
         features: array.
-        name: "real", "fake": whose they are, for the message.
-        at_least: fewest rows that the metric can do with.
+        name: "real" or "fake", for the message.
+        at_least: minimum number of rows for the metric.
 
     Raises:
         ValueError: wrong shape, too few rows, or a value that is not finite.
@@ -35,10 +35,10 @@ def check(features: Any, name: str, at_least: int = 2) -> None:
 
 
 def check_pair(real: Any, fake: Any, at_least: int = 2) -> None:
-    """`check` for both, and one dimension.
+    """Checks both, and that their dimensions are equal.
 
     Raises:
-        ValueError: as `check`, or dimensions that differ.
+        ValueError: as `check`, or different dimensions.
     """
     check(real, "real", at_least)
     check(fake, "fake", at_least)

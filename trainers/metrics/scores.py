@@ -1,4 +1,4 @@
-"""From what was measured to the entry of each metric in the record."""
+"""Computes the entry of each metric in the record from the collected data."""
 
 import dataclasses
 import functools
@@ -21,30 +21,30 @@ from trainers.metrics.precision_recall import NEAREST_K, precision_recall
 from zoo.core.noise_to_image import with_condition
 from zoo.pictures import images as image_io
 
-PATHS = 1000  # of PPL, at most; each takes two images
+PATHS = 1000  # maximum for PPL; each takes two images
 PICTURE_ROWS, PICTURE_COLUMNS = 8, 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """All that a metric can be computed from; what no metric of the record needs is None.
+    """The inputs of all metrics; inputs that no requested metric needs are None.
 
     Attributes:
         features: The feature network.
-        fakes: The images that were measured.
-        count: How many of them there were.
+        fakes: The images that are evaluated.
+        count: Their number.
         fake: Their features.
-        fake_moments: Count, mean and covariance of them.
-        fake_classes: What the classifier sees in them, int64 [n].
-        inception: Their class probabilities, summed up.
-        real: Features of the real images compared with.
-        real_moments: Count, mean and covariance of them.
-        real_labels: int64 [m].
-        real_classes: What the classifier sees in them, int64 [m].
+        fake_moments: Count, mean and covariance of these features.
+        fake_classes: Classes predicted by the classifier, int64 [n].
+        inception: Sums of their class probabilities.
+        real: Features of the real images.
+        real_moments: Count, mean and covariance of these features.
+        real_labels: Labels of the real images, int64 [m].
+        real_classes: Classes predicted by the classifier, int64 [m].
         training: Features of the real training images.
-        training_images: Those images, in the same order.
-        classifier: Trained on them.
-        num_classes: Classes of the real images.
+        training_images: The training images, in the same order.
+        classifier: The classifier trained on them.
+        num_classes: Number of classes of the real images.
         nearest_out: Where to write the picture of the nearest training images.
     """
 
@@ -72,7 +72,7 @@ class Measured:
 
 
 def score(metric: str, measured: Measured) -> dict[str, Any]:
-    """The figures of one metric, `value` first."""
+    """The entry of one metric, `value` first."""
     return _SCORES[metric](measured)
 
 
@@ -108,7 +108,7 @@ def _ppl(m: Measured) -> dict[str, Any]:
                 gan.latents_from_seeds(tf.constant(seeds, tf.int64)).numpy()
                 for seeds in (first, first + paths)
             )
-            # A path keeps the condition that its first end has by its seed.
+            # The seed of a path's first end determines the condition of the whole path.
             seeds = tf.constant(first, tf.int64)
             fixed = [] if gan.condition is None else [gan.condition_from_seeds(seeds)]
             yield z1, z2, *fixed
@@ -161,14 +161,14 @@ def _nearest(m: Measured) -> dict[str, Any]:
     figures, distances = nearest_images(m.training, m.real, m.fake)
     if m.nearest_out:
         closest = np.argsort(distances, kind="stable")[:PICTURE_ROWS]
-        gan = m.fakes.gan  # None: of a folder, whose model is not known
+        gan = m.fakes.gan  # None for a folder, whose model is unknown
         mark = dataclasses.replace(gan.mark, composite=True) if gan else None
         image_io.write_png(m.nearest_out, _picture(m, closest), mark)
     return {"value": figures["ratio"], **figures}
 
 
 def _picture(m: Measured, closest: np.ndarray) -> np.ndarray:
-    """A row for each of these fakes: it on the left, its nearest training images on the right."""
+    """One row per fake: the fake on the left, its nearest training images on the right."""
     columns = min(PICTURE_COLUMNS, len(m.training))
     _, indices = neighbours.nearest(m.fake[closest], m.training, columns)
     left = image_io.grid(pick(m.fakes.batches, closest), columns=1)

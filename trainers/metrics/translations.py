@@ -1,4 +1,4 @@
-"""Measures an image-to-image GAN on unseen images, next to simple baselines."""
+"""Evaluates an image-to-image GAN on unseen images, next to simple baselines."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ from zoo.core.progress import with_progress
 from zoo.pictures.images import like
 
 BATCH = 16
-# What makes an image of sources: uint8 [N, h, w, c] -> uint8 [N, H, W, C].
+# Makes images from sources: uint8 [N, h, w, c] -> uint8 [N, H, W, C].
 Maker = Callable[[np.ndarray], np.ndarray]
 
 
@@ -31,17 +31,17 @@ def evaluate(
     num_images: int = 5000,
     data_dir: str | None = None,
 ) -> dict[str, Any]:
-    """Measures a model that was loaded from a preset, whose card says what it was trained on.
+    """Evaluates a model that was loaded from a preset with a card of its training data.
 
     Calls `measure_unpaired` if it was trained on two domains, otherwise `measure`.
 
     Args:
         gan: The model.
-        dataset: What `trainers.data.load_for` reads; by default what the model was trained on.
-        task: What makes the sources of plain images, likewise. Pairs are swapped (`reverse`) where
-            the model learnt them so.
-        split: The part of it; never one that the model was trained on.
-        num_images: Most pairs to use, or images of each domain.
+        dataset: A spec of `trainers.data.load_for`; by default the training data set of the model.
+        task: The task that makes the sources; by default that of the training. Pairs are swapped
+            (`reverse`) if the model was trained that way.
+        split: Its split; never one that the model was trained on.
+        num_images: Maximum number of pairs, or of images per domain.
         data_dir: Where TFDS keeps its sets.
 
     Raises:
@@ -82,26 +82,26 @@ def measure(
 ) -> dict[str, Any]:
     """Scores of the model and of each baseline, means over the same images.
 
-    The baselines: what enlarges, "bicubic"; of others "identity", the source as it is, and with
-    `training` "mean_colour", one colour for all, and "nearest_neighbour", the target of the
-    training pair whose source is nearest, pixel by pixel.
+    The baseline of a model that enlarges is "bicubic". Other models have "identity", the unchanged
+    source, and with `training` also "mean_colour", one colour for all images, and
+    "nearest_neighbour", the target of the training pair whose source is nearest in pixels.
 
-    The scores: l1, psnr and ssim of all channels and of Y (psnr_y, ssim_y), perceptual, and
-    kid_x1000 of all images together. `crop` pixels on each side do not count for psnr and
-    ssim: the model's scale if it enlarges, else 0.
+    The scores are l1, psnr and ssim of all channels and of Y (psnr_y, ssim_y), perceptual, and
+    kid_x1000 of all images together. psnr and ssim ignore `crop` pixels on each side: the model's
+    scale if it enlarges, else 0.
 
     Args:
         gan: The model.
         held_out: Pairs that it was not trained on.
-        training: Those that it was.
-        num_images: Most pairs to use.
-        beside: What else to measure: name -> what makes images of sources.
+        training: Pairs that it was trained on.
+        num_images: Maximum number of pairs.
+        beside: Other makers to evaluate: name -> function from sources to images.
 
     Returns:
         {"scores": {"model": {name: value}, baseline: {...}}, "crop", "num_images", ...}, for JSON.
 
     Raises:
-        ValueError: No pair, or images too small for a score.
+        ValueError: No pairs, or images too small for a score.
     """
     check(gan, held_out, num_images)
     count = min(num_images, held_out.count)
@@ -138,17 +138,17 @@ def measure(
 def measure_unpaired(
     gan: ImageToImage, held_out: UnpairedSet, *, num_images: int = 5000
 ) -> dict[str, Any]:
-    """Scores of each direction, next to those of the identity, which leaves the images as they are.
+    """Scores of each direction, next to those of the identity, which leaves images unchanged.
 
-    The scores: kid_x1000 of all translations against the domain that they are to look like;
-    cycle_l1, from an image to its way there and back; and, where the set has counterparts, l1 and
-    perceptual, from the translation to the true counterpart. The identity's cycle is 0: that score
-    alone says nothing.
+    The scores are kid_x1000 of all translations against the target domain; cycle_l1 between an
+    image and its translation there and back; and, if the set has counterparts, l1 and perceptual
+    between the translation and the true counterpart. The identity has a cycle_l1 of 0, so that
+    score alone means nothing.
 
     Args:
         gan: The model.
         held_out: Images that it was not trained on.
-        num_images: Most images of each domain to use.
+        num_images: Maximum number of images per domain.
 
     Returns:
         {"scores": {"a_to_b": {name: value}, "a_to_b identity": {...}, "b_to_a": ...},
@@ -196,10 +196,10 @@ def measure_unpaired(
 
 
 def check(gan: ImageToImage, held_out: Any, num_images: int) -> None:
-    """Refuses what `record` could not measure.
+    """Checks that `record` can evaluate these images.
 
     Raises:
-        ValueError: Fewer than 2 images on a side, or images too small for SSIM.
+        ValueError: Fewer than 2 images in a domain, or images too small for SSIM.
     """
     sides = (held_out.a, held_out.b) if isinstance(held_out, UnpairedSet) else (held_out,)
     counts = [min(num_images, side.count) for side in sides]
@@ -218,12 +218,12 @@ def _crop(gan: ImageToImage) -> int:
 
 
 def record(gan: ImageToImage, held_out: Any, *, num_images: int = 5000) -> dict[str, Any]:
-    """The model's own scores, each over all its directions, for the evaluations of a run.
+    """The model's scores, each averaged over its directions, for evaluations during a run.
 
     Args:
         gan: The model.
-        held_out: As `measure` or `measure_unpaired` takes it.
-        num_images: Most pairs to use, or images of each domain.
+        held_out: As in `measure` or `measure_unpaired`.
+        num_images: Maximum number of pairs, or of images per domain.
 
     Returns:
         {"metrics": {name: {"name", "value", ...}}, "num_real", "num_fake", ...}, for JSON.
@@ -261,7 +261,7 @@ def _stacked(domain: ImageSet, most: int) -> np.ndarray:
 
 
 def _mean(score: Callable, made: np.ndarray, targets: np.ndarray) -> float:
-    """Over all images, some at a time."""
+    """Mean over all images, in batches."""
     starts = range(0, len(made), BATCH)
     return float(
         np.concatenate([score(made[i : i + BATCH], targets[i : i + BATCH]) for i in starts]).mean()
@@ -282,7 +282,7 @@ def _scores(made: np.ndarray, targets: np.ndarray, crop: int) -> dict[str, np.nd
 def _pairs(
     pairs: PairSet | LowHighSet, count: int, size: int = BATCH
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The first `count` (sources, targets), some at a time."""
+    """The first `count` (sources, targets), in batches."""
     return pairs.images.take(count).batch(size).as_numpy_iterator()
 
 
@@ -302,7 +302,7 @@ def _baselines(gan: ImageToImage, training: Any) -> dict[str, Maker]:
         makers["mean_colour"] = lambda given: np.broadcast_to(colour, (len(given), *shape))
 
         def of_nearest(given: np.ndarray) -> np.ndarray:
-            """By least squares over all pixels of the sources."""
+            """By the smallest squared distance over all pixels of the sources."""
             pixels = (images.reshape(len(images), -1) for images in (given, sources))
             _, indices = neighbours.nearest(*pixels, 1)
             return targets[indices[:, 0]]

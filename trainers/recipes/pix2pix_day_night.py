@@ -1,4 +1,4 @@
-"""Narrow Pix2Pix networks at 64 px: the Earth by day to by night.
+"""Narrow Pix2Pix networks at 64 px: the Earth from day to night.
 
 Command:
     python -m trainers.data prepare earth_day_night

@@ -1,4 +1,4 @@
-"""Narrow Pix2Pix networks at 64 px: photographs, where a mask covers parts of them.
+"""Narrow Pix2Pix networks at 64 px: fill in masked parts of photographs.
 
 Command:
     python -m trainers.data prepare photo_tiles
@@ -6,9 +6,9 @@ Command:
 Cost: about 12 minutes on two CPU cores (88 to 97 images/s).
 Score: L1 .009 and perceptual distance 1.09 on held-out photographs; with the holes .029 and 1.89.
 
-D and L1 judge the composed image: known pixels as they are, with G's pixels in the holes. When
-they judged all that G drew, its fillings had a visible pattern (L1 .012, perceptual 1.42 after
-12,000 steps).
+D and L1 see the composite image: the known pixels, with G's pixels in the holes. When they saw G's
+whole output instead, the filled holes had a visible pattern (L1 .012, perceptual 1.42 after 12,000
+steps).
 """
 
 RECIPE = {

@@ -1,4 +1,4 @@
-"""Narrow Pix2Pix networks at 64 px: the outlines of OpenMoji's emoji to the coloured ones.
+"""Narrow Pix2Pix networks at 64 px: outlines of OpenMoji emoji to coloured emoji.
 
 Command:
     python -m trainers.data prepare openmoji_pairs
@@ -6,8 +6,8 @@ Command:
 Cost: 32,000 pairs: 11 minutes on two busy CPU cores (49 pairs/s).
 Score: L1 .054 and perceptual distance .81 on held-out emoji; nearest neighbour .117 and 2.60.
 
-The bare outline has .069 and .72: its L1 is larger, but it is nearer in perceptual distance, since
-most of its pixels are right. So the result is not bundled. Colours were still appearing at the end.
+The bare outline has .069 and .72: its L1 is larger but its perceptual distance is smaller, since
+most of its pixels are right. So the result is not bundled. Colours were still improving at the end.
 Without `overlay`, 160,000 pairs (on one H100 GPU) gave .057 and .88.
 """
 

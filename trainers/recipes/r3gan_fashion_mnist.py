@@ -6,8 +6,8 @@ Command:
 Cost: 600,000 images (10 epochs); not measured yet.
 Score: not measured yet.
 
-The schedules end after 400,000 images, two thirds of the run; the code's end after 20 million. The
-half-life of the average is 20,000 images, not 500,000, for so short a run.
+The schedules end after 400,000 images, two thirds of the run; in the authors' code they end after
+20 million. The run is short, so the half-life of the average is 20,000 images, not 500,000.
 """
 
 RECIPE = {

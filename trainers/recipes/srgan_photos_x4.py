@@ -1,17 +1,17 @@
-"""SRGAN at half the width and depth: photographs to four times their size.
+"""SRGAN at half the width and depth: enlarges photographs to four times their size.
 
 Command:
     python -m trainers.data prepare photo_tiles
     python -m trainers --recipe=srgan_photos_x4 --workdir=runs/srgan_photos_x4
 Cost: 72 minutes on two CPU cores, by --dry_run (92 images/s, 47 in the adversarial phase).
-Score: perceptual distance 2.77 on held-out tiles of 48 px, of bicubic enlargement 3.08; PSNR of Y
-31.1 dB and 30.0. The length of the adversarial phase was chosen on the same tiles.
+Score: on held-out tiles of 48 px, perceptual distance 2.77 (bicubic 3.08) and PSNR of Y 31.1 dB
+    (bicubic 30.0). The length of the adversarial phase was chosen on the same tiles.
 
-That phase gains little on `photo_tiles`. Choose the next one on other tiles, and also run the
-first phase at the lower rate to compare. VGG features seem blind to a grid of the pixel shuffle
-in plain areas; D tells real from generated within 300 steps; and either moves the held-out tiles
-away from the originals (perceptual 2.80 to 3.2 in 100 steps at 1e-4; with `upsampling="nearest"`
-3.05 to 3.2 without the grid).
+The adversarial phase gains little on `photo_tiles`. Next time, choose its length on other tiles,
+and also run the first phase at the lower rate for comparison. VGG features do not seem to react to
+the pixel shuffle's grid in plain areas, and D tells real from generated within 300 steps. Each of
+the two moves the held-out tiles away from the originals (perceptual 2.80 to 3.2 in 100 steps at
+1e-4; with `upsampling="nearest"` 3.05 to 3.2, without the grid).
 """
 
 RECIPE = {

@@ -1,13 +1,13 @@
-"""Narrow StyleGAN2 networks on 50,000 drawn faces, 64 px.
+"""Narrow StyleGAN2 networks on 50,000 drawn faces, at 64 px.
 
 Command:
     python -m trainers.data prepare peeps
     python -m trainers --recipe=stylegan2_peeps --workdir=runs/stylegan2_peeps
-Cost: 240,000 images; not measured yet. With half the width (`--set fmap_base=512`), batches of 16
-    ran at 17 images/s on two busy CPU cores: about four hours.
+Cost: 240,000 images; not measured yet. At half the width (`--set fmap_base=512`) with batches of
+    16: 17 images/s on two busy CPU cores, about four hours.
 Score: not measured yet.
 
-R1's gamma follows .0002 x resolution^2 / batch, the rule of the paper's authors for new data sets.
+R1's gamma is .0002 x resolution^2 / batch, the authors' rule for new data sets.
 """
 
 RECIPE = {

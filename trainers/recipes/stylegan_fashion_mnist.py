@@ -3,7 +3,7 @@
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=stylegan_fashion_mnist --workdir=runs/stylegan_fashion_mnist
-Cost: about 50 minutes on two CPU cores (660,000 images, at 32 px 206 a second, and evaluations).
+Cost: about 50 minutes on two CPU cores (660,000 images, 206 images/s at 32 px, and evaluations).
 Score: KID x 1000 231, recall .14, coverage .33 (MobileNetV2, 64 px, 5,000 test images).
 """
 

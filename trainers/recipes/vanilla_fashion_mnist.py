@@ -1,11 +1,11 @@
-"""The first GAN's networks on all 60,000 training images of Fashion-MNIST.
+"""The original GAN's networks on all 60,000 training images of Fashion-MNIST.
 
 Command:
     python -m trainers.data prepare fashion_mnist
     python -m trainers --recipe=vanilla_fashion_mnist --workdir=runs/vanilla_fashion_mnist
-Cost: about 20 minutes on two CPU cores with AVX2 alone (2 M images at 1,650 images/s by --dry_run),
+Cost: about 20 minutes on two CPU cores with AVX2 only (2 M images at 1,650 images/s, by --dry_run),
     10 with AVX512.
-Score: KID (MobileNetV2) x 1000 = 1,144, 5,000 images against as many test images, at 64 px.
+Score: KID x 1000 1,144 (MobileNetV2, 64 px, 5,000 images against as many test images).
 """
 
 RECIPE = {

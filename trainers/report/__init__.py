@@ -1,4 +1,4 @@
-"""A training run's report: WORKDIR/report.html, one file that opens without a network."""
+"""A training run's report: WORKDIR/report.html, one self-contained file."""
 
 import os
 import pathlib
@@ -10,13 +10,13 @@ FILE = "report.html"
 
 
 def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
-    """Writes WORKDIR/report.html, whole or not at all, from what the run has left so far.
+    """Writes WORKDIR/report.html atomically, from the files that the run has written so far.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
-        ValueError: The folder holds nothing of a run.
+        ValueError: The folder contains no files of a run.
     """
     workdir = pathlib.Path(workdir).expanduser()
     left = reading.read(workdir)
@@ -24,6 +24,6 @@ def write_report(workdir: str | os.PathLike[str]) -> pathlib.Path:
     text = page.page(left, grids.pictures(left.grids), found, str(workdir))
     file = workdir / FILE
     with whole_file(file) as unfinished:
-        # The names of files may not be UTF-8.
+        # File names may not be valid UTF-8.
         unfinished.write_text(text, encoding="utf-8", errors="backslashreplace")
     return file

@@ -1,7 +1,7 @@
 """Writes the report of a training run: python -m trainers.report --run=WORKDIR
 
 The report is WORKDIR/report.html, one file with samples over time, charts and warnings; open it in
-any browser. A run writes it at every checkpoint; this writes it again, even while the run goes on.
+any browser. A run writes it at every checkpoint. This command updates it, even during the run.
 """
 
 from collections.abc import Sequence

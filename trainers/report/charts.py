@@ -1,7 +1,7 @@
 """Line charts as inline SVG.
 
-Not by matplotlib: its SVG carries style attributes, which the page's security policy forbids, and
-colours of its own, where these follow the page's light or dark style; six charts took 1.1 s of CPU.
+matplotlib is not used: its SVG has style attributes, which the page's security policy forbids, and
+fixed colours, while these follow the page's light or dark mode; six charts took 1.1 s of CPU.
 """
 
 import dataclasses
@@ -17,18 +17,18 @@ from markupsafe import Markup
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("trainers.report", "."),
-    autoescape=True,  # of whatever comes from a file
+    autoescape=True,  # for all content of files
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
 TEMPLATES.filters["px"] = "{:.1f}".format
 
-# Of the drawing, in its own pixels.
+# Layout of the drawing, in its own pixels.
 PLACES = {"width": 520, "height": 230, "left": 50, "right": 498, "top": 26, "bottom": 206}
-# More points than this are drawn as their means, over a band from their least to their greatest.
+# More points than this are averaged, with a band from the minimum to the maximum.
 POINTS = 240
-DOTS = 12  # points up to which each has a dot
+DOTS = 12  # up to this number of points, each has a dot
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Series:
     """One line.
 
     Attributes:
-        name: For the legend.
-        steps: Ascending.
-        values: As many; None leaves a gap.
+        name: Name in the legend.
+        steps: Steps, ascending.
+        values: One value per step; None leaves a gap.
         errors: Standard errors of the values, drawn as bars; None for none.
     """
 
@@ -53,14 +53,14 @@ class Chart:
     """Lines over the steps of a run.
 
     Attributes:
-        title: What is drawn.
-        unit: Of the values, for the vertical axis.
-        series: At most six lines.
-        note: How to read it, in a sentence.
-        percent: Values are shares in [0, 1]: the axis is 0 to 100 %.
-        from_zero: The axis reaches down to 0.
-        log: A logarithmic axis; values that are not positive are omitted.
-        best: (step, value) to be marked.
+        title: Title of the chart.
+        unit: Unit of the vertical axis.
+        series: The lines, at most six.
+        note: How to read the chart, in a sentence.
+        percent: Whether values are shares in [0, 1]: the axis is 0 to 100 %.
+        from_zero: Whether the axis includes 0.
+        log: Whether the axis is logarithmic; values that are not positive are omitted.
+        best: (step, value) of the point to mark.
     """
 
     title: str
@@ -75,13 +75,13 @@ class Chart:
 
 @dataclasses.dataclass(frozen=True)
 class _Line:
-    """A series as it is drawn: its place in the legend, and arrays of one length."""
+    """A series prepared for drawing: its place in the legend, and arrays of equal length."""
 
     place: int
     name: str
     steps: np.ndarray
     values: np.ndarray  # NaN leaves a gap
-    least: np.ndarray  # of the points, or of the standard error, that a value stands for
+    least: np.ndarray  # lower end of the band or the error bar
     most: np.ndarray
     thinned: bool
 
@@ -94,16 +94,16 @@ def figure(chart: Chart, last_step: int, marks: Sequence[tuple[int, str]] = ()) 
     """An HTML <figure> with the chart, or with the reason why there is none.
 
     Args:
-        chart: What to draw.
-        last_step: Where the horizontal axis ends; it begins at 0.
-        marks: (step, what happened): vertical lines.
+        chart: The chart.
+        last_step: End of the horizontal axis, which starts at 0.
+        marks: (step, event) for vertical lines.
     """
     lines = [_prepare(i, series, chart.log) for i, series in enumerate(chart.series)]
     lines = [line for line in lines if np.isfinite(line.values).any()]
     last_step = max(last_step, 1)
     label = functools.partial(_label, percent=chart.percent)
     at_end = ", ".join(f"{line.name} {label(line.last)}" for line in lines)
-    # What the page's script shows under the pointer: of each line, steps and labels.
+    # What the page's script shows at the pointer: steps and labels of each line.
     points = [
         [
             [round(float(step)) for step in line.steps],
@@ -179,7 +179,7 @@ def _label(value: float, percent: bool) -> str:
 
 
 class _Axes:
-    """From steps and values to pixels."""
+    """Maps steps and values to pixels."""
 
     def __init__(self, chart: Chart, lines: Sequence[_Line], last_step: int) -> None:
         low = min(float(np.nanmin(line.least)) for line in lines)
@@ -189,7 +189,7 @@ class _Axes:
             low, high = 0.0, max(1.0, high)
         elif chart.log:
             low, high = math.log10(low), math.log10(high)
-            if high - low < 1:  # at least a decade, or noise would look like news
+            if high - low < 1:  # at least a decade, so that noise does not look like a trend
                 middle = (low + high) / 2
                 low, high = middle - 0.5, middle + 0.5
         else:
@@ -223,7 +223,7 @@ class _Axes:
         return [v for v in values if self.low <= math.log10(v) <= self.high]
 
     def pieces(self, line: _Line) -> Iterator[dict[str, Any]]:
-        """A line with its band or error bars, cut at gaps; dots where points are few."""
+        """A line with its band or error bars, split at gaps; with dots if there are few points."""
         x, y = self.x(line.steps), self.y(line.values)
         least, most = self.y(line.least), self.y(line.most)
         whole = np.isfinite(y)

@@ -1,8 +1,8 @@
-"""Known failure modes of a training run, found in its records and said in plain words.
+"""Detects known failure modes of a training run in its records and explains them.
 
-The thresholds were set on runs of DCGAN at 28 px: healthy ones, and ones that fail on purpose
-because of their learning rates (0, and 10 to 250 times too high). tests/trainers/report has their
-records.
+The thresholds were set on runs of DCGAN at 28 px: healthy ones, and ones that were made to fail
+with bad learning rates (0, and 10 to 250 times too high). Their records are in
+tests/trainers/report.
 """
 
 import dataclasses
@@ -15,32 +15,32 @@ import numpy as np
 
 Record = dict[str, Any]
 
-# ---- how varied samples are
+# ---- diversity of samples
 
-# Two images are near-duplicates when they differ by less than this share of the mean distance
-# between real images. On Fashion-MNIST: 64 real images, nearest pair 0.26 to 0.36; 64 of the
-# bundled DCGAN, 0.20 to 0.31; copies with noise of 10 grey levels, 0.12; G at its start, 0.01.
+# Two images are near-duplicates if they differ by less than this share of the mean distance between
+# real images. On Fashion-MNIST: 64 real images, nearest pair 0.26 to 0.36; 64 from the bundled
+# DCGAN, 0.20 to 0.31; copies with noise of 10 grey levels, 0.12; untrained G, 0.01.
 NEAR = 0.15
-SIDE = 32  # pixels to which larger images are averaged before they are compared
-REAL = 256  # real images that are enough for a mean
+SIDE = 32  # pixels; larger images are averaged down to this for comparison
+REAL = 256  # number of real images for mean distances
 
-# ---- when a sign counts
+# ---- when a symptom counts
 
-WINDOW = 0.2  # the last share of a run, which must show a failure throughout
-LINES, STEPS = 5, 100  # of history that a window needs at least
+WINDOW = 0.2  # last part of a run, in which a failure must show throughout
+LINES, STEPS = 5, 100  # minimum length of a window of the history
 ALIKE = 0.5  # share of near-duplicates
-VARIED = 0.5  # spread that an untrained network (0.3) and its first blobs (0.2) never have
+VARIED = 0.5  # spread above that of an untrained network (0.3) and of its first blobs (0.2)
 BLANK = 0.1  # contrast
-# Thousands of images until which near-duplicates may just be a young network's blobs: DCGAN draws
+# Up to so many thousand images, near-duplicates may be just an early network's blobs: DCGAN draws
 # nothing else up to 38, and none from 51 on.
 YOUNG = 200
-BEGUN = 20  # thousands of images until which samples may be blank; DCGAN's are up to 1
+BEGUN = 20  # up to so many thousand images samples may be blank; DCGAN's are up to 1
 ADA_LIMIT = 0.95
 COPIED = 0.25  # share of samples that are near-duplicates of training images
-NEAR_COPY = 0.2  # as `NEAR`, for copies of training images: noise of 20 grey levels is less
+NEAR_COPY = 0.2  # like `NEAR`, for copies of training images; noise of 20 grey levels is below it
 SMEARED = 0.5  # detail; real images blurred by 1 pixel: Fashion-MNIST .53, photographs .45
-# KID x 1000 on the bundled MobileNetV2, of Fashion-MNIST: real images against others 1 to 4, real
-# images blurred by .7 pixels 989, DCGAN after one epoch 11,048 and after twenty 342.
+# KID x 1000 with the bundled MobileNetV2 on Fashion-MNIST: real against other real images 1 to 4,
+# real images blurred by .7 pixels 989, DCGAN after one epoch 11,048 and after twenty 342.
 FAR, FAR_NETWORK = 1000, "MobileNetV2"
 
 
@@ -50,8 +50,8 @@ class Warning:
 
     Attributes:
         title: Its name, in a few words.
-        evidence: What was seen, in figures.
-        try_this: What to do.
+        evidence: The observation, with numbers.
+        try_this: What to do about it.
     """
 
     title: str
@@ -60,27 +60,28 @@ class Warning:
 
 
 def variety(samples: np.ndarray, real: np.ndarray) -> dict[str, float | None]:
-    """How much samples differ from each other, measured by how much real images do.
+    """How much samples differ from each other, relative to real images.
 
-    The distance is the root mean square difference of pixels, of images averaged down to about
-    `SIDE` pixels. It tells copies from varied images, not good images from bad ones.
+    The distance is the root mean square pixel difference between images that are averaged down to
+    about `SIDE` pixels. It distinguishes copies from diverse images, not good images from bad ones.
 
     Args:
         samples: uint8 [N, H, W, C], N >= 2.
         real: uint8 [M, H, W, C], M >= 1; the first `REAL` are used.
 
     Returns:
-        "spread": mean distance between samples, over that between real images: about 1 when good.
+        "spread": mean distance between samples, divided by that between real images: about 1 is
+            good.
         "duplicates": share of samples with a near-duplicate among the others, in [0, 1].
-        "duplicates_real": the same of the first N real images.
-        "contrast": mean standard deviation of a sample's pixels, over that of real images: 0 for
-            images of one colour.
-        "detail": mean difference between neighbouring pixels, over that of real images: below 1
-            where samples are smooth, above 1 where they are noisy.
-        All are None where the real images do not differ, as there is no measure then.
+        "duplicates_real": the same for the first N real images.
+        "contrast": mean standard deviation of a sample's pixels, divided by that of real images: 0
+            for images of one colour.
+        "detail": mean difference between neighbouring pixels, divided by that of real images: below
+            1 for smooth samples, above 1 for noisy ones.
+        All are None if the real images are all equal, since there is no scale then.
 
     Raises:
-        ValueError: Images that are not uint8 [N, H, W, C] of one size, or N < 2.
+        ValueError: Images are not uint8 [N, H, W, C] of one size, or N < 2.
     """
     for name, images, least in (("samples", samples, 2), ("real", real, 1)):
         if images.ndim != 4 or images.dtype != np.uint8 or len(images) < least:
@@ -107,9 +108,9 @@ def variety(samples: np.ndarray, real: np.ndarray) -> dict[str, float | None]:
 
 
 class Copies:
-    """How many samples are near-duplicates of training images, mirrored or not.
+    """Counts samples that are near-duplicates of training images, mirrored or not.
 
-    The distance is that of `variety`.
+    The distance is the same as in `variety`.
 
     Args:
         training: All training images, uint8 [n, H, W, C] at a time; at least 2.
@@ -122,18 +123,18 @@ class Copies:
         self._real = float((alone < NEAR_COPY * self._scale).mean())
 
     def of(self, samples: np.ndarray) -> dict[str, float]:
-        """Of samples uint8 [N, H, W, C].
+        """The shares for samples uint8 [N, H, W, C].
 
         Returns:
             "copies": share of samples with a near-duplicate in the training set, in [0, 1].
-            "copies_real": share of training images with one among the others.
+            "copies_real": share of training images with a near-duplicate among the others.
         """
         nearest = np.minimum(*(self._nearest(_small(s)) for s in (samples, samples[:, :, ::-1])))
         share = float((nearest < NEAR_COPY * self._scale).mean())
         return {"copies": round(share, 4), "copies_real": round(self._real, 4)}
 
     def _nearest(self, x: np.ndarray, itself: bool = False) -> np.ndarray:
-        """Distance of each image to the nearest training image, or to the nearest other one."""
+        """Distance from each image to the nearest training image, or to the nearest other one."""
         found = []
         for start in range(0, len(x), 256):
             some = x[start : start + 256]
@@ -160,7 +161,7 @@ def _small(images: np.ndarray) -> np.ndarray:
     f = max(1, min(height, width) // SIDE)
     rows, columns = height // f, width // f
     total = np.zeros((n, rows, columns, channels), np.float32)
-    for i, j in np.ndindex(f, f):  # many times faster than a mean over axes of blocks
+    for i, j in np.ndindex(f, f):  # many times faster than reshaping to blocks and averaging
         total += images[:, i : rows * f : f, j : columns * f : f]
     return total.reshape(n, -1) / (255 * f * f)
 
@@ -169,12 +170,12 @@ def _distances(x: np.ndarray) -> np.ndarray:
     """f32 [N, P] -> [N, N], root mean square differences."""
     squares = _squares(x)
     products = squares[:, None] + squares[None] - 2 * x @ x.T
-    np.fill_diagonal(products, 0)  # of rounding
+    np.fill_diagonal(products, 0)  # removes rounding errors
     return np.sqrt(np.maximum(products, 0) / x.shape[1])
 
 
 def _mean(distances: np.ndarray) -> float:
-    """Of [N, N], without the diagonal; 0 for N = 1."""
+    """Mean of [N, N] without the diagonal; 0 for N = 1."""
     return float(distances.sum() / max(len(distances) * (len(distances) - 1), 1))
 
 
@@ -193,7 +194,7 @@ HIGHER = (
 
 
 def better(metric: str) -> str | None:
-    """Which values of a metric are better, "lower" or "higher"; None where neither simply is."""
+    """Which values of a metric are better, "lower" or "higher"; None if neither always is."""
     return "lower" if metric in LOWER else "higher" if metric in HIGHER else None
 
 
@@ -207,15 +208,15 @@ def warnings(
     metrics: Sequence[Record] = (),
     best: Record | None = None,
 ) -> list[Warning]:
-    """The failure modes that a run shows at its end, the most serious first.
+    """The failure modes that a run shows at its end, most serious first.
 
     Args:
-        history: Means since the record before, ascending: "step", "kimg", "d_loss", "g_loss",
-            "real_accuracy", "fake_accuracy", "d_gradient_norm", "g_gradient_norm", "ada_p"...; what
-            is absent is not judged, and None stands for a value that is not finite.
-        samples: "step" and the fields of `variety`, ascending.
-        events: "step", "event" and "message", as they happened.
-        metrics: "step" and "metrics", {name: {"value", ...}}, ascending.
+        history: Records of means since the previous record, ascending: "step", "kimg", "d_loss",
+            "g_loss", "real_accuracy", "fake_accuracy", "d_gradient_norm", "g_gradient_norm",
+            "ada_p"... Missing values are not judged; None is a value that is not finite.
+        samples: Records with "step" and the fields of `variety`, ascending.
+        events: Records with "step", "event" and "message", in the order they happened.
+        metrics: Records with "step" and "metrics", {name: {"value", ...}}, ascending.
         best: {"step", "metric", "value"} of the best evaluation.
     """
     found = [
@@ -234,14 +235,14 @@ def warnings(
 
 
 def too_early(history: Sequence[Record], samples: Sequence[Record] = ()) -> bool:
-    """Whether a run without warnings cannot be called healthy yet."""
+    """Whether it is too early to call a run without warnings healthy."""
     return _window(history) is None or _young_and_alike(history, samples)
 
 
 def not_judged(
     history: Sequence[Record], samples: Sequence[Record], metrics: Sequence[Record]
 ) -> list[str]:
-    """What the records of a run say nothing about yet, in sentences; arguments as `warnings`."""
+    """Sentences about what the records do not show yet; arguments as in `warnings`."""
     unknown = []
     if _window(history) is None:
         unknown.append(
@@ -266,7 +267,7 @@ def not_judged(
 
 
 def _known(samples: Sequence[Record]) -> list[Record]:
-    """The records that say how varied the samples are."""
+    """The records that contain the diversity of the samples."""
     return [s for s in samples if _finite(s.get("duplicates")) and _finite(s.get("spread"))]
 
 
@@ -335,7 +336,7 @@ def _far_from_real(metrics: Sequence[Record]) -> Warning | None:
 
 def _diverged(history: Sequence[Record], events: Sequence[Record]) -> Warning | None:
     last = next((e for e in reversed(events) if e.get("event") != "checkpoint_failed"), {})
-    # A gradient's norm may overflow in float16: that step is skipped, and no harm is done.
+    # A gradient norm may overflow in float16. That step is skipped, which is harmless.
     broken = (
         [k for k, v in history[-1].items() if v is None and k.endswith("loss")] if history else []
     )
@@ -386,7 +387,7 @@ def _collapsed(history: Sequence[Record], samples: Sequence[Record]) -> Warning 
     widest = max(known, key=lambda s: s["spread"])
 
     def alike(sample: Record) -> bool:
-        """Duplicates, beyond those among real images, or half of the variety there once was."""
+        """Many more duplicates than real images have, or less than half of the largest spread."""
         share = sample["duplicates"] - (sample.get("duplicates_real") or 0.0)
         return share >= ALIKE or sample["spread"] < 0.5 * widest["spread"]
 
@@ -452,7 +453,7 @@ def _no_learning(history: Sequence[Record], samples: Sequence[Record]) -> Warnin
             f"At step {drawn[-1]['step']:,} the samples are still almost blank: their contrast is "
             f"{_percent(drawn[-1]['contrast'])} of that of real images."
         )
-    # A game in balance has flat losses too, but then the samples are varied.
+    # Balanced training has flat losses too, but then the samples are diverse.
     good = any((s.get("spread") or 0.0) >= VARIED for s in samples)
     levels = [_level(history, name) for name in ("d_loss", "g_loss")]
     if _window(history) is not None and all(levels) and not good:
@@ -471,7 +472,7 @@ def _no_learning(history: Sequence[Record], samples: Sequence[Record]) -> Warnin
 
 
 def _level(history: Sequence[Record], name: str) -> str | None:
-    """Where a loss has stood throughout a run; None if it has moved."""
+    """The level of a loss that was constant throughout a run; None if it changed."""
     values = [r[name] for r in history if _finite(r.get(name))]
     if len(values) < LINES:
         return None
@@ -523,7 +524,7 @@ def _past_its_best(metrics: Sequence[Record], best: Record | None) -> Warning | 
     )
 
 
-# ---- parts
+# ---- helpers
 
 
 def _finite(value: Any) -> bool:
@@ -542,7 +543,7 @@ def _median(
 
 
 def _window(history: Sequence[Record]) -> Sequence[Record] | None:
-    """The last `WINDOW` of a run: enough lines over enough steps, or None."""
+    """The last `WINDOW` of a run, if it has enough lines over enough steps; else None."""
     if not history:
         return None
     since = (1 - WINDOW) * history[-1]["step"]
@@ -555,10 +556,10 @@ def _window(history: Sequence[Record]) -> Sequence[Record] | None:
 
 
 def _judged_by_logits(window: Sequence[Record]) -> bool:
-    """Whether D says real or fake and is G's only teacher.
+    """Whether D classifies real and fake and G learns only from D.
 
-    A critic (WGAN) has no accuracy, and where G also learns from pairs (pix2pix, SRGAN) its loss
-    has no usual range, and G learns though D wins.
+    A critic (WGAN) has no accuracy. If G also learns from pairs (pix2pix, SRGAN), its loss has no
+    usual range, and G learns even if D wins.
     """
     needed = ("real_accuracy", "fake_accuracy", "d_loss", "g_loss")
     others = {k for r in window for k in r if k.endswith("_loss")} - {"d_loss", "g_loss"}
@@ -566,7 +567,7 @@ def _judged_by_logits(window: Sequence[Record]) -> bool:
 
 
 def _watched(metrics: Sequence[Record], best: Record | None) -> str | None:
-    """Key of the metric that `best` names, else of the first whose direction is known."""
+    """Key of the metric that `best` names, else of the first metric with a known direction."""
     entries = {key: entry for r in metrics for key, entry in r.get("metrics", {}).items()}
     wanted = (best or {}).get("metric")
     named = [k for k, e in entries.items() if wanted is not None and wanted in (k, e.get("name"))]

@@ -1,4 +1,4 @@
-"""The sample grids of a run as data URIs: stills and one animation, small enough for a page."""
+"""The sample grids of a run as data URIs: stills and an animation, small enough for a page."""
 
 import base64
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 GRIDS = 24
-STILL = 640  # pixels at most on the long side
+STILL = 640  # maximum pixels on the long side
 FRAME = 400
 STILL_BYTES, FRAME_BYTES = 120_000, 50_000
 AS_IT_IS = 48_000  # bytes up to which a small PNG is embedded unchanged
@@ -20,7 +20,7 @@ FRAME_MS, LAST_FRAME_MS = 350, 2000
 
 @dataclasses.dataclass(frozen=True)
 class Still:
-    """One grid: its step, a data URI and its size in pixels as shown in it."""
+    """One grid: its step, a data URI, and the size of that image in pixels."""
 
     step: int
     uri: str
@@ -30,13 +30,13 @@ class Still:
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """What a report shows of the grids.
+    """The grids as shown in a report.
 
     Attributes:
-        stills: Ascending, the first and the last grid among them.
-        animation: Data URI of an animated WebP of the same; None with fewer than two.
-        total: How many grids there are.
-        unreadable: File names that are no images.
+        stills: Selected grids, ascending, including the first and the last.
+        animation: Data URI of an animated WebP of the stills; None with fewer than two.
+        total: Total number of grids.
+        unreadable: Names of files that are not images.
     """
 
     stills: list[Still]
@@ -65,7 +65,7 @@ def pictures(grids: list[tuple[int, pathlib.Path]]) -> Pictures:
 def choose(grids: list[tuple[int, pathlib.Path]]) -> list[tuple[int, pathlib.Path]]:
     """Every 2^k-th grid and the last, `GRIDS` at most.
 
-    A power of two, so that a longer run chooses among those that are prepared already.
+    The stride is a power of two, so that a longer run selects from grids that are already cached.
     """
     if len(grids) <= GRIDS:
         return grids
@@ -74,10 +74,10 @@ def choose(grids: list[tuple[int, pathlib.Path]]) -> list[tuple[int, pathlib.Pat
     return chosen if chosen[-1] == grids[-1] else [*chosen, grids[-1]]
 
 
-# A training run writes its report at every checkpoint, mostly of grids that it has seen.
+# A run writes its report at every checkpoint, mostly with grids from earlier reports.
 @functools.lru_cache(maxsize=2 * GRIDS)
 def _load(path: pathlib.Path, mtime_ns: int, size: int) -> tuple[str, bytes, Image.Image]:
-    """A file -> (type, encoded image, frame of the animation); `mtime_ns` and `size` key it."""
+    """File -> (type, encoded image, animation frame); cached by path, `mtime_ns` and `size`."""
     with Image.open(path) as image:
         image.load()
         small = max(image.size) <= STILL
@@ -95,7 +95,7 @@ def _load(path: pathlib.Path, mtime_ns: int, size: int) -> tuple[str, bytes, Ima
 
 
 def _animation(frames: list[Image.Image]) -> str | None:
-    """Frames -> data URI; those of another size than the last (a growing network's) are resized."""
+    """Frames -> data URI; frames are resized to the size of the last (growing networks)."""
     if len(frames) < 2:
         return None
     size = frames[-1].size
@@ -105,8 +105,8 @@ def _animation(frames: list[Image.Image]) -> str | None:
 
 
 def _within(limit: int, frames: list[Image.Image], **animated: Any) -> bytes:
-    """Frames as one WebP, coarser where they are noise and would take more bytes than `limit`."""
-    xmp = frames[0].info.get("xmp", b"")  # the mark of the grid
+    """Frames as one WebP; at lower quality if it would take more than `limit` bytes."""
+    xmp = frames[0].info.get("xmp", b"")  # the grid's mark
     for quality in (80, 40, 5):
         out = io.BytesIO()
         more = {"save_all": True, "append_images": frames[1:], **animated} if animated else {}

@@ -1,4 +1,4 @@
-"""The report as one HTML page: what `page.html` is given to show."""
+"""The report as one HTML page: fills in `page.html`."""
 
 import base64
 import datetime
@@ -17,7 +17,7 @@ from trainers.report.diagnosis import Warning, better, not_judged, too_early
 from trainers.report.grids import Pictures
 from trainers.report.reading import Left, Record, number
 
-# Those that are known, in the order in which they are drawn.
+# Known scalars, in the order of their charts.
 FAMILIAR = {
     "d_loss": "D",
     "g_loss": "G",
@@ -38,8 +38,8 @@ STATES = {
     "worker_lost": "stopped: a worker was lost",
     "checkpoint_failed": "stopped: a checkpoint could not be written",
 }
-RECORDS = ("data", "versions")  # of about.json, each with a table of its own
-SMALL = 400  # pixels of a grid that is shown enlarged, hard-edged
+RECORDS = ("data", "versions")  # parts of about.json with their own tables
+SMALL = 400  # pixels; smaller grids are shown enlarged without smoothing
 LAST_EVENTS = 30
 
 
@@ -47,17 +47,17 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
     """The whole document.
 
     Args:
-        left: What the run has left.
-        pictures: Of its sample grids.
-        found: Warnings, the gravest first.
-        workdir: Shown as the run's place.
+        left: The files of the run.
+        pictures: Its sample grids.
+        found: Warnings, most serious first.
+        workdir: Path of the run, to show.
     """
     folder = pathlib.Path(__file__).parent
     style, script = ((folder / f"report.{kind}").read_text("utf-8") for kind in ("css", "js"))
     about = left.about
     data, versions = (about[k] if isinstance(about.get(k), dict) else {} for k in RECORDS)
     return TEMPLATES.get_template("page.html").render(
-        # A run of an earlier version has no name, but a preset.
+        # Runs of earlier versions have no name, only a preset.
         name=str(left.about.get("name") or left.config.get("preset") or "A training run"),
         left=left,
         pictures=pictures,
@@ -82,7 +82,7 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
 
 
 def last_step(left: Left) -> int:
-    """The last step that any file tells of."""
+    """The last step in any file."""
     records = (left.history[-1:], left.samples[-1:], left.metrics[-1:])
     steps = [int(r["step"]) for some in records for r in some]
     steps += [int(number(e.get("step")) or 0) for e in left.events]
@@ -97,7 +97,7 @@ def _hash(text: str) -> str:
 
 
 def _tiles(left: Left) -> list[tuple[str, str]]:
-    """(value, label) of each."""
+    """(value, label) of each tile."""
     tiles = []
     steps, total = last_step(left), number(left.config.get("steps"))
     tiles.append((f"{steps:,}", f"of {total:,.0f} steps" if total else "steps"))
@@ -121,7 +121,7 @@ def _tiles(left: Left) -> list[tuple[str, str]]:
 
 
 def _training_seconds(history: Sequence[Record]) -> float:
-    """Time spent on steps, from images and images per second: pauses between runs do not count."""
+    """Training time, from images and images per second; excludes pauses between runs."""
     seconds, before = 0.0, 0.0
     for record in history:
         kimg, speed = record.get("kimg"), record.get("images_per_second")
@@ -244,7 +244,7 @@ def _metric_charts(metrics: Sequence[Record]) -> list[Chart]:
 
 
 def _conditions(record: Record) -> str:
-    """A score says nothing without its conditions."""
+    """How the scores were computed: a score means nothing without this."""
     facts = []
     if record.get("num_fake") is not None and record.get("num_real") is not None:
         facts.append(f"{record['num_fake']} generated against {record['num_real']} real images")
@@ -267,7 +267,7 @@ def _series(history: Sequence[Record], name: str) -> Series:
 
 
 def _wide(history: Sequence[Record], names: Iterable[str]) -> bool:
-    """Positive values over more than three powers of ten: a run that exploded."""
+    """Whether positive values span more than three powers of ten, as in a run that exploded."""
     values = [v for n in names for r in history if (v := r.get(n)) is not None]
     return bool(values) and min(values) > 0 and max(values) > 1000 * statistics.median(values)
 
@@ -276,7 +276,7 @@ def _wide(history: Sequence[Record], names: Iterable[str]) -> bool:
 
 
 def _plain(value: Any) -> str:
-    """A value of a file as a person writes it."""
+    """A value of a file in readable form."""
     if value is None:
         return "none"
     if isinstance(value, bool):

@@ -10,18 +10,18 @@ from zoo.core.storage import described
 
 Record = dict[str, Any]
 
-HUGE = 1e30  # no figure of a run that is still alive
+HUGE = 1e30  # larger than any value of a working run
 
 
 @dataclasses.dataclass(frozen=True)
 class Left:
-    """What a run has left so far; empty where a file is missing.
+    """The files of a run so far; fields of missing files are empty.
 
     Attributes:
         config: The fields of the run.
         about: Versions, devices, data, parameters.
         history, samples: Records of numbers or None, with an integer "step" each, ascending.
-        metrics: Records with "metrics", {name: {"value", ...}}, likewise.
+        metrics: Records with "step" and "metrics", {name: {"value", ...}}, ascending.
         events: Records with "event" and "message", in the order they happened.
         best: {"step", "metric", "value"} of the best evaluation, or None.
         grids: (step, file) of each sample grid, ascending.
@@ -40,10 +40,10 @@ class Left:
 
 
 def read(workdir: pathlib.Path) -> Left:
-    """Reads a workdir. What cannot be read is omitted and named in `gaps`.
+    """Reads a workdir. Unreadable content is omitted and named in `gaps`.
 
     Raises:
-        ValueError: It is not a folder, or holds nothing of a run.
+        ValueError: It is not a folder, or contains no files of a run.
     """
     if not workdir.is_dir():
         raise ValueError(f"A report needs the folder of a run. Received: {described(workdir)}.")
@@ -70,13 +70,13 @@ def read(workdir: pathlib.Path) -> Left:
             "A run's folder holds config.json, history.jsonl or samples/. "
             f"Received: {workdir}, with none of them."
         )
-    # There is none before an evaluation: no gap.
+    # Missing before the first evaluation, which is not a gap.
     best = _object(workdir / "checkpoints" / "best.json", [], "") or None
     return Left(config, about, history, samples, metrics, events, best, grids, gaps)
 
 
 def number(value: Any) -> float | None:
-    """A float that can be drawn, or None for whatever else a file may hold there."""
+    """The value as a float that can be drawn; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < HUGE:
         return None
     return float(value)
@@ -97,7 +97,7 @@ def _object(path: pathlib.Path, gaps: list[str], holds: str) -> Record:
 
 
 def _lines(path: pathlib.Path, gaps: list[str], holds: str) -> list[Record]:
-    """The objects of a file with one in each line; a run that is killed cuts its last line off."""
+    """The objects of a JSON Lines file; a killed run may leave its last line incomplete."""
     if not path.is_file():
         gaps.append(f"No {path.name}, so nothing about {holds}.")
     bad: list[int] = []
@@ -109,13 +109,13 @@ def _lines(path: pathlib.Path, gaps: list[str], holds: str) -> list[Record]:
 
 
 def _by_step(records: list[Record]) -> list[Record]:
-    """Records that have a step, ascending; of two with the same step the later line stands."""
+    """Records that have a step, ascending; for equal steps the later line is used."""
     steps = {int(r["step"]): r for r in records if number(r.get("step")) is not None}
     return [{**steps[step], "step": step} for step in sorted(steps)]
 
 
 def _numbers(records: list[Record]) -> list[Record]:
-    """`_by_step`, of each record what is a number, or null in the place of one."""
+    """`_by_step`, with only those values of each record that are numbers or null."""
     return [
         {key: number(v) if key != "step" else v for key, v in record.items() if _numeric(v)}
         for record in _by_step(records)

@@ -1,6 +1,6 @@
 """This project's own TFDS sets, made from images that come inside packages.
 
-Importing this module registers them with TFDS, which then finds them by name as it does its own.
+Importing this module registers them with TFDS, which then finds them by name like its own sets.
 """
 
 from trainers.data.builders.avatars import Avatars

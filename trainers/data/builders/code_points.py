@@ -1,4 +1,4 @@
-"""Which emoji show the same drawing, by their code points, and how a set of two styles is split."""
+"""Groups emoji with the same drawing by code points, and splits sets of two styles."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,28 +12,28 @@ SIZE = 64
 
 _TEST_SHARE = 0.15
 
-# What makes another emoji of the same drawing: joiner, presentation, direction, gender and skin.
+# Code points that only vary a drawing: joiner, presentation, direction, gender and skin tone.
 _VARIANTS = {"200D", "FE0F", "27A1", "2640", "2642", *(f"1F3F{tone}" for tone in "BCDEF")}
-# Who is drawn: "man astronaut", "woman astronaut" and "astronaut" are nearly one drawing.
+# People: "man astronaut", "woman astronaut" and "astronaut" are nearly the same drawing.
 _PEOPLE = {"1F468", "1F469", "1F9D1", "1F466", "1F467", "1F9D2"}
 
 
 def drawing(code: str) -> str:
-    """Returns what emoji with nearly the same drawing have in common.
+    """Returns a key that emoji with nearly the same drawing share.
 
     Args:
         code: Code points in hex digits, joined by "-": "1F9D1-1F3FB-200D-1F680".
     """
     points = [point.upper().zfill(4) for point in code.split("-")]
     points = [point for point in points if point not in _VARIANTS] or points
-    # Faces and families are made of people alone: they are one group.
+    # Faces of people and families consist only of people: they form one group.
     return "-".join(point for point in points if point not in _PEOPLE) or "PEOPLE"
 
 
 def unpaired_splits(code: str) -> tuple[str, ...]:
-    """Where an emoji belongs in a set of two styles: to both test splits or to one training half.
+    """Splits of an emoji in a set of two styles: both test splits or one of the training splits.
 
-    Emoji of one drawing stay together, so the training halves share none.
+    Emoji with the same drawing stay together, so the training splits share no drawing.
     """
     place = share(drawing(code))
     if place < _TEST_SHARE:
@@ -45,7 +45,7 @@ class UnpairedEmoji(PackagesBuilder, skip_registration=True):
     """Emoji in two styles (A and B), on white.
 
     `trainA` and `trainB` share no drawing, so the set is truly unpaired. `testA` and `testB` hold
-    the drawings that neither has, in the same order: row i of one is the counterpart of row i of
+    drawings that are in neither, in the same order: row i of one is the counterpart of row i of
     the other.
     """
 
@@ -65,8 +65,8 @@ def unpaired(
     """Returns the examples of each split, in a fixed order.
 
     Args:
-        emoji: (name, code points, what A is drawn from, what B is drawn from).
-        draw: Makes an image of those.
+        emoji: (name, code points, input of `draw` for A, input of `draw` for B).
+        draw: Makes an image from such an input.
     """
     emoji = sorted(emoji, key=lambda row: share(row[1]))
     splits: dict[str, Examples] = {"trainA": [], "trainB": [], "testA": [], "testB": []}

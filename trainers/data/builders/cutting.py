@@ -1,4 +1,4 @@
-"""Pictures cut into square tiles."""
+"""Cuts images into square tiles."""
 
 from collections.abc import Iterator
 
@@ -9,14 +9,14 @@ _LUMA = np.float32([0.299, 0.587, 0.114])
 
 
 def corners(height: int, width: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yields (y, x) of the upper left corner of each whole tile, side by side, row by row."""
+    """Yields (y, x) of the top left corner of each whole tile, row by row."""
     for y in range(0, height - size + 1, size):
         for x in range(0, width - size + 1, size):
             yield y, x
 
 
 def contrast(tile: np.ndarray) -> float:
-    """Mean distance of the luma of uint8 [H, W, 3] from its median, in grey levels of 256."""
+    """Mean absolute deviation of the luma of uint8 [H, W, 3] from its median, in grey levels."""
     luma = tile @ _LUMA
     return float(np.abs(luma - np.median(luma)).mean())
 
@@ -29,8 +29,8 @@ def detail(tile: np.ndarray) -> float:
 def sharpness(tile: np.ndarray) -> float:
     """Ratio of `detail` at half and at a quarter of the size of uint8 [H, W, 3].
 
-    Out of focus it is 0.5, as on any even slope; texture has 0.7 and more. The full size is left
-    out for the sake of noise. H and W are multiples of 4.
+    It is 0.5 where the image is out of focus, as on any smooth gradient, and 0.7 or more for
+    texture. The full size is not used because of noise. H and W are multiples of 4.
     """
     luma = tile @ _LUMA
     return _difference(_shrink(luma, 2)) / max(_difference(_shrink(luma, 4)), 1e-6)
@@ -46,10 +46,10 @@ def _shrink(luma: np.ndarray, factor: int) -> np.ndarray:
 
 
 def land_share(land: np.ndarray, y: int, x: int, size: int, width: int) -> float:
-    """Returns which part of a tile of a map of the world is land.
+    """Returns the share of land in a tile of a world map.
 
     Args:
-        land: bool [h, 2 h], a map of the world of any size.
+        land: bool [h, 2 h], a world map of any size.
         y, x, size: The tile, in pixels of a map that is `width` pixels wide.
     """
     scale = land.shape[1] / width
@@ -58,10 +58,10 @@ def land_share(land: np.ndarray, y: int, x: int, size: int, width: int) -> float
 
 
 def longitude(x: int, size: int, width: int) -> float:
-    """Degrees east of Greenwich of a tile's centre, in [-180, 180); a world map begins at -180."""
+    """Longitude of a tile's centre in degrees east, in [-180, 180); a world map starts at -180."""
     return (x + size / 2) / width * 360 - 180
 
 
 def latitude(y: int, size: int, width: int) -> float:
-    """Degrees north of the equator of a tile's centre; a world map begins at 90."""
+    """Latitude of a tile's centre in degrees north; a world map starts at 90."""
     return 90 - (y + size / 2) / width * 360

@@ -1,7 +1,7 @@
-"""People drawn by DiceBear's npm packages, each from options that its caller has drawn.
+"""People drawn by DiceBear's npm packages, from options that the caller samples.
 
-DiceBear picks options by a seed as well, but not evenly: consecutive seeds repeat the last hair of
-some styles three times as often as chance would. Node.js makes the SVG files.
+DiceBear can pick options from a seed too, but not uniformly: consecutive seeds repeat the last hair
+of some styles three times as often as chance would. Node.js makes the SVG files.
 """
 
 import abc
@@ -33,7 +33,7 @@ _SHA256 = {
     "thumbs": "87b95a01503debb55e8e98a55e06cd0f19f3951864da08b89a682b4b009df766",
     "toon-head": "b9cd3b5def9fb2c37a9acba2e4b9bd00268b6eaff705d596756e8d921a4580c8",
 }
-# Plain, light grounds; without one an avatar is transparent.
+# Plain, light backgrounds; without one an avatar is transparent.
 BACKGROUNDS = {
     "white": "ffffff",
     "sky": "b6e3f4",
@@ -46,7 +46,7 @@ _SCRIPT = pathlib.Path(__file__).with_suffix(".mjs")
 
 
 class DrawnBuilder(PackagesBuilder, skip_registration=True):
-    """A set that DiceBear draws in the styles `STYLES`, at the size that the config is called."""
+    """A set that DiceBear draws in the styles `STYLES`; the config's name is the size."""
 
     STYLES: ClassVar[Sequence[str]]
 
@@ -67,7 +67,7 @@ class DrawnBuilder(PackagesBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def draw(self, folder: pathlib.Path) -> dict[str, Examples]:
-        """Returns the examples of each split; `folder` is that of `drawings` and `schema`."""
+        """Returns the examples of each split; `folder` is passed to `drawings` and `schema`."""
 
     def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
         (folder / "node_modules" / "@dicebear").mkdir(parents=True)
@@ -88,17 +88,17 @@ def drawings(requests: Iterable[tuple[str, dict[str, Any]]], folder: pathlib.Pat
 
 
 def schema(style: str, folder: pathlib.Path) -> dict[str, Any]:
-    """Returns the options that a style has: name -> JSON schema."""
+    """Returns the options of a style: name -> JSON schema."""
     (answer,) = _answers([{"style": style}], folder)
     return answer["properties"]
 
 
 def draw_options(known: dict[str, Any], draw: Callable[[], float]) -> dict[str, Any]:
-    """Draws a style's options: each part and each colour evenly among its defaults.
+    """Samples a style's options: each part and each colour uniformly from its defaults.
 
     Args:
         known: As `schema` returns it.
-        draw: Returns a number in [0, 1), a new one in every call.
+        draw: Returns a new random number in [0, 1) on each call.
     """
     options = {"seed": str(draw()), "backgroundColor": [pick(list(BACKGROUNDS.values()), draw)]}
     for name, rule in known.items():
@@ -111,7 +111,7 @@ def draw_options(known: dict[str, Any], draw: Callable[[], float]) -> dict[str, 
 
 
 def pick(values: Sequence[str], draw: Callable[[], float]) -> str:
-    """One of `values`, by a number in [0, 1)."""
+    """One of `values`, chosen by a random number in [0, 1)."""
     return values[int(draw() * len(values))]
 
 

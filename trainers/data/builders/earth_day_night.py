@@ -15,9 +15,9 @@ _SHA256 = "f6deff6848980a4bda13b0993e5ebc929b27e791e063a5517c87115ff7e669cb"
 class EarthDayNight(world.WorldPairs):
     """Pairs of tiles of the Earth: `source` by day, `target` by night.
 
-    A tile is 64 px, 5.6 degrees, more than a quarter of it land by the package's image of water,
-    north of 60 degrees south, and neither side is nearly even (see `world`). `test` is a strip from
-    15 to 35 degrees east.
+    A tile is 64 px or 5.6 degrees wide. More than a quarter of it is land, according to the
+    package's image of water. It lies north of 60 degrees south, and neither image is nearly uniform
+    (see `world`). `test` is the strip from 15 to 35 degrees east.
     """
 
     LICENCE = "MIT"

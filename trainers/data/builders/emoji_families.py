@@ -1,4 +1,4 @@
-"""`emoji_families`: the same emoji in two of four styles, unpaired; Iconify's npm packages."""
+"""`emoji_families`: emoji in two of four styles, unpaired; from Iconify's npm packages."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ FAMILIES = {
 
 
 class EmojiFamilies(UnpairedEmoji):
-    """Two of four families; a config for each two."""
+    """Emoji of two of the four families, with a config for each combination."""
 
     BUILDER_CONFIGS = [  # noqa: RUF012 (TFDS's own attribute)
         tfds.core.BuilderConfig(name=f"{a}_{b}", description=f"A: {a}, B: {b}")
@@ -50,16 +50,16 @@ class EmojiFamilies(UnpairedEmoji):
 def families(a: pathlib.Path, b: pathlib.Path) -> dict[str, Examples]:
     """Returns the examples of each split of two unpacked packages, in a fixed order.
 
-    Variants by skin tone, which repeat a drawing, are left out.
+    Skin tone variants are omitted, since they repeat a drawing.
     """
     sides = [json.loads((package / "icons.json").read_text("utf-8")) for package in (a, b)]
-    codes = json.loads((a / "chars.json").read_text("utf-8"))  # that of noto-v1, never A, is empty
+    codes = json.loads((a / "chars.json").read_text("utf-8"))  # noto-v1's is empty: never A
     shared = [
         (name, code)
         for code, name in codes.items()
         if all(name in side["icons"] for side in sides) and "skin-tone" not in name
     ]
-    # A name may have several codes: the first in order is its own.
+    # A name may have several codes: use the first in sorted order.
     codes_of = {name: code for name, code in sorted(shared, reverse=True)}
     rows = [(name, code, *(_svg(side, name) for side in sides)) for name, code in codes_of.items()]
     return unpaired(rows, lambda svg: png_of(svg, SIZE))

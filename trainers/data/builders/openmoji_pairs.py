@@ -1,4 +1,4 @@
-"""`openmoji_pairs`: emoji as black outline and in colour, from the npm package openmoji."""
+"""`openmoji_pairs`: emoji as black outlines and in colour, from the npm package openmoji."""
 
 import json
 import pathlib
@@ -19,11 +19,11 @@ _TEST_SHARE = 0.1
 
 
 class OpenmojiPairs(PackagesBuilder):
-    """Pairs of OpenMoji: `source` the black outline, `target` the same in colour, on white.
+    """OpenMoji pairs on white: `source` is the black outline, `target` the coloured emoji.
 
-    Flags and other emoji whose outlines are a flag's empty frame are left out, and variants by skin
-    tone, which repeat a drawing. `test` holds a tenth of the drawings; no drawing and no outline is
-    in both splits.
+    Flags, other emoji whose outline is just an empty flag, and skin tone variants, which repeat a
+    drawing, are omitted. `test` holds a tenth of the drawings; no drawing and no outline is in both
+    splits.
     """
 
     LICENCE = "CC-BY-SA-4.0"
@@ -52,11 +52,10 @@ class OpenmojiPairs(PackagesBuilder):
 def pairs(package: pathlib.Path) -> dict[str, Examples]:
     """Returns the pairs of each split of the unpacked package, in a fixed order.
 
-    A test drawing of which a training outline is a repeat (the heart of another colour) goes to
-    training.
+    A test drawing moves to training if its outline also occurs there (hearts of several colours).
 
     Raises:
-        DataError: without resvg-py.
+        DataError: if resvg-py is missing.
     """
     entries = json.loads((package / "data" / "openmoji.json").read_text("utf-8"))
     chosen = [entry for entry in entries if not entry["skintone"]]

@@ -1,8 +1,8 @@
-"""Images that come inside packages: fetched through the managers of packages, never installed.
+"""Images inside packages: downloaded by package managers, never installed.
 
 with tempfile.TemporaryDirectory() as folder:
     package = npm_package("openmoji", "17.0.0", sha256, folder)
-    unpack(package, folder)  # where its files are
+    unpack(package, folder)  # returns the folder of its files
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ _TIMEOUT_S = 1800
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """A fetched package.
+    """A downloaded package.
 
     Attributes:
-        name: With its manager and version: "npm openmoji 17.0.0".
+        name: Package manager, name and version: "npm openmoji 17.0.0".
         file: The archive.
-        sha256: Of the archive, hex digits.
+        sha256: The archive's sha256 in hex digits.
     """
 
     name: str
@@ -36,10 +36,10 @@ class Package:
 
 
 def npm_package(name: str, version: str, sha256: str, folder: str | os.PathLike) -> Package:
-    """Fetches a package of npm into `folder`.
+    """Downloads an npm package into `folder`.
 
     Raises:
-        DataError: if npm is missing or cannot fetch it, or if it is not the archive of that sha256.
+        DataError: if npm is missing or cannot download it, or if the sha256 differs.
     """
     full_name = f"npm {name} {version}"
     if not shutil.which("npm"):
@@ -53,10 +53,10 @@ def npm_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
 
 
 def pip_package(name: str, version: str, sha256: str, folder: str | os.PathLike) -> Package:
-    """Fetches a wheel of PyPI into `folder`, without what it needs.
+    """Downloads a wheel from PyPI into `folder`, without its dependencies.
 
     Raises:
-        DataError: if pip is missing or cannot fetch it, or if it is not the wheel of that sha256.
+        DataError: if pip is missing or cannot download it, or if the sha256 differs.
     """
     full_name = f"PyPI {name} {version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -69,9 +69,9 @@ def pip_package(name: str, version: str, sha256: str, folder: str | os.PathLike)
 
 
 def debian_package(name: str, folder: str | os.PathLike) -> Package:
-    """Fetches a package of Debian into `folder`, in the version that this system's lists name.
+    """Downloads a Debian package into `folder`, in the version of this system's package lists.
 
-    Needs no root where apt has its package lists; as root it fetches missing lists.
+    Works without root if apt has its package lists; as root it downloads missing lists.
 
     Raises:
         DataError: if apt is missing or has no such package.
@@ -92,10 +92,10 @@ def debian_package(name: str, folder: str | os.PathLike) -> Package:
 
 
 def unpack(package: Package, folder: str | os.PathLike) -> pathlib.Path:
-    """Unpacks an archive of npm, PyPI or Debian; returns the folder that holds its files.
+    """Unpacks an archive from npm, PyPI or Debian; returns the folder of its files.
 
     Raises:
-        DataError: if an archive of Debian cannot be unpacked.
+        DataError: if a Debian archive cannot be unpacked.
     """
     target = pathlib.Path(folder, f"{package.file.stem}_unpacked")
     if package.file.suffix == ".tgz":
@@ -136,7 +136,7 @@ def _run(command: list[str], folder: str | os.PathLike) -> subprocess.CompletedP
 
 
 def _reason(done: subprocess.CompletedProcess) -> str:
-    """What a manager says about its failure, for the end of a message: its first line of errors."""
+    """First line of a package manager's error output, to end a message with."""
     lines = (done.stderr or b"").decode(errors="replace").splitlines()
     told = [
         line

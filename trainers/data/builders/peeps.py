@@ -1,4 +1,4 @@
-"""`peeps`: drawn faces with attributes, Open Peeps by DiceBear's npm packages."""
+"""`peeps`: drawn faces with attributes: Open Peeps, from DiceBear's npm packages."""
 
 import json
 import pathlib
@@ -21,20 +21,19 @@ COUNTS = {"train": 50_000, "test": 5_000}
 _STYLE = "open-peeps"
 _SEED = 0
 
-# Attribute -> its values, of a colour its name here -> DiceBear's. Left out are what does not have
-# two eyes (cyclops, monster, the eyepatch), the bear's head, masks, and the moustache that is wider
-# than the picture.
+# Attribute -> its values; for colours: our name -> DiceBear's. Omitted: faces without two eyes
+# (cyclops, monster, the eyepatch), the bear's head, masks, and a moustache wider than the image.
 _VALUES = json.loads(pathlib.Path(__file__).with_suffix(".json").read_text("utf-8"))
 _VALUES["background"] = dicebear.BACKGROUNDS
 _NONE = "none"
-_SHARES = {"beard": 0.15, "glasses": 0.2}  # the others have none
+_SHARES = {"beard": 0.15, "glasses": 0.2}  # share of faces that have one
 
-# What each attribute may be, in the order of the labels.
+# The values of each attribute, in the order of the labels.
 ATTRIBUTES = {
     name: [*([_NONE] if name in ("beard", "glasses", "hair") else []), *values]
     for name, values in _VALUES.items()
 }
-# The drawing is reduced and lowered so that no hair is cut.
+# The drawing is shrunk and moved down so that no hair is cut off.
 _FRAME = {"scale": 90, "translateY": 5}
 
 
@@ -42,9 +41,9 @@ class Peeps(dicebear.DrawnBuilder):
     """Faces drawn from random attributes, on plain backgrounds.
 
     All values of an attribute are equally likely, except that 15 % have a beard and 20 % glasses.
-    `hair` is the colour of what is not black, "none" where nothing shows it; 4 % of the training
-    images differ from another in that alone, so they are the same. `test` holds whole combinations
-    of head, face and skin, a tenth of them, none of which is in `train`.
+    `hair` is the colour of the parts that are not black, or "none" if it is not visible; 4 % of the
+    training images differ from another only in that invisible colour, so they are duplicates.
+    `test` holds a tenth of all combinations of head, face and skin, none of which is in `train`.
     """
 
     STYLES = (_STYLE,)
@@ -67,14 +66,14 @@ class Peeps(dicebear.DrawnBuilder):
 
 
 def choose(counts: dict[str, int]) -> dict[str, Examples]:
-    """Draws the attributes of each split's faces; a function of `counts` alone."""
-    # Only `random()` itself is promised to draw the same in every release of Python.
+    """Samples the attributes of each split's faces; deterministic given `counts`."""
+    # Only `random()` itself is guaranteed to give the same numbers in every Python release.
     draw = random.Random(_SEED).random
     chosen: dict[str, Examples] = {"train": [], "test": []}
     seen = set()
     while any(len(chosen[split]) < count for split, count in counts.items()):
         row = {name: dicebear.pick(values, draw) for name, values in ATTRIBUTES.items()}
-        # Whether it shows is known once it is drawn.
+        # Whether the colour is visible is known only after drawing.
         row["hair"] = dicebear.pick(ATTRIBUTES["hair"][1:], draw)
         for name, part in _SHARES.items():
             row[name] = dicebear.pick(ATTRIBUTES[name][1:], draw) if draw() < part else _NONE
@@ -87,7 +86,7 @@ def choose(counts: dict[str, int]) -> dict[str, Examples]:
 
 
 def draw(chosen: Examples, size: int, folder: pathlib.Path) -> Examples:
-    """Draws chosen attributes; returns them with their images, as PNG files of `size` x `size`."""
+    """Draws the chosen faces; returns attributes with images, as PNG files of `size` x `size`."""
     svgs = dicebear.drawings(((_STYLE, _options(row)) for row in chosen), folder)
     rows = zip(chosen, with_progress(svgs, len(chosen)), strict=True)
     return [row | {"image": png_of(svg, size), "hair": _seen_hair(row, svg)} for row, svg in rows]
@@ -98,7 +97,7 @@ def _held_out(row: dict[str, str]) -> bool:
 
 
 def _options(row: dict[str, str]) -> dict[str, Any]:
-    """What DiceBear draws a row of attributes from."""
+    """DiceBear's options for a row of attributes."""
     return _FRAME | {
         "head": [row["head"]],
         "face": [row["face"]],

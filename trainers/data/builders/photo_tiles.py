@@ -1,4 +1,4 @@
-"""`photo_tiles`: tiles of real photographs, from Debian's packages of wallpapers."""
+"""`photo_tiles`: tiles of real photographs, from Debian's wallpaper packages."""
 
 import json
 import pathlib
@@ -13,17 +13,18 @@ from trainers.data.builders.packages import debian_package
 from zoo.core.progress import with_progress
 
 SIZE = 96
-# Mean difference between neighbouring pixels in grey levels: sky has less.
+# Minimum mean difference between neighbouring pixels, in grey levels: sky has less.
 MIN_DETAIL = 3.0
-# Of that difference at half size, as part of the one at a quarter: what is out of focus has less.
+# Minimum ratio of that difference at half and at quarter size: out-of-focus tiles have less.
 MIN_SHARPNESS = 0.65
 
-# Each: package, file, photo (its name here), author, licence, sha256, split. The packages hold
-# drawings and patterns as well, which are not listed. Licences are those of Debian's copyright
-# files; of Plasma's photographs, GPL-2+ there, the wallpapers' own metadata say LGPLv3.
+# Fields: package, file, photo (its name here), author, licence, sha256, split. Drawings and
+# patterns in the packages are not listed. Licences are those of Debian's copyright files; for
+# Plasma's photographs these say GPL-2+, but the wallpapers' own metadata say LGPLv3.
 PHOTOGRAPHS = json.loads((pathlib.Path(__file__).parent / "photo_tiles.json").read_text("utf-8"))
 PACKAGES = sorted({about["package"] for about in PHOTOGRAPHS})
-# What may be passed on inside another package; the others may be trained on.
+# Photographs under these licences may be redistributed in another package; the others may only be
+# used for training.
 BUNDLED_LICENCES = ("CC0-1.0", "CC-BY-4.0")
 
 
@@ -31,8 +32,8 @@ class PhotoTiles(PackagesBuilder):
     """96 px tiles of photographs at half their size, for super-resolution and inpainting.
 
     A tile is kept if it has detail (neighbouring pixels differ by 3 grey levels of 256 or more on
-    average) and is in focus (`tiles.sharpness` is 0.65 or more). Photographs are split, not tiles:
-    each is in `train` or in `test` as a whole. `licence` is that of the photograph.
+    average) and is in focus (`cutting.sharpness` is 0.65 or more). The split is by photograph: all
+    tiles of one are in `train`, or all in `test`. `licence` is the photograph's licence.
     """
 
     LICENCE = " AND ".join(sorted({about["licence"] for about in PHOTOGRAPHS}))
@@ -58,20 +59,20 @@ class PhotoTiles(PackagesBuilder):
 
 
 def cut(photographs: list[dict[str, str]], roots: dict[str, pathlib.Path]) -> dict[str, Examples]:
-    """Returns the tiles of each split, in a fixed order that mixes them.
+    """Returns the tiles of each split, in a fixed shuffled order.
 
     Args:
         photographs: As in `PHOTOGRAPHS`.
-        roots: Package -> folder that stands for its "/".
+        roots: Package -> folder that it is unpacked in, its "/".
 
     Raises:
-        DataError: for a photograph that a package does not hold, or holds with other content.
+        DataError: if a package lacks a photograph, or contains it with other content.
     """
     cut_tiles = {"train": {}, "test": {}}
     for about in with_progress(photographs, len(photographs)):
         package, file = about["package"], about["file"]
         whole = photograph(roots[package] / file, file, package, about["sha256"])
-        image = np.asarray(whole.reduce(2))  # each pixel the mean of four
+        image = np.asarray(whole.reduce(2))  # each pixel is the mean of four
         for y, x in cutting.corners(*image.shape[:2], SIZE):
             tile = image[y : y + SIZE, x : x + SIZE]
             if cutting.detail(tile) >= MIN_DETAIL and cutting.sharpness(tile) >= MIN_SHARPNESS:

@@ -1,4 +1,4 @@
-"""`toons`: a face as it would be painted in flat colours, and the finished one; Toon Head."""
+"""`toons`: drawn faces and flat-colour maps of them, in the style Toon Head."""
 
 import json
 import pathlib
@@ -24,24 +24,24 @@ _STYLE = "toon-head"
 _SEED = 0
 _SUPERSAMPLING = 2
 
-# The regions, in the order of their numbers, and the option that gives each its colour.
+# The regions in the order of their numbers, and the options that set their colours.
 REGIONS = ("background", "skin", "hair", "clothes", "features")
 _OPTIONS = ("backgroundColor", "skinColor", "hairColor", "clothesColor")
-# Colours that tell regions apart, red + 2 green + 4 blue -> region. Black and white are what no
-# option colours: eyes and mouth, further down a collar. Yellow and cyan are mixed at edges.
+# Key colours of the regions, and red + 2 green + 4 blue -> region. No option sets black and white:
+# they are eyes and mouth or, further down, a collar. Yellow and cyan are blends at edges.
 _KEYS = ["ff00ff", "ff0000", "00ff00", "0000ff"]
 _REGION_OF = np.uint8([4, 1, 2, 1, 3, 0, 3, 4])
-_CHIN = 0.7  # of the height
+_CHIN = 0.7  # share of the height
 FEATURES = (255, 0, 255)
 
 
 class Toons(dicebear.DrawnBuilder):
-    """Pairs: `source`, a map painted in flat colours; `target`, the face.
+    """Pairs: `source` is a map in flat colours, `target` the face.
 
-    A map is exact: the face is drawn a second time from the same options, but in colours that tell
-    its regions apart, and each region is then filled with the face's own colour. Eyes and mouth are
-    one region, magenta; brows and beards are hair. `regions` holds the numbers of `REGIONS`. No
-    shape, that is, no set of options other than colours, is in both splits.
+    Maps are exact: the face is drawn a second time with the same options but with a key colour for
+    each region, and each region is then filled with the face's own colour. Eyes and mouth are one
+    region, magenta; brows and beards are hair. `regions` holds indices of `REGIONS`. No shape (the
+    options other than colours) is in both splits.
     """
 
     STYLES = (_STYLE,)
@@ -63,7 +63,7 @@ class Toons(dicebear.DrawnBuilder):
 
 
 def choose(known: dict[str, Any], counts: dict[str, int]) -> dict[str, list[dict[str, Any]]]:
-    """Draws DiceBear's options of each split's faces; `known` is the style's schema."""
+    """Samples DiceBear's options for each split's faces; `known` is the style's schema."""
     draw = random.Random(_SEED).random
     known = known | {"beardProbability": {"type": "integer", "default": 30}}
     chosen: dict[str, list[dict[str, Any]]] = {"train": [], "test": []}
@@ -96,11 +96,11 @@ def draw(chosen: list[dict[str, Any]], size: int, folder: pathlib.Path) -> Examp
 
 
 def regions_of(keyed: np.ndarray, size: int) -> np.ndarray:
-    """The regions of a face that was drawn in key colours, uint8 [size, size].
+    """The regions of a face drawn in key colours, uint8 [size, size].
 
     Args:
         keyed: uint8 [k size, k size, 3].
-        size: Of the map. A pixel of it is of the region that most of its k x k pixels have.
+        size: Side of the map. Each of its pixels gets the most frequent region of k x k pixels.
     """
     bits = keyed >> 7
     region = _REGION_OF[bits[..., 0] + 2 * bits[..., 1] + 4 * bits[..., 2]]

@@ -1,4 +1,4 @@
-"""Tiles of two aligned maps of the world."""
+"""Tiles of two aligned world maps."""
 
 import abc
 import pathlib
@@ -14,16 +14,16 @@ from trainers.data.builders.base import Examples, PackagesBuilder, picture, shar
 SIZE = 64
 # Below this, Antarctica: white on one map, shaded on the other.
 _SOUTH = -60.0
-# In grey levels (`tiles.contrast`): the ice of Greenland has less on the source, the north of
-# Siberia at night on the target.
+# Minimum `cutting.contrast` of (source, target), in grey levels: Greenland's ice has less on the
+# source, northern Siberia at night on the target.
 _MIN_CONTRAST = (3.0, 1.0)
-# Degrees east, by the centre of a tile: Scandinavia, the Balkans, Libya and Egypt, central and
-# southern Africa.
+# Degrees east of a tile's centre: Scandinavia, the Balkans, Libya and Egypt, central and southern
+# Africa.
 TEST_LONGITUDES = (15.0, 35.0)
 
 
 class WorldPairs(PackagesBuilder, skip_registration=True):
-    """Pairs of tiles of two maps; `MIN_LAND` is as `min_land` of `pairs`."""
+    """Pairs of tiles of two maps; `MIN_LAND` is the `min_land` of `pairs`."""
 
     MIN_LAND: ClassVar[float]
 
@@ -37,29 +37,29 @@ class WorldPairs(PackagesBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def maps(self, root: pathlib.Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Source, target and land of `pairs`, from the package unpacked in `root`."""
+        """Returns source, target and land for `pairs`, from the package unpacked in `root`."""
 
     def read(self, roots: list[pathlib.Path], folder: pathlib.Path) -> dict[str, Examples]:
         return pairs(*self.maps(roots[0]), self.MIN_LAND)
 
 
 def rgb(file: pathlib.Path) -> np.ndarray:
-    """A map, uint8 [H, W, 3]."""
+    """Reads a map, uint8 [H, W, 3]."""
     return np.asarray(Image.open(file).convert("RGB"))
 
 
 def pairs(
     source: np.ndarray, target: np.ndarray, land: np.ndarray, min_land: float
 ) -> dict[str, Examples]:
-    """Cuts two aligned maps into pairs of tiles, `test` a strip by longitude, `train` the rest.
+    """Cuts two aligned maps into pairs of tiles: `test` is a strip of longitudes, `train` the rest.
 
-    They come in a fixed order that mixes them.
+    Pairs come in a fixed shuffled order.
 
     Args:
         source: uint8 [H, 2 H, 3]: the whole world, north up, from 180 degrees west to 180 east.
         target: The same view.
-        land: bool [h, 2 h]: the same view, in any size.
-        min_land: Tiles with this share of land or less are left out.
+        land: bool [h, 2 h]: the same view at any size.
+        min_land: Tiles with this share of land or less are omitted.
 
     Returns:
         split -> examples with `source` and `target`, uint8 [64, 64, 3], and the `longitude` and
