@@ -71,7 +71,7 @@ def to_square(image: Image.Image, resolution: int, channels: int) -> np.ndarray:
 
 
 def to_picture(image: np.ndarray) -> Image.Image:
-    """From uint8 [H, W, 1, 3 or 4 (RGBA)]."""
+    """Returns a Pillow image from uint8 [H, W, 1, 3 or 4 (RGBA)]."""
     return Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
 
 

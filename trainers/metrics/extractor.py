@@ -129,7 +129,7 @@ class Seen(NamedTuple):
 class Features:
     """Computes a network's features of images, batch by batch.
 
-    Each image is resized by Pillow (bilinear, antialiased where it shrinks, 8 bits a channel), grey
+    Each image is resized by Pillow (bilinear, antialiased if it shrinks, 8 bits per channel), grey
     becomes RGB, and then each network normalises in its own way: MobileNetV2
     x = (image / 255 - mean) / std with ImageNet's values, EfficientNet-Lite0 x = (image - 127) /
     128, InceptionV3 x = image / 127.5 - 1. Both sides of a comparison must come through the same
