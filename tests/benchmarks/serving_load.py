@@ -2,14 +2,18 @@
 swaps, stops and kills, crowds and overload. Prints one line for each.
 
     python tests/benchmarks/serving_load.py [neighbours rows claim swaps stops kills ...]
+    python tests/benchmarks/serving_load.py many_swaps
 
-Takes five minutes. A quiet machine gives better figures; what must hold is that no call fails.
+Takes five minutes, `many_swaps` twenty. A quiet machine gives better figures; what must hold is
+that no call fails.
 """
 
 import asyncio
 import collections
 import concurrent.futures
 import contextlib
+import datetime
+import re
 import shutil
 import sys
 import tempfile
@@ -94,6 +98,11 @@ def callers(stubs_, asked):
             thread.join()
 
 
+def resident(process: int) -> float:
+    """MB that are resident."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096 / 2**20
+
+
 def p(values: np.ndarray, q: float) -> str:
     return f"{np.percentile(values, q):.1f}"
 
@@ -172,25 +181,33 @@ def claim(root: Path) -> None:
     print(f"50 million rows claimed: {code} in {max(took):.1f} ms at most of {len(took)}")
 
 
-def swaps(root: Path, seconds: float = 30, count: int = 20) -> None:
-    """Hot swaps between versions that answer differently, under 16 callers."""
+def swaps(
+    root: Path, seconds: float = 30, count: int = 20, callers: int = 16, broken: bool = False
+) -> None:
+    """Hot swaps between versions that answer differently, under callers.
+
+    With `broken`, a version that cannot be loaded stands beside the others half of the time.
+    """
     store = {
         factor: models.save(models.Scale(factor), root / "store" / str(factor)) for factor in (2, 3)
     }
     base = root / "models" / "scale"
     base.mkdir(parents=True)
     shutil.copytree(store[2], base / "2")
-    server = Server(root / "models", "--access_log")
+    server = Server(root / "models", python=sys.executable)
     failures: collections.Counter = collections.Counter()
-    wrong, done, stop = [], [0], threading.Event()
+    wrong, done, stop = [], [0] * callers, threading.Event()
+    # Version -> when the last call that it answered was made.
+    asked_last: dict[int, float] = {}
     asked = predict_pb2.PredictRequest()
     asked.model_spec.name = "scale"
     asked.inputs["x"].CopyFrom(tf.make_tensor_proto([1.0]))
 
-    def call(stub):
+    def call(at, stub):
         while not stop.is_set():
+            begun = time.time()
             try:
-                answer = stub.Predict(asked, timeout=10)
+                answer = stub.Predict(asked, timeout=30)
             except grpc.RpcError as error:
                 failures[error.code().name, error.details()[:60]] += 1
                 continue
@@ -198,31 +215,48 @@ def swaps(root: Path, seconds: float = 30, count: int = 20) -> None:
             version = answer.model_spec.version.value
             if value != 2 + version % 2:
                 wrong.append((version, value))
-            done[0] += 1
+            asked_last[version] = max(begun, asked_last.get(version, 0))
+            done[at] += 1
 
-    with stubs(server.address, 16) as all_stubs:
-        threads = [threading.Thread(target=call, args=[stub]) for stub in all_stubs]
+    memory = []
+    with stubs(server.address, callers) as all_stubs:
+        threads = [threading.Thread(target=call, args=item) for item in enumerate(all_stubs)]
         for thread in threads:
             thread.start()
-        for number in range(3, 3 + count):
-            time.sleep(seconds / count)
+        for at in range(count):
+            number = 4 + 3 * at  # even and odd by turns
+            time.sleep(seconds / count / 2)
             new = root / "incoming"
             shutil.copytree(store[2 + number % 2], new)
             new.rename(base / str(number))
             for old in base.iterdir():
-                if int(old.name) < number - 1:
+                if int(old.name) < number - 3 or int(old.name) == number - 2:  # the broken one
                     shutil.rmtree(old)
+            time.sleep(seconds / count / 2)
+            if broken:
+                (base / str(number + 1)).mkdir()
+                (base / str(number + 1) / "saved_model.pb").write_bytes(b"broken")
+            memory.append(resident(server.process.pid))
         time.sleep(3)
         stop.set()
         for thread in threads:
             thread.join()
-    log = server.log()
-    ended = log.count("state=END")
+    ended, late = 0, []
+    for line in server.log().splitlines():
+        found = re.search(r"^(\S+) info state .*version=(\d+) state=END", line)
+        if found and int(found[2]) in asked_last:
+            ended += 1
+            end = datetime.datetime.fromisoformat(found[1]).timestamp()
+            if asked_last[int(found[2])] > end:
+                late.append(line)
     code, *_ = server.stop()
+    after_tenth = memory[min(9, count - 1)]
     print(
-        f"{count} swaps in {seconds:.0f} s under 16 callers: {done[0]} answers,"
-        f" {sum(failures.values())} failed {dict(failures)}, {len(wrong)} wrong,"
-        f" {ended} versions ended, exit {code}",
+        f"{count} swaps in {seconds:.0f} s under {callers} callers"
+        f"{' beside broken versions' if broken else ''}: {sum(done)} answers,"
+        f" {sum(failures.values())} failed {dict(failures)}, {len(wrong)} wrong, {ended} versions"
+        f" ended, {len(late)} answered after that, exit {code}; resident {after_tenth:.0f} MB after"
+        f" the tenth swap, {memory[-1]:.0f} MB after the last",
         flush=True,
     )
 
@@ -367,9 +401,16 @@ def overload(root: Path, seconds: float = 30) -> None:
     )
 
 
-ALL = {f.__name__: f for f in (neighbours, rows, claim, swaps, stops, kills, crowd, overload)}
+def many_swaps(root: Path) -> None:
+    """200 hot swaps in 10 minutes under 64 callers, and again beside broken versions."""
+    for broken in (False, True):
+        swaps(root / str(broken), 600, 200, 64, broken)
+
+
+SHORT = (neighbours, rows, claim, swaps, stops, kills, crowd, overload)
+ALL = {f.__name__: f for f in (*SHORT, many_swaps)}
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ALL:
+    for name in sys.argv[1:] or [f.__name__ for f in SHORT]:
         with tempfile.TemporaryDirectory() as folder:
             ALL[name](Path(folder))
