@@ -254,8 +254,9 @@ def against_server(requests: int, seed: int) -> bool:
         test.faults[f"memory grew from {first:.0f} to {last:.0f} MB"] += 1
     print(
         f"server: {test.found.total()} requests in {seconds:.0f} s, {test.by_field} by field:"
-        f" {dict(test.found.most_common())}; {len(lines)} lines of log; slowest {test.slowest:.2f} s;"
-        f" resident {first:.0f} MB after a tenth, {last:.0f} MB at the end"
+        f" {dict(test.found.most_common())}; {len(lines)} lines of log;"
+        f" slowest {test.slowest:.2f} s; resident {first:.0f} MB after a tenth,"
+        f" {last:.0f} MB at the end"
     )
     return report(test.faults)
 
