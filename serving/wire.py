@@ -179,9 +179,10 @@ def to_numpy(proto: Message) -> np.ndarray:
     size = math.prod(shape)
     if size * dtype.itemsize > MAX_MESSAGE_BYTES:
         raise ValueError(f"A tensor must have at most 2 GiB. Received: shape {list(shape)}")
+    content = proto.tensor_content  # each access copies it
     if (
         size * dtype.itemsize > MAX_REPEATED_BYTES
-        and not proto.tensor_content
+        and not content
         and len(getattr(proto, _TYPES[proto.dtype][1])) < size * (2 if dtype.kind == "c" else 1)
     ):
         raise ValueError(
@@ -189,17 +190,16 @@ def to_numpy(proto: Message) -> np.ndarray:
             f" Received: shape {list(shape)} and fewer values"
         )
     if proto.dtype == DT_STRING:
-        content = proto.tensor_content
         values = list(_split_strings(content, size)) if content else list(proto.string_val)
         array = np.empty(size, dtype)
         array[:] = _repeat_last(values, size, b"")
-    elif proto.tensor_content:
-        if len(proto.tensor_content) != size * dtype.itemsize:
+    elif content:
+        if len(content) != size * dtype.itemsize:
             raise ValueError(
                 f"tensor_content must have {size * dtype.itemsize} bytes for shape {list(shape)} of"
-                f" {dtype}. Received: {len(proto.tensor_content)} bytes"
+                f" {dtype}. Received: {len(content)} bytes"
             )
-        array = np.frombuffer(proto.tensor_content, dtype)
+        array = np.frombuffer(content, dtype)
     else:
         array = _typed_values(proto, dtype, size)
     if dtype == BFLOAT16:
@@ -227,8 +227,13 @@ def to_strings(values: Any) -> np.ndarray:
 def _typed_values(proto: Message, dtype: np.dtype, size: int) -> np.ndarray:
     _, field, field_number = _TYPES[proto.dtype]
     if field in _RAW_FIELDS:
-        payload = b"".join(_payloads(proto.SerializeToString(), field_number))
-        values = np.frombuffer(payload, dtype, len(payload) // dtype.itemsize)
+        numbers = getattr(proto, field)
+        if hasattr(numbers, "__array__"):  # since protobuf 7.34
+            values = np.asarray(numbers)
+            pairs = len(values) // 2 * 2  # a complex number is two
+            values = values[:pairs].view(dtype) if dtype.kind == "c" else values
+        else:
+            values = _packed(proto, field_number, dtype)
     elif field == "half_val":
         values = np.array(proto.half_val, np.uint16).view(dtype)
     else:
@@ -238,6 +243,12 @@ def _typed_values(proto: Message, dtype: np.dtype, size: int) -> np.ndarray:
         return values[:size]
     last = values[-1] if len(values) else np.zeros((), dtype)[()]
     return np.concatenate([values, np.full(size - len(values), last, dtype)])
+
+
+def _packed(proto: Message, field_number: int, dtype: np.dtype) -> np.ndarray:
+    """The values of a packed field, from the message's bytes: without a Python number for each."""
+    payload = b"".join(_payloads(proto.SerializeToString(), field_number))
+    return np.frombuffer(payload, dtype, len(payload) // dtype.itemsize)
 
 
 _WIDE = {
@@ -260,7 +271,7 @@ def _normalize(array: Any) -> tuple[np.ndarray, int]:
         strings = np.empty(len(flat), object)
         strings[:] = flat
         return strings.reshape(array.shape), DT_STRING
-    if array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
         array = array.view(BFLOAT16)
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("<"))

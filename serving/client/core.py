@@ -28,6 +28,7 @@ from serving.client.specs import (
     VersionStatus,
     fit,
     fit_rows,
+    own,
     read_metadata,
     read_outputs,
     read_rows,
@@ -387,7 +388,8 @@ class Core:
         rows = _common_rows(inputs)
         if rows <= self._row_limits.get(model, rows):
             try:
-                return read_outputs((yield from ask(inputs)))
+                answer = read_outputs((yield from ask(inputs)))
+                return {name: own(array) for name, array in answer.items()}
             except InvalidRequest as error:
                 found = _ROW_LIMIT.search(str(error))
                 if not found or not 0 < int(found[1]) < rows:

@@ -109,13 +109,19 @@ def _read_specs(tensors: Mapping[str, Message]) -> dict[str, TensorSpec]:
 
 
 def read_outputs(answer: Message) -> dict[str, np.ndarray]:
-    """Returns the arrays of a PredictResponse, or raises `InvalidResponse`."""
+    """Returns the arrays of a PredictResponse, or raises `InvalidResponse`.
+
+    They may be views of the answer, which cannot be written to.
+    """
     try:
-        arrays = {name: wire.to_numpy(proto) for name, proto in answer.outputs.items()}
+        return {name: wire.to_numpy(proto) for name, proto in answer.outputs.items()}
     except ValueError as error:
         raise InvalidResponse(f"The server's answer must hold whole tensors. {error}") from error
-    # The caller's own to write to, not a view of the message.
-    return {name: a if a.flags.writeable else a.copy() for name, a in arrays.items()}
+
+
+def own(array: np.ndarray) -> np.ndarray:
+    """The array, or a copy of it if the caller could not write to it."""
+    return array if array.flags.writeable else array.copy()
 
 
 def read_rows(
@@ -162,7 +168,7 @@ def read_rows(
                 f" Received: {array.dtype} {array.shape}"
             )
         pieces.append(array)
-    return np.concatenate(pieces)
+    return own(pieces[0]) if len(pieces) == 1 else np.concatenate(pieces)
 
 
 # Inputs that a caller may omit, and the values that then let the model choose: for embeddings a row

@@ -206,6 +206,17 @@ def test_floats_are_spliced_not_copied_one_by_one():
     assert fast < min(timeit.repeat(one_by_one, number=1, repeat=3)) / 3
 
 
+@pytest.mark.parametrize("name", ["float", "double scalar", "complex64", "complex128", "no rows"])
+def test_values_are_read_without_protobufs_arrays(name):
+    """As before protobuf 7.34."""
+    array = np.asarray(ARRAYS[name])
+    proto = wire.TensorProto()
+    wire.fill_tensor(proto, array)
+    _, field, number = wire._TYPES[proto.dtype]
+    assert hasattr(getattr(proto, field), "__array__")
+    _same(wire._packed(proto, number, array.dtype).reshape(array.shape), array)
+
+
 def test_names():
     assert wire.dtype_name(tf.float32.as_datatype_enum) == "float"
     assert wire.dtype_name(999) == "unknown type 999"
