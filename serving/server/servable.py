@@ -142,9 +142,11 @@ class Servable:
         names = [definition.outputs[alias].name for alias in sorted(definition.outputs)]
         fetches = sorted(set(names))
         # Unlike `make_callable`, this leaves the judgement of shapes to the graph, as TF Serving
-        # does, and takes a third of the time.
+        # does, and takes a third of the time. The graph runs in the worker's own thread (-1), not
+        # in the threads that all models share, so that a slow one does not fill them.
+        options = config_pb2.RunOptions(inter_op_thread_pool=-1)
         call = self._session._make_callable_from_options(
-            config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+            config_pb2.CallableOptions(feed=feeds, fetch=fetches, run_options=options)
         )
         places = [fetches.index(name) for name in names]
 
