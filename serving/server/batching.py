@@ -25,7 +25,7 @@ from serving.server.servable import Signature
 from serving.server.status import StatusError, invalid_argument, unavailable
 
 # Requests of one model that may wait, and the bytes of their inputs. Beyond these a caller gets
-# UNAVAILABLE at once and may retry. While a queue does not empty, fewer wait: see _Backlog.
+# UNAVAILABLE at once and may retry. While the worker has no pause, fewer wait: see _Backlog.
 QUEUE_LIMIT = 1024
 QUEUE_BYTES = 2**31
 # How long large requests go on in small pieces after a small request has come.
@@ -43,8 +43,8 @@ class Limits:
         batch_rows: the most rows of one run.
         request_rows: the most rows of one request.
         queue: requests that may wait.
-        queue_seconds: how long a small request may expect to wait while the queue never empties.
-            A batch of requests may always wait.
+        queue_seconds: how long a small request may expect to wait while the worker is never idle.
+            A batch and a half may always wait.
     """
 
     batching: bool = True
@@ -73,21 +73,22 @@ class _Backlog:
     """The small requests that wait, and how long a new one would.
 
     A queue that is bounded in requests alone makes every caller wait for all of it when requests
-    come faster than they are answered. So after `_BURST_SECONDS` without an empty queue, only as
-    many wait as are soon answered (Maurer, "Fail at Scale", ACM Queue 13(8), 2015, "Controlled
-    delay").
+    come faster than they are answered. So after `_BURST_SECONDS` without a pause of the worker,
+    only as many wait as are soon answered (after Maurer, "Fail at Scale", ACM Queue 13(8), 2015,
+    "Controlled delay").
     """
 
     def __init__(self):
         self.rows = 0
-        self._since = 0.0  # when the queue was last empty
+        self.idle = True  # whether the worker has nothing to do
+        self._since = 0.0  # when it last had nothing to do
         # Of the last hundred or so that had to wait: seconds, and the rows before them.
         self._seconds = 0.0
         self._ahead = 0.0
 
     def add(self, task: _Task) -> None:
-        if not self.rows:
-            self._since = task.arrived
+        if self.idle:
+            self.idle, self._since = False, task.arrived
         self.rows += _small_rows(task)
 
     def remove(self, task: _Task) -> None:
@@ -100,7 +101,8 @@ class _Backlog:
             self._ahead = 0.99 * self._ahead + task.ahead
 
     def is_too_long(self, limits: Limits, now: float) -> bool:
-        if self.rows < limits.batch_rows or now - self._since < _BURST_SECONDS or not self._ahead:
+        few = self.rows < 1.5 * limits.batch_rows
+        if few or now - self._since < _BURST_SECONDS or not self._ahead:
             return False
         return self.rows * self._seconds / self._ahead > limits.queue_seconds
 
@@ -214,6 +216,7 @@ class Batcher:
         while True:
             batch, rows = self._next_batch(loop.time())
             if not batch:
+                self._backlog.idle = True
                 self._arrival.clear()
                 await self._arrival.wait()
                 continue

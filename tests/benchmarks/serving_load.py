@@ -384,7 +384,7 @@ def crowd(root: Path) -> None:
 def overload(root: Path, seconds: float = 120) -> None:
     """Twice the load that the server can carry, beside four fifths of it.
 
-    A row takes some 8 ms: the calls themselves, made by this process on the same cores, take little.
+    A row takes some 8 ms, so the calls, which this process makes on the same cores, weigh little.
     """
     models.save(Work(2000), root / "work" / "1")
     server = Server(root)

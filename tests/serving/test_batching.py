@@ -298,8 +298,8 @@ def test_a_full_queue_refuses():
     _run(test, queue=2)
 
 
-def test_a_queue_that_does_not_empty_refuses_whoever_would_wait_long(monkeypatch):
-    """A burst may wait. What stands for more than a second may not grow beyond a batch."""
+def test_a_worker_without_a_pause_refuses_whoever_would_wait_long(monkeypatch):
+    """A burst may wait. After a second, a batch and a half may."""
     clock = types.SimpleNamespace(now=100.0)
     monkeypatch.setattr(
         "serving.server.batching.time", types.SimpleNamespace(monotonic=lambda: clock.now)
@@ -321,13 +321,13 @@ def test_a_queue_that_does_not_empty_refuses_whoever_would_wait_long(monkeypatch
             signature.started.clear()
             signature.steps.release()
             await _until_started(signature)
-        tasks += [await _start(batcher, signature, n) for n in (31, 32)]  # a batch may always wait
+        tasks += [await _start(batcher, signature, n) for n in range(31, 37)]  # 12 wait
         with pytest.raises(StatusError, match="queue .* is full"):
-            await batcher.run(signature, _rows(33))
+            await batcher.run(signature, _rows(37))
         large = await _start(batcher, signature, *range(10))  # its caller expects to wait
         signature.steps.release(100)
         await asyncio.gather(large, *tasks)
-        # It was empty: the next burst may wait.
+        # It paused: the next burst may wait.
         await asyncio.gather(*[await _start(batcher, signature, n) for n in range(30)])
 
     _run(test)
