@@ -8,12 +8,12 @@ Score: KID x 1000 8,018 (MobileNetV2) and 13,824 (EfficientNet-Lite0), recall an
     training images have 17 and 40, recall .95, coverage .89.
 
 The result is not bundled. One recognises people with hair, skin and shoulders in front of plain
-backgrounds, but the faces have no clear eyes, and the flat colours run. The samples still improved at
-the end, so more steps are the first thing to try.
+backgrounds, but the faces have no clear eyes, and the flat colours run. The samples still improved
+at the end, so more steps are the first thing to try.
 
 The authors' rule for R1's gamma, .0002 x resolution^2 / batch, is .026 here. The measured run had
-.05 for its first 3,600 steps. D was right on 95 to 100 % of the images, and the outlines stayed soft.
-With .5 after that, outlines, hair and backgrounds became clear within 1,500 steps.
+.05 for its first 3,600 steps. D was right on 95 to 100 % of the images, and the outlines stayed
+soft. With .5 after that, outlines, hair and backgrounds became clear within 1,500 steps.
 """
 
 RECIPE = {
