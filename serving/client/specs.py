@@ -142,7 +142,7 @@ def read_rows(
         InvalidResponse: no such output, other rows than were asked for, or no images or files where
             those are expected.
     """
-    pieces = []
+    pieces: list[np.ndarray] = []
     for arrays, count in zip(answers, rows, strict=True):
         name = output or next(iter(arrays), None)
         if name not in arrays:
