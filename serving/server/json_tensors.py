@@ -195,7 +195,8 @@ def _array(name: str, value: Any, number: int) -> np.ndarray:
     rounds = number == wire.DT_BFLOAT16
     array = np.empty(len(flat), np.float32 if rounds else dtype)
     try:
-        array[:] = [_item(item, array.dtype) for item in flat]
+        with np.errstate(over="ignore"):  # 1e300 is an infinite float
+            array[:] = [_item(item, array.dtype) for item in flat]
     except (TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise invalid_argument(
             f"Failed to process element of tensor name: {name}: not of expected type:"

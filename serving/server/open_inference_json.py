@@ -178,7 +178,8 @@ def _raw(tensor: Any, data: Any) -> bytes:
     if not all(type(item) in kinds for item in flat):
         raise invalid_argument(f"'data' of {tensor.name} must hold values of {tensor.datatype}")
     try:
-        return np.array(flat, dtype).tobytes()
+        with np.errstate(over="ignore"):  # 1e300 is an infinite float
+            return np.array(flat, dtype).tobytes()
     except OverflowError as error:
         raise invalid_argument(
             f"The values of {tensor.name} must fit {tensor.datatype}. Received: {error}"

@@ -1,5 +1,7 @@
 """numpy <-> TensorProto, held against TensorFlow's own conversion, and the descriptor file."""
 
+import json
+import warnings
 from importlib import metadata
 
 import numpy as np
@@ -9,6 +11,7 @@ from google.protobuf import descriptor_pb2
 from tensorflow.core.framework import tensor_pb2
 
 from serving import build_descriptors, wire
+from serving.server import json_tensors, open_inference_json
 
 ARRAYS = {
     "float": np.linspace(-2, 2, 6, dtype=np.float32).reshape(2, 3),
@@ -215,6 +218,16 @@ def test_values_are_read_without_protobufs_arrays(name):
     _, field, number = wire._TYPES[proto.dtype]
     assert hasattr(getattr(proto, field), "__array__")
     _same(wire._packed(proto, number, array.dtype).reshape(array.shape), array)
+
+
+def test_json_numbers_beyond_a_float_are_infinite_without_a_word():
+    """NumPy's warning would be lines in the server's log that no request can be told from."""
+    with warnings.catch_warnings(action="error"):
+        assert json_tensors._array("x", [1e300, 1], 1).tolist() == [np.inf, 1]
+        tensor = {"name": "x", "datatype": "FP32", "shape": [2], "data": [1e300, 1]}
+        asked = open_inference_json.read_infer(json.dumps({"inputs": [tensor]}).encode(), None)
+    values = np.frombuffer(asked.raw_input_contents[0], np.float32)
+    assert values.tolist() == [np.inf, 1]
 
 
 def test_names():
