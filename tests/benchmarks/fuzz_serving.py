@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from serving import Client, ServingError, wire
 from tests.benchmarks import mutations
+from tests.benchmarks.serving_load import resident
 from tests.serving import models
 from tests.serving.conformance.conftest import free_port
 from tests.serving.conftest import CHANNEL_OPTIONS, Server
@@ -68,18 +69,14 @@ def _examples(asked) -> None:
         feature["words"].bytes_list.value.append(b"a")
 
 
-def classify(rng: random.Random):
-    asked = message("tensorflow.serving.ClassificationRequest")
-    asked.model_spec.name, asked.model_spec.signature_name = "judge", "classify"
-    _examples(asked)
-    return asked
+def judge(kind: str, signature: str):
+    def make(rng: random.Random):
+        asked = message(f"tensorflow.serving.{kind}Request")
+        asked.model_spec.name, asked.model_spec.signature_name = "judge", signature
+        _examples(asked)
+        return asked
 
-
-def regress(rng: random.Random):
-    asked = message("tensorflow.serving.RegressionRequest")
-    asked.model_spec.name, asked.model_spec.signature_name = "judge", "regress"
-    _examples(asked)
-    return asked
+    return make
 
 
 def multi_inference(rng: random.Random):
@@ -116,8 +113,8 @@ def infer(rng: random.Random):
 # Method -> its request. The first is half of all.
 METHODS = {
     PREDICTION + "Predict": predict,
-    PREDICTION + "Classify": classify,
-    PREDICTION + "Regress": regress,
+    PREDICTION + "Classify": judge("Classification", "classify"),
+    PREDICTION + "Regress": judge("Regression", "regress"),
     PREDICTION + "MultiInference": multi_inference,
     PREDICTION + "GetModelMetadata": metadata,
     "/tensorflow.serving.ModelService/GetModelStatus": status,
@@ -144,17 +141,14 @@ BODIES = {
 }
 
 
-class Faults(collections.Counter):
-    """What must not have been; printed once each, with how often."""
-
-
 class UnderTest:
     """The server under test, and what it has answered."""
 
     def __init__(self, server: Server, rest: str, rng: random.Random):
         self.server, self.rest, self.rng = server, rest, rng
         self.found: collections.Counter = collections.Counter()
-        self.faults = Faults()
+        # What must not have been, and how often.
+        self.faults: collections.Counter = collections.Counter()
         self.by_field = 0
         self.slowest = 0.0
 
@@ -352,7 +346,8 @@ def against_client(answers: int, seed: int) -> bool:
     server.start()
     address = f"127.0.0.1:{port}"
     client = Client(address, timeout=2)
-    found, faults, slowest, first = collections.Counter(), Faults(), 0.0, 0.0
+    found, faults = collections.Counter(), collections.Counter()
+    slowest = first = 0.0
     for at in range(answers):
         if at == answers // 10:
             first = resident()
@@ -383,12 +378,7 @@ def against_client(answers: int, seed: int) -> bool:
     return report(faults)
 
 
-def resident(process: int | str = "self") -> float:
-    """MB that are resident."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096 / 2**20
-
-
-def report(faults: Faults) -> bool:
+def report(faults: collections.Counter) -> bool:
     for fault, times in faults.most_common():
         print(f"  FAULT, {times} times: {fault}")
     return not faults

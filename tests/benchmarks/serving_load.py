@@ -98,7 +98,7 @@ def callers(stubs_, asked):
             thread.join()
 
 
-def resident(process: int) -> float:
+def resident(process: int | str = "self") -> float:
     """MB that are resident."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096 / 2**20
 

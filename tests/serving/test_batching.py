@@ -74,6 +74,22 @@ async def _until_started(signature):
     await asyncio.get_running_loop().run_in_executor(None, signature.started.wait, 30)
 
 
+async def _next_run(signature):
+    """Lets a `Stepped` signature's run end, and waits for the one after it."""
+    signature.started.clear()
+    signature.steps.release()
+    await _until_started(signature)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The batcher's time, as `clock.now`."""
+    clock = types.SimpleNamespace(now=100.0)
+    clock.monotonic = lambda: clock.now
+    monkeypatch.setattr("serving.server.batching.time", clock)
+    return clock
+
+
 def test_requests_that_arrive_during_a_run_form_the_next_batch():
     async def test(batcher):
         signature = Held()
@@ -298,12 +314,8 @@ def test_a_full_queue_refuses():
     _run(test, queue=2)
 
 
-def test_a_worker_without_a_pause_refuses_whoever_would_wait_long(monkeypatch):
+def test_a_worker_without_a_pause_refuses_whoever_would_wait_long(clock):
     """A burst may wait. After a second, a batch and a half may."""
-    clock = types.SimpleNamespace(now=100.0)
-    monkeypatch.setattr(
-        "serving.server.batching.time", types.SimpleNamespace(monotonic=lambda: clock.now)
-    )
 
     async def test(batcher):
         signature = Stepped()
@@ -311,16 +323,12 @@ def test_a_worker_without_a_pause_refuses_whoever_would_wait_long(monkeypatch):
         await _until_started(signature)
         tasks += [await _start(batcher, signature, n) for n in range(1, 31)]  # a burst
         clock.now += 2
-        signature.started.clear()
-        signature.steps.release()
-        await _until_started(signature)  # eight of the 30 run, after 2 s; 22 wait
+        await _next_run(signature)  # eight of the 30 run, after 2 s; 22 wait
         with pytest.raises(StatusError, match="queue .* is full") as caught:
             await batcher.run(signature, _rows(31))
         assert caught.value.code == grpc.StatusCode.UNAVAILABLE
         for _ in range(2):  # 6 wait
-            signature.started.clear()
-            signature.steps.release()
-            await _until_started(signature)
+            await _next_run(signature)
         tasks += [await _start(batcher, signature, n) for n in range(31, 37)]  # 12 wait
         with pytest.raises(StatusError, match="queue .* is full"):
             await batcher.run(signature, _rows(37))
@@ -333,21 +341,14 @@ def test_a_worker_without_a_pause_refuses_whoever_would_wait_long(monkeypatch):
     _run(test)
 
 
-def test_a_fast_model_may_have_a_long_queue(monkeypatch):
-    clock = types.SimpleNamespace(now=100.0)
-    monkeypatch.setattr(
-        "serving.server.batching.time", types.SimpleNamespace(monotonic=lambda: clock.now)
-    )
-
+def test_a_fast_model_may_have_a_long_queue(clock):
     async def test(batcher):
         signature = Stepped()
         tasks = [await _start(batcher, signature, 0)]
         await _until_started(signature)
         tasks += [await _start(batcher, signature, n) for n in range(30)]
         clock.now += 0.001
-        signature.started.clear()
-        signature.steps.release()
-        await _until_started(signature)
+        await _next_run(signature)
         clock.now += 2
         tasks += [await _start(batcher, signature, n) for n in range(30)]
         signature.steps.release(100)
