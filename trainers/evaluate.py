@@ -82,7 +82,11 @@ def _parser() -> Parser:
         "--task",
         help="how sources are made from plain images (default: what the model was trained on)",
     )
-    real.add_argument("--split", default="test", help="split of a TFDS set")
+    real.add_argument(
+        "--split",
+        default="test",
+        help="split of the set: of a TFDS set, or of a folder that has train/ and test/",
+    )
     real.add_argument("--data_dir", metavar="DIR", help="where TFDS keeps its data sets")
     how = parser.add_argument_group("metrics")
     how.add_argument(

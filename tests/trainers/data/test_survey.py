@@ -78,7 +78,7 @@ def test_bundled_samples_and_tfds_sets(tiny_tfds) -> None:
     assert (sample.typical, sample.num_classes) == (28, 10)
     assert survey("sample:openmoji_pairs").channels == 3
     prepared = survey("fashion_mnist", tiny_tfds)
-    assert str(prepared) == "300 images, 28x28 grey"
+    assert str(prepared) == "200 images, 28x28 grey"  # and 100 to test
     assert (prepared.typical, prepared.num_classes) == (28, 10)
 
 
