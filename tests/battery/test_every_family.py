@@ -79,7 +79,8 @@ every_family_of_classes = trained_ones(
     [p for p in ALL if isinstance(p.values[1].condition, Labels)]
 )
 every_family_once = trained_ones(
-    [p for p in ALL if p.id.endswith("-0")], slow=("biggan-0", "cyclegan-0", "stylegan-0")
+    [p for p in ALL if p.id.endswith("-0")],
+    slow=("biggan-0", "cyclegan-0", "pix2pix-0", "r3gan-0", "stylegan-0", "stylegan2-0"),
 )
 every_truncating_family = trained_ones(
     [p for p in FROM_NOISE if family_class(p.values[0]).truncates]
@@ -95,9 +96,9 @@ SEED = 0
 TRACED = ("dcgan-0",)
 
 # What the base does around a step of any family (replicas, parts, half precision, a resumed run,
-# a server) is tested with families whose steps take a moment: batch norm, labels, growth and a
-# gradient penalty, a map of classes. The other families do the same behind the marker `slow`.
-QUICK = ("dcgan-0", "cgan-0", "progan-0", "toy_map-0")
+# a server) is tested with families whose steps take a moment: batch norm, labels, a map of classes.
+# The other families do the same behind the marker `slow`.
+QUICK = ("dcgan-0", "cgan-0", "toy_map-0")
 
 # Further sizes of a family, whose step and signatures are those of the first one.
 SECOND = tuple(p.id for p in ALL if not p.id.endswith("-0"))
@@ -535,29 +536,23 @@ def test_a_loaded_preset_trains(trained: Trained, tmp_path: pathlib.Path) -> Non
     assert int(loaded.steps.numpy()) == 1  # a run of its own
 
 
-# Batch norm, growth and a mean of path lengths to go on with. test_cyclegan.py resumes a run with a
-# pool of images.
-KILLED = ("dcgan-0", "progan-0", "stylegan2-0")
-OTHERS = tuple(all_but(KILLED))
-
-
 @pytest.fixture
 def killed(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> pathlib.Path:
     """A folder of checkpoints of this case, left by a process that was killed as it wrote."""
-    name = request.node.callspec.id
-    ids = KILLED if name in KILLED else OTHERS
 
     def kill(folder: pathlib.Path) -> None:
+        ids = [p.id for p in ALL]
         command = [warm.python(), "-m", "tests.battery.killed", str(folder), *ids]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1800)
         assert done.returncode == -signal.SIGKILL, done.stderr
 
-    return folder_made_once(tmp_path_factory, f"killed_{ids[0]}", kill) / name
+    return folder_made_once(tmp_path_factory, "killed", kill) / request.node.callspec.id
 
 
-@trained_ones(ALL, slow=OTHERS)
+@pytest.mark.slow
+@trained_ones(ALL)
 def test_a_killed_run_ends_as_an_unbroken_one(trained: Trained, killed: pathlib.Path) -> None:
     family, case, *_ = trained
     keras.utils.set_random_seed(99)
@@ -574,7 +569,7 @@ def test_a_killed_run_ends_as_an_unbroken_one(trained: Trained, killed: pathlib.
             np.testing.assert_array_equal(ours[name].numpy(), trained.state[name], err_msg=name)
 
 
-@quick(QUICK)
+@quick(("cgan-0", "toy_map-0"))
 def test_parts_and_replicas_go_together(family: str, case: Case) -> None:
     strategy = two_replicas()
     with strategy.scope():
@@ -672,7 +667,7 @@ def exported(
 
 
 # Further sizes of a family have the signatures of the first one.
-@trained_ones(ALL, slow=SECOND)
+@trained_ones(ALL, slow=(*SECOND, "biggan-0", "cyclegan-0", "pix2pix-0", "stylegan-0"))
 def test_an_export_equals_the_live_model(trained: Trained, exported: pathlib.Path) -> None:
     """`export` loads what it has written, runs every signature, and raises where they differ."""
     manifest = json.loads((exported / trained.family / "1" / MANIFEST).read_text())

@@ -351,6 +351,7 @@ def test_nothing_but_stock_operations(versions: dict[str, pathlib.Path]) -> None
         assert not kinds & {"PyFunc", "EagerPyFunc", "PyFuncStateless"}
 
 
+@pytest.mark.slow
 def test_an_export_that_differs_is_refused(
     versions: dict[str, pathlib.Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,6 +88,7 @@ def test_it_needs_no_tensorflow(versions: dict[str, pathlib.Path]) -> None:
     assert done.stdout == "(2, 8, 8, 1)\n" * 3, done.stderr
 
 
+@pytest.mark.slow
 def test_half_the_bytes(
     gan: zoo.CGAN, versions: dict[str, pathlib.Path], tmp_path: pathlib.Path
 ) -> None:

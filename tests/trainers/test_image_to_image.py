@@ -155,6 +155,7 @@ def test_a_run_is_measured_on_pairs_that_it_has_not_seen(
     assert "psnr_y" in (tmp_path / "W" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_refused_before_anything_is_written(
     preset: str, pairs: str, tmp_path: pathlib.Path
 ) -> None:
@@ -181,6 +182,7 @@ def test_a_dry_run_measures_both_phases_of_srgan(
     assert [line.split(":")[0] for line in speeds] == ["speed", "speed from step 300"]
 
 
+@pytest.mark.slow
 def test_an_evaluation_that_cannot_be_is_refused_first(
     preset: str, pairs: str, held_out: str, tmp_path: pathlib.Path
 ) -> None:

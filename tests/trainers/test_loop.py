@@ -138,6 +138,7 @@ def test_a_finished_run_changes_nothing(
     assert content(workdir) == before
 
 
+@pytest.mark.slow
 def test_more_steps_go_on_and_equal_an_unbroken_run(
     workdir: pathlib.Path, tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,6 +152,7 @@ def test_more_steps_go_on_and_equal_an_unbroken_run(
     zoo.load(str(workdir / "preset")).generate(8, seed=7)
 
 
+@pytest.mark.slow
 def test_mirrored_runs_on_every_logical_device(tmp_path: pathlib.Path, capsys) -> None:
     train(small_run(tmp_path / "W", strategy="mirrored", steps=1))
     assert "2 replica(s)" in capsys.readouterr().out
@@ -278,6 +280,7 @@ def test_the_command_reads_recipes_and_flags(
     )
 
 
+@pytest.mark.slow
 def test_changes_are_accepted_when_told(
     workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -365,6 +368,7 @@ def test_what_a_run_writes_down(finished: pathlib.Path) -> None:
     assert about["parameters"] == {"generator": generator, "discriminator": discriminator}
 
 
+@pytest.mark.slow
 def test_steps_that_are_taken_again_are_told_once(workdir: pathlib.Path) -> None:
     shutil.rmtree(workdir / "checkpoints" / "00000004")  # as if killed before it was written
     with open(workdir / "history.jsonl", "a") as file:
@@ -380,6 +384,7 @@ def test_steps_that_are_taken_again_are_told_once(workdir: pathlib.Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_minutes_save_as_well_as_steps_and_a_profile_is_left(tmp_path: pathlib.Path) -> None:
     run = small_run(tmp_path / "W", steps=3, checkpoint_every=100, checkpoint_minutes=1e-6)
     train(run, profile=2)
@@ -439,6 +444,7 @@ def test_evaluation_needs_unseen_images(tmp_path: pathlib.Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_mixed_precision_and_accumulation_train(tmp_path: pathlib.Path) -> None:
     gan = train(small_run(tmp_path / "W", steps=2, mixed_precision="float16", accumulate=2))
     assert gan.compute_dtype == "float16"

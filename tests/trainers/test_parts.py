@@ -96,6 +96,7 @@ def test_a_run_grows_and_resumes_in_a_fade(
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_progress_line_says_the_stage(
     preset: str,
     tmp_path: pathlib.Path,

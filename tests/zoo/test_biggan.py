@@ -288,6 +288,7 @@ def test_the_embedding_is_not_regularized(gan: zoo.BigGAN) -> None:
     assert matrices == 23 + 1
 
 
+@pytest.mark.slow
 def test_the_average_equals_g_until_it_starts() -> None:
     gan = build(**SMALL, ema_start=1, ema_decay=0.75)
     gan.compile(run_eagerly=True)
@@ -305,6 +306,7 @@ def test_the_average_equals_g_until_it_starts() -> None:
 # ---- images
 
 
+@pytest.mark.slow
 def test_standing_statistics_are_the_mean_over_batches() -> None:
     """Of the first batch norm, whose input is a linear map of z's first chunk."""
     gan = build(**SMALL)

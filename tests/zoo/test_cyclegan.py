@@ -30,6 +30,7 @@ def parameters(network: keras.Model) -> int:
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
 
+@pytest.mark.slow
 def test_resized_instead_of_transposed_and_a_wider_d() -> None:
     for upsampling in ("nearest", "bilinear"):
         gan = build(width=6, blocks=1, upsampling=upsampling, discriminator_width=9)
@@ -165,6 +166,7 @@ def test_a_step_is_the_papers() -> None:
     check_adam_step(gan, (a, b), formula, rounding=1e-6)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_hands_out_the_same_history(tmp_path: pathlib.Path) -> None:
     data = batches(2)
     whole = build(pool=1, identity=0.0)

@@ -82,6 +82,7 @@ def test_many_images_show_how_far_they_are(
     np.testing.assert_array_equal(sample("--n=1", f"--seed={seed}")[0], one)
 
 
+@pytest.mark.slow
 def test_sample_of_a_class(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture) -> None:
     gan = zoo.CGAN(resolution=4, num_classes=3, latent_dim=2, width=48)
     gan.save_to_preset(tmp_path / "mine")
@@ -185,6 +186,7 @@ def test_help_shows_defaults(capsys: pytest.CaptureFixture) -> None:
     assert "(default: NAME.png)" in words
 
 
+@pytest.mark.slow
 def test_mix_is_the_figure_of_the_paper(tmp_path: pathlib.Path) -> None:
     """Rows have the coarse styles of a, columns the fine ones of b."""
     gan = zoo.StyleGAN2(resolution=8, channels=1, latent_dim=8, fmap_base=32, fmap_max=8)

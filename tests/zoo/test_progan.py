@@ -182,6 +182,7 @@ def test_real_images_fade_in_too() -> None:
     np.testing.assert_allclose(faded, 0.25 * eight + 0.75 * double(halve(eight)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_half_grown_model_is_drawn_as_far_as_it_is(tmp_path: pathlib.Path) -> None:
     """The training goes on from a preset, too: the position stands in its weights."""
     gan = build()

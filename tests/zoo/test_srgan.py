@@ -174,6 +174,7 @@ def test_the_rate_is_a_tenth_after_half_of_the_game() -> None:
         np.testing.assert_allclose(rates, [1e-4, 1e-4, 1e-5, 1e-5], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_images_are_normalised_by_running_statistics() -> None:
     gan = build(scale=2)
     gan.compile(run_eagerly=True)
@@ -237,6 +238,7 @@ def test_the_first_of_a_pair_is_the_smaller() -> None:
         gan.fit(batches(1).map(lambda low, high: high), verbose=0)
 
 
+@pytest.mark.slow
 def test_the_scalars_of_a_phase_are_told_apart_from_those_that_are_0() -> None:
     gan = build(pretrain_steps=2)
     gan.compile(run_eagerly=True)

@@ -142,6 +142,7 @@ def test_styles_of_layers_that_are_not_there_do_not_count() -> None:
     assert np.any(whole[0] != whole[1])
 
 
+@pytest.mark.slow
 def test_rates_and_averages_are_the_papers() -> None:
     gan = build(256, fmap_base=64, fmap_max=2, stable_kimg=0.0, fade_kimg=0.008)
     gan.compile()

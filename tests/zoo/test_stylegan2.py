@@ -190,7 +190,9 @@ def synthesized(gan: zoo.StyleGAN2, w: np.ndarray) -> np.ndarray:
     return images
 
 
-@pytest.mark.parametrize("labels", [None, np.array([2, 0, 1])])
+@pytest.mark.parametrize(
+    "labels", [None, pytest.param(np.array([2, 0, 1]), marks=pytest.mark.slow)]
+)
 def test_the_generator_is_the_paper_by_hand(
     request: pytest.FixtureRequest, labels: np.ndarray | None
 ) -> None:
@@ -277,6 +279,7 @@ def test_the_discriminator_is_the_paper_by_hand(
 # ---- styles
 
 
+@pytest.mark.slow
 def test_truncation_moves_styles_to_the_mean(
     gan: zoo.StyleGAN2, conditional: zoo.StyleGAN2
 ) -> None:
@@ -381,6 +384,7 @@ def data(batch: int = 4, channels: int = 3) -> tf.data.Dataset:
     return tf.data.Dataset.from_tensors(images).repeat()
 
 
+@pytest.mark.slow
 def test_regularizers_run_when_they_are_due() -> None:
     gan = build(r1_interval=3, path_length_interval=2)
     gan.compile(run_eagerly=True)
@@ -398,6 +402,7 @@ def test_regularizers_run_when_they_are_due() -> None:
         gan.compile(steps_per_execution=2)
 
 
+@pytest.mark.slow
 def test_adam_is_slowed_down_for_lazy_regularizers() -> None:
     gan = build(r1_interval=16, path_length_interval=4)
     gan.compile()
@@ -446,6 +451,7 @@ def test_lazy_regularization_is_the_unlazy_in_expectation(which: str) -> None:
     assert effect > 0.5
 
 
+@pytest.mark.slow
 def test_the_average_has_the_half_life_in_images() -> None:
     for ramp in (None, 0.5):
         gan = build(ema_images=100.0, ema_ramp=ramp, path_length=0.0, r1=0.0)
@@ -465,7 +471,8 @@ def test_the_average_has_the_half_life_in_images() -> None:
             np.testing.assert_allclose(b, a, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["ada", pytest.param("diffaugment", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ada", "diffaugment"])
 def test_both_networks_learn_through_augmentations(kind: str) -> None:
     gan = build(augment=kind)
     gan.compile(run_eagerly=True)
@@ -524,6 +531,7 @@ def test_bad_styles_are_one_line(gan: zoo.StyleGAN2, conditional: zoo.StyleGAN2)
             call()
 
 
+@pytest.mark.slow
 def test_a_batch_that_cannot_be_grouped_is_refused() -> None:
     gan = build(group=4)
     gan.compile()

@@ -97,6 +97,7 @@ def draw(
         chunks = chunks.skip(tf.where(pass_ == first_pass, tf.cast(first_step, tf.int64), 0))
         return chunks.map(lambda index: (pass_, index[part * rows_each : (part + 1) * rows_each]))
 
+    @tf.autograph.experimental.do_not_convert  # nothing to convert, and that takes half a second
     def read_step(pass_: tf.Tensor, index: tf.Tensor) -> Any:
         return read(index, row_seeds(seed, pass_, index))
 

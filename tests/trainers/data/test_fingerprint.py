@@ -76,6 +76,7 @@ def test_flat_images_are_nobodys(pictures: np.ndarray) -> None:
     assert fingerprint.share_seen(fingerprint.sketch(a_set(flat)), a_set(pictures[:5])) == 0
 
 
+@pytest.mark.slow
 def test_pairs_are_known_by_their_targets(squares: np.ndarray, tmp_path) -> None:
     for side, images in (("source", 255 - squares), ("target", squares)):
         (tmp_path / side).mkdir()

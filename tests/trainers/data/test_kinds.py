@@ -28,7 +28,9 @@ def path(tmp_path, mosaics):
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", kinds.LOADERS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=[pytest.mark.slow] * (k == "pairs")) for k in kinds.LOADERS]
+)
 def test_sets_of_every_kind_have_one_face(kind, path):
     loaded = data.load_training(kind, str(path), resolution=32, **ARGUMENTS[kind])
     assert (loaded.spec, loaded.source, loaded.count) == (str(path), str(path.resolve()), 7)
@@ -62,7 +64,11 @@ def test_domains_of_different_channels_are_refused():
 @pytest.mark.parametrize(
     ("gan", "spec"),
     [
-        (lambda: zoo.Pix2Pix(64, width=4, patch=16), "sample:openmoji_pairs"),
+        pytest.param(
+            lambda: zoo.Pix2Pix(64, width=4, patch=16),
+            "sample:openmoji_pairs",
+            marks=pytest.mark.slow,
+        ),
         (lambda: zoo.CycleGAN(64, width=4, blocks=1, patch=16), "sample:emoji_styles"),
     ],
 )
@@ -80,6 +86,7 @@ def test_without_jitter_images_are_mirrored_alone(gan, spec):
     assert 0.2 < np.mean(turned) < 0.8
 
 
+@pytest.mark.slow
 def test_reverse_makes_the_target_the_source():
     gan = zoo.Pix2Pix(64, width=4, patch=16)
     forth, back = (

@@ -229,7 +229,7 @@ def test_batches_show_each_pair_once_a_pass():
     assert first.tolist() != second.tolist()
 
 
-@pytest.mark.parametrize("task", [None, "denoise"])
+@pytest.mark.parametrize("task", [None, pytest.param("denoise", marks=pytest.mark.slow)])
 def test_batches_are_a_function_of_the_seed_alone(sample, tmp_path, mosaics, task):
     if task:
         for i, mosaic in enumerate(mosaics):
@@ -259,7 +259,7 @@ def test_both_images_are_jittered_alike(sample):
 @pytest.mark.parametrize(
     "name",
     [
-        "inpaint",
+        pytest.param("inpaint", marks=pytest.mark.slow),
         "denoise",
         pytest.param("derain", marks=pytest.mark.slow),
         pytest.param("deblur", marks=pytest.mark.slow),
@@ -305,6 +305,7 @@ def test_the_source_of_a_task_is_made_from_the_jittered_target(tmp_path, mosaics
     np.testing.assert_array_equal(np.rint((source[0, ..., 0] + 1) * 127.5), grey)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["denoise", "deblur", "super_resolve"])
 def test_targets_of_what_gives_detail_back_are_mirrored_alone(tmp_path, mosaics, name):
     mosaics[0].save(tmp_path / "0.png")

@@ -69,6 +69,7 @@ def test_a_folder(path, squares):
     np.testing.assert_array_equal(read(load(path, split="test").b), 255 - squares[19:])
 
 
+@pytest.mark.slow
 def test_names_tell_counterparts(path, squares):
     assert not load(path).counterparts  # 12 and 6
     assert not load(path, split="test").counterparts  # 00.png in either, a mere number
@@ -106,6 +107,7 @@ def test_a_folder_that_lacks_a_domain(path):
         load(path)
 
 
+@pytest.mark.slow
 def test_a_tfds_set(tmp_path, squares):
     splits = {"trainA": squares[:6], "trainB": 255 - squares[6:10], "testA": squares[10:11],
               "testB": 255 - squares[11:12]}  # fmt: skip
@@ -143,6 +145,7 @@ def test_a_sample(monkeypatch, squares):
         load("sample:clothes")
 
 
+@pytest.mark.slow
 def test_domains_have_their_own_order_and_passes():
     steps = take(counted(40, 16).batches(8, seed=0, augment=False), 10)
     a, b = ([rows(step[side]) for step in steps] for side in (0, 1))

@@ -35,6 +35,7 @@ def test_recognises_clothes_that_it_has_not_seen(classifier_of_clothes, clothes)
     assert right > 0.7  # by chance 0.1
 
 
+@pytest.mark.slow
 def test_is_a_function_of_its_data(clothes):
     keras.utils.set_random_seed(7)  # whose draws are none of its business
     first, again = (Classifier([clothes[0][:200]], clothes[1][:200], 10) for _ in range(2))

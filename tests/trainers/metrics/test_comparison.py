@@ -155,6 +155,7 @@ def one_classifier(home, monkeypatch):
     monkeypatch.setenv("HOME", str(home))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("test_split", "one_classifier")
 def test_everything_that_needs_a_model_or_labels(features, clothes, tmp_path):
     picture = tmp_path / "near.png"

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 import zoo
@@ -27,6 +28,7 @@ class Measure(keras.callbacks.Callback):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_records_follow_the_model_and_leave_it_alone(features, clothes, monkeypatch):
     monkeypatch.setattr(classifier, "LEAST_UPDATES", 1)  # how well it recognises is no matter here
     monkeypatch.setattr(classifier, "EPOCHS", 1)

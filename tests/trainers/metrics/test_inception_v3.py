@@ -45,6 +45,7 @@ def inception(keras_home):
         return Features(network="auto")
 
 
+@pytest.mark.slow
 def test_auto_takes_what_keras_has(inception, keras_home):
     network = inception.network
     assert (network.label, network.dimension, network.classes) == ("Keras InceptionV3", 2048, 1000)
@@ -55,6 +56,7 @@ def test_auto_takes_what_keras_has(inception, keras_home):
     assert stated["preprocessing"] == "bilinear, antialiased, 8 bits (Pillow); x / 127.5 - 1"
 
 
+@pytest.mark.slow
 def test_features_and_classes_are_those_of_kerass_own_path(inception, keras_home, clothes):
     """Pillow's resize, Keras's preprocess_input, and its network without the top, pooled."""
     whole = keras_home[1]
@@ -77,6 +79,7 @@ def test_features_and_classes_are_those_of_kerass_own_path(inception, keras_home
     np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_takes_299_pixels_alone(inception, monkeypatch):
     monkeypatch.setattr(extractor, "load", lambda name: inception.network)
     with pytest.raises(ValueError, match=r"InceptionV3 takes 299 pixels. Received: 64."):

@@ -73,7 +73,8 @@ class Negatives(zoo.CycleGAN):
         return np.uint8(np.clip(255 - images.astype(int) + self.off, 0, 255))
 
 
-@pytest.mark.parametrize("counterparts", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("counterparts", [False, True])
 def test_scores_of_both_directions(fashion: np.ndarray, counterparts: bool) -> None:
     images = np.uint8((fashion[:40] + 1.0) * 127.5)
     images = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)))

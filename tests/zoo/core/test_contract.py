@@ -66,7 +66,9 @@ def test_a_plain_keras_step_trains() -> None:
     assert np.any(gan.generate(4, seed=0) != before)
 
 
-@pytest.mark.parametrize(("parts", "replicas"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(
+    ("parts", "replicas"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.slow)]
+)
 def test_a_plain_keras_step_in_parts_and_on_replicas(parts: int, replicas: int) -> None:
     """One update by D and one by G of the mean over the whole batch, as on one device."""
     strategy = make_strategy("mirrored" if replicas == 2 else "one")

@@ -191,6 +191,7 @@ def test_one_line_before_the_first_step(name: str, in_parts: zoo.DCGAN) -> None:
     assert int(in_parts.steps.numpy()) == steps
 
 
+@pytest.mark.slow
 def test_one_line_for_a_later_batch() -> None:
     """From the graph, where TensorFlow adds a page."""
     gan = zoo.DCGAN(resolution=8, channels=1, latent_dim=4, width=4, architecture="small")

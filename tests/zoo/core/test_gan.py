@@ -207,7 +207,7 @@ class Plain(zoo.DCGAN):
 @pytest.mark.parametrize(
     ("parts", "replicas"),
     # The battery has replicas of a whole batch.
-    [(4, 1), pytest.param(2, 2, marks=pytest.mark.traced)],
+    [(4, 1), pytest.param(2, 2, marks=[pytest.mark.traced, pytest.mark.slow])],
 )
 def test_a_batch_in_parts_is_the_batch(parts: int, replicas: int) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype(np.float32)

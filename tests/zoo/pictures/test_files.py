@@ -358,6 +358,7 @@ def test_a_preset_translates(
     )
 
 
+@pytest.mark.slow
 def test_a_mask_says_what_to_fill(
     tmp_path: pathlib.Path, photo: np.ndarray, capsys: pytest.CaptureFixture
 ) -> None:
