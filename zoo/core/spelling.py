@@ -1,4 +1,4 @@
-"""Known names that resemble a wrong one."""
+"""Names in messages: known ones that resemble a wrong one, and ones of unknown origin."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -23,3 +23,8 @@ def near_misses(name: str, known: Iterable[str]) -> str:
 def either(names: Sequence[str]) -> str:
     """ "a, b or c", for a message."""
     return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def escaped(text: str) -> str:
+    """Text of unknown origin in one line: what cannot be printed as an escape, such as `\\n`."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -157,7 +157,9 @@ class _Dtype:
     def __init__(self, code: Any) -> None:
         code = code.lstrip("<=|") if isinstance(code, str) else ""
         if code not in NUMPY_CODES:
-            raise CheckpointError(f"An array of the checkpoint must hold numbers. Received: {code}")
+            raise CheckpointError(
+                f"An array of the checkpoint must hold numbers. Received: {code:.50}"
+            )
         self.dtype = np.dtype(code)
 
     def build(self, state: Any) -> None:

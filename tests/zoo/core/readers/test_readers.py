@@ -118,6 +118,10 @@ PICKLES = {
     "a numpy array of objects": files.call(
         files.name("numpy", "dtype"), files.text("O8"), b"\x89", b"\x88"
     ),
+    "a type with line ends and commands for a terminal": files.call(
+        files.name("numpy", "dtype"), files.text("f\n\x1b[2J"), b"\x89", b"\x88"
+    ),
+    "a class whose name is long": files.call(files.name("numpy", "x" * 100_000), files.text("1")),
     "a storage without a file": files.tensor("0", 4, (4,), (1,)),
 }
 
@@ -308,7 +312,7 @@ def refused(folder: pathlib.Path) -> None:
     finally:
         tracemalloc.stop()
         os.chdir(here)
-    assert "\n" not in str(raised.value)
+    assert str(raised.value).isprintable()
     assert len(str(raised.value)) < 1000
     assert peak < BYTES
     assert seconds < SECONDS
