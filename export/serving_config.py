@@ -15,17 +15,17 @@ from zoo.core.storage import described
 _LABEL = re.compile(r"(?P<model>[^:=]+):(?P<name>[^:=]+)=(?P<version>\d+)")
 
 _BATCHING = """\
-# Requests that wait are run together, up to this many images.
-max_batch_size { value: 32 }
+# The most images of one request.
+max_batch_size { value: 1024 }
+# Requests that wait are run together, up to this many images; a larger request runs in pieces.
+enable_large_batch_splitting { value: true }
+max_execution_batch_size { value: 32 }
 # A request that finds a free thread runs at once: 0 microseconds.
 batch_timeout_micros { value: 0 }
 # Batches that run at a time, of all models: about as many as there are cores.
 num_batch_threads { value: 4 }
 # Batches of a model that may wait. Callers beyond them get UNAVAILABLE.
 max_enqueued_batches { value: 100 }
-# A request of more images than a batch holds runs in pieces.
-enable_large_batch_splitting { value: true }
-max_execution_batch_size { value: 32 }
 """
 _MONITORING = """\
 # Metrics for Prometheus, on the port of the REST API.

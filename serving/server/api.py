@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,8 @@ from serving.tracing import Span, Tracing, endpoint
 
 # Requests of more bytes are read in a thread, so that the other callers do not wait for it.
 _LARGE = 2**18
+# A deadline is passed when a call is cancelled this much before it: clocks differ.
+_NEAR_SECONDS = 0.02
 
 REQUESTS: dict[str, type[Message]] = {
     "Predict": predict_pb2.PredictRequest,
@@ -72,6 +74,11 @@ class Origin:
     deadline: float | None = None
     rpc: str = ""
     headers: Sequence[tuple[str, Any]] = ()
+
+    def is_late(self) -> bool:
+        """Whether the deadline has passed, or is so near that who cancels the call has seen it."""
+        now = asyncio.get_running_loop().time()
+        return self.deadline is not None and now > self.deadline - _NEAR_SECONDS
 
 
 @dataclasses.dataclass
@@ -121,14 +128,14 @@ class Api:
     async def call(
         self,
         method: str,
-        request: bytes | Message | Callable[[], Awaitable[Message]],
+        request: bytes | Message,
         origin: Origin,
     ) -> Message:
         """Answers one call.
 
         Args:
             method: a key of `REQUESTS`.
-            request: the message, its bytes, or what reads it.
+            request: the message, or its bytes.
             origin: where it comes from.
 
         Raises:
@@ -137,8 +144,6 @@ class Api:
         with self.measured(method, origin) as measured:
             if isinstance(request, bytes):
                 request = await self.parse(REQUESTS[method], request)
-            elif not isinstance(request, Message):
-                request = await request()
             measured.model = _model_of(method, request)
             return await self._answer(method, request, origin)
 
@@ -151,7 +156,7 @@ class Api:
         """
         begun = time.monotonic()
         measured = Measured(origin.model)
-        status, failure = "OK", None
+        status, message, failure = "OK", "", None
         with self._traced(method, origin) as span:
             try:
                 yield measured
@@ -159,6 +164,9 @@ class Api:
                 failure = error
             except asyncio.CancelledError:
                 status = "CANCELLED"
+                # gRPC, or the timeout of REST, cancels a call whose deadline has passed.
+                if origin.is_late():
+                    status, message = "DEADLINE_EXCEEDED", "The deadline passed"
                 raise
             except Exception as error:
                 where = traceback.extract_tb(error.__traceback__)[-1]
@@ -167,8 +175,8 @@ class Api:
                     grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error} ({place})"
                 )
             finally:
-                status = failure.code.name if failure else status
-                message = failure.message if failure else ""
+                if failure:
+                    status, message = failure.code.name, failure.message
                 seconds = time.monotonic() - begun
                 self._note(method, origin, measured.model, status, message, seconds)
                 if span is not None:
@@ -251,17 +259,23 @@ class Api:
         else:
             raise invalid_argument("Missing ModelSpec")
         with self.manager.held(spec) as version:
-            prepare = _JOBS[method]
-            arguments = (_servable(version), version.number, request, self._how)
-            job = await self.off_loop(request.ByteSize(), prepare, *arguments)
-            assert version.batcher is not None
-            outputs = []
-            part = self.tracing.part if self.tracing else contextlib.nullcontext
-            for run in job.runs:
-                with part("queue and run"):
-                    outputs.append(await version.batcher.run(run.signature, run.inputs, deadline))
-            size = sum(array.nbytes for arrays in outputs for array in arrays)
-            return await self.off_loop(size, job.answer, outputs)
+            return await self.infer_by(version, method, request, deadline)
+
+    async def infer_by(
+        self, version: Version, method: str, request, deadline: float | None
+    ) -> Message:
+        """As `infer`, by a version that the caller holds."""
+        prepare = _JOBS[method]
+        arguments = (_servable(version), version.number, request, self._how)
+        job = await self.off_loop(request.ByteSize(), prepare, *arguments)
+        assert version.batcher is not None
+        outputs = []
+        part = self.tracing.part if self.tracing else contextlib.nullcontext
+        for run in job.runs:
+            with part("queue and run"):
+                outputs.append(await version.batcher.run(run.signature, run.inputs, deadline))
+        size = sum(array.nbytes for arrays in outputs for array in arrays)
+        return await self.off_loop(size, job.answer, outputs)
 
     def _status(self, request) -> get_model_status_pb2.GetModelStatusResponse:
         if not request.HasField("model_spec"):

@@ -114,6 +114,7 @@ async def serve(args: argparse.Namespace) -> None:
         api.leaving = True
         await checks.stop()
         await asyncio.sleep(LEAVE_SECONDS)
+        checks.end_watches()
         await last_calls.stop(server, GRACE_SECONDS)
     print("Stopped", flush=True)
 
@@ -191,12 +192,19 @@ def _limits(args: argparse.Namespace) -> Limits:
     )
     if not args.batching_parameters_file:
         return limits
+    if not args.enable_batching:
+        raise StartError(
+            "--batching_parameters_file needs --enable_batching."
+            f" Received: {args.batching_parameters_file} and --enable_batching=false"
+        )
     batching = text_files.read_batching(args.batching_parameters_file)
-    limits = dataclasses.replace(limits, batch_rows=batching.max_batch_size)
-    if not batching.splits:
-        limits = dataclasses.replace(limits, request_rows=batching.max_batch_size)
-    if batching.max_enqueued_batches is not None:
-        queue = batching.max_enqueued_batches * batching.max_batch_size
+    for field in batching.ignored:
+        log("warning", "batching", field=field, effect="none")
+    limits = dataclasses.replace(
+        limits, batch_rows=batching.batch_rows, request_rows=batching.request_rows
+    )
+    if batching.waiting is not None:
+        queue = batching.waiting * batching.batch_rows
         limits = dataclasses.replace(limits, queue=queue, queue_seconds=math.inf)
     return limits
 
@@ -300,6 +308,10 @@ async def _repeat(seconds: float, step: Callable) -> None:
             log("error", "poll", message=f"{type(error).__name__}: {error}")
 
 
+def _with_folder(configs: Configs) -> Configs:
+    return {name: config for name, config in configs.items() if config.base_path.is_dir()}
+
+
 def _look_for_models(args, manager: Manager, api: Api, read, configs: Configs) -> Callable:
     known, problem = configs, ""
 
@@ -308,7 +320,7 @@ def _look_for_models(args, manager: Manager, api: Api, read, configs: Configs) -
         if api.reloaded and not args.model_config_file:
             return  # a caller's configuration took the place of the folder
         try:
-            now = read()
+            now = await asyncio.to_thread(read)  # the disk may be slow, or far away
         except (StatusError, OSError) as error:
             if str(error) != problem:
                 log("error", "configuration", message=str(error))
@@ -317,8 +329,7 @@ def _look_for_models(args, manager: Manager, api: Api, read, configs: Configs) -
         problem = ""
         if not args.model_config_file:
             # A model whose versions are all gone stays, as long as its folder does.
-            kept = {name: c for name, c in known.items() if c.base_path.is_dir()}
-            now = {**kept, **now}
+            now = {**await asyncio.to_thread(_with_folder, known), **now}
         if now != known:
             known = now
             log("info", "configuration", models=",".join(sorted(now)))

@@ -156,7 +156,7 @@ class Batcher:
                 f"Task size {rows} is larger than maximum input batch size"
                 f" {self._limits.request_rows}"
             )
-        size = sum(array.nbytes for array in inputs)
+        size = sum(map(_bytes_of, inputs))
         now = time.monotonic()
         full = self._waiting >= self._limits.queue
         full |= self._waiting > 0 and self._bytes + size > QUEUE_BYTES
@@ -229,7 +229,10 @@ class Batcher:
             if rows:
                 self._observe("processed_batch_size", rows)
             for task, answer in zip(batch, answers, strict=True):
-                self._answer(task, answer)
+                try:
+                    self._answer(task, answer)
+                except Exception as error:  # such as MemoryError: the worker goes on
+                    task.done.set_exception(error)
 
     def _answer(self, task: _Task, answer: list[np.ndarray] | Exception) -> None:
         if task.done.done():  # its caller is gone
@@ -307,6 +310,10 @@ class Batcher:
         return task.done.done()
 
 
+def _bytes_of(array: np.ndarray) -> int:
+    return sum(map(len, array.flat)) if array.dtype == object else array.nbytes
+
+
 def _is_large(lane: tuple) -> bool:
     """Whether a lane holds the large requests of a signature."""
     return len(lane) == 3 and lane[2]
@@ -330,7 +337,7 @@ def _run_one(task: _Task, rows: int) -> list[np.ndarray]:
         return task.signature.run(task.inputs)
     begin, end = task.taken - rows, task.taken
     outputs = task.signature.run([array[begin:end] for array in task.inputs])
-    if not _go_by_rows(outputs, rows):
+    if not _go_by_rows(outputs, rows) or (task.pieces and not _join(task.pieces[0], outputs)):
         # As TF Serving without batching: the graph alone knows what its outputs are.
         task.taken, task.pieces = task.rows, []
         return task.signature.run(task.inputs)
@@ -347,6 +354,11 @@ def _run_joined(batch: list[_Task], rows: int) -> Sequence[list[np.ndarray] | Ex
         answers.append([output[start : start + task.rows] for output in outputs])
         start += task.rows
     return answers
+
+
+def _join(one: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> bool:
+    """Whether the rows of two pieces have one shape: some models pad to the longest of a batch."""
+    return all(a.shape[1:] == b.shape[1:] for a, b in zip(one, other, strict=True))
 
 
 def _go_by_rows(outputs: Sequence[np.ndarray], rows: int) -> bool:

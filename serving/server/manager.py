@@ -340,6 +340,8 @@ class Manager:
         version.tried.set()
         if self._models.get(name) is not model:  # dropped meanwhile
             version.aspired = False
+        if version.state == State.AVAILABLE:
+            self._assign_labels(model)
         self._unload_surplus(model)
         self._changed(name)
 
@@ -363,20 +365,27 @@ class Manager:
         self._on_change(name, bool(model and model.available()))
 
     def _assign_labels(self, model: _Model) -> StatusError | None:
-        """Assigns the configured labels, or returns why one of them cannot be."""
+        """Assigns the configured labels; returns why the first that cannot be assigned cannot be.
+
+        Such a label keeps its version, if it has one, and is assigned when the new one is loaded.
+        """
         available = {version.number for version in model.available()}
+        error = None
+        labels = {}
         for label, number in model.config.labels.items():
             is_new = label not in model.labels
             if number in available or (self._loading.labels_for_unavailable and is_new):
+                labels[label] = number
                 continue
-            if model.labels.get(label) == number:
-                continue
-            return failed_precondition(
-                f"Request to assign label to version {number} of model {model.config.name}, which"
-                " is not currently available for inference"
-            )
-        model.labels = dict(model.config.labels)
-        return None
+            if not is_new:
+                labels[label] = model.labels[label]
+            if labels.get(label) != number and error is None:
+                error = failed_precondition(
+                    f"Request to assign label to version {number} of model {model.config.name},"
+                    " which is not currently available for inference"
+                )
+        model.labels = labels
+        return error
 
     def _start(self, work) -> None:
         task = asyncio.create_task(work)

@@ -1,7 +1,6 @@
 """TF Serving's REST API, that of the Open Inference Protocol, and the metrics, on aiohttp."""
 
 import asyncio
-import contextlib
 import json
 import re
 from collections.abc import Callable
@@ -101,7 +100,12 @@ async def start(
 
     app = web.Application(client_max_size=wire.MAX_MESSAGE_BYTES)
     app.router.add_route("*", "/{path:.*}", handle)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=30)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=30,
+        handler_cancellation=True,  # a caller who has left frees its place
+    )
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -191,19 +195,13 @@ async def _infer(api: Api, match: re.Match, body: bytes, origin: Origin) -> byte
         "classify": (classification_pb2.ClassificationRequest(), json_tensors.of_classify),
         "regress": (regression_pb2.RegressionRequest(), json_tensors.of_regress),
     }[kind]
-    _fill_spec(request.model_spec, match)
-    rows = False
-
-    async def read():
-        nonlocal rows
+    call = kind.capitalize()
+    with api.measured(call, origin):
+        _fill_spec(request.model_spec, match)
         # The version that the inputs are read for is the one that answers.
-        version = held.enter_context(api.manager.held(request.model_spec))
-        request.model_spec.version.value = version.number
-        rows = await _off_loop(len(body), _fill, request, body, version.servable)
-        return request
-
-    with contextlib.ExitStack() as held:
-        answer = await api.call(kind.capitalize(), read, origin)
+        with api.manager.held(request.model_spec) as version:
+            rows = await _off_loop(len(body), _fill, request, body, version.servable)
+            answer = await api.infer_by(version, call, request, origin.deadline)
     if to_json is None:
         return await _off_loop(
             answer.ByteSize(), lambda: json_tensors.dump(json_tensors.of_predict(answer, rows))

@@ -38,11 +38,31 @@ QUIET_ROUNDS = 10
 MOST_HELD_SECONDS = 1.0
 
 
+class _HealthServicer(health.aio.HealthServicer):
+    """Ends open watches when it is told to: a stop would wait for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = asyncio.Event()
+
+    async def Watch(self, request, context) -> None:
+        """Streams the state of a service until the caller leaves, or the server stops."""
+        watch = asyncio.ensure_future(super().Watch(request, context))
+        end = asyncio.ensure_future(self.ended.wait())
+        try:
+            await asyncio.wait({watch, end}, return_when=asyncio.FIRST_COMPLETED)
+            if watch.done():
+                await watch
+        finally:
+            watch.cancel()
+            end.cancel()
+
+
 class Health:
     """gRPC's health service: of the server, of its services, and of each model by its name."""
 
     def __init__(self) -> None:
-        self.servicer = health.aio.HealthServicer()
+        self.servicer = _HealthServicer()
         self._tasks: set[asyncio.Task] = set()
 
     async def start(self) -> None:
@@ -63,6 +83,10 @@ class Health:
     async def stop(self) -> None:
         """Tells that nothing serves any more."""
         await self.servicer.enter_graceful_shutdown()
+
+    def end_watches(self) -> None:
+        """Ends the streams of those who watch, who have been told."""
+        self.servicer.ended.set()
 
 
 class LastCalls:

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from google.protobuf import (
     descriptor_pb2,
@@ -123,11 +124,24 @@ def read_monitoring(path: str) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class Batching:
-    """What a batching file says: the largest batch, and how many batches may wait."""
+    """What a batching file says.
 
-    max_batch_size: int
-    max_enqueued_batches: int | None
-    splits: bool
+    Attributes:
+        request_rows: the most rows of one request, `max_batch_size`.
+        batch_rows: the most rows of one run: `max_execution_batch_size` if large requests are
+            split, and otherwise `max_batch_size`.
+        waiting: batches that may wait; None for the default.
+        ignored: fields that are set and have no effect here.
+    """
+
+    request_rows: int
+    batch_rows: int
+    waiting: int | None
+    ignored: tuple[str, ...]
+
+
+# Fields that this server has no use for.
+_UNUSED = ("batch_timeout_micros", "num_batch_threads", "pad_variable_length_inputs")
 
 
 def read_batching(path: str) -> Batching:
@@ -137,18 +151,30 @@ def read_batching(path: str) -> Batching:
         StartError: it cannot be read, or its sizes do not fit one another.
     """
     config = _read(path, "BatchingParameters", "--batching_parameters_file")
-    largest = config.max_batch_size.value if config.HasField("max_batch_size") else 1000
-    sizes = list(config.allowed_batch_sizes)
-    if largest < 1:
-        raise StartError(f"max_batch_size must be at least 1. Received: {largest} in {path}")
-    if sizes and (sizes != sorted(set(sizes)) or sizes[-1] != largest):
+    given = {field.name for field, _ in config.ListFields()}
+    largest = config.max_batch_size.value if "max_batch_size" in given else 1000
+    name, run = "max_batch_size", largest
+    if config.enable_large_batch_splitting.value and "max_execution_batch_size" in given:
+        name, run = "max_execution_batch_size", config.max_execution_batch_size.value
+    if not 1 <= run <= largest:
         raise StartError(
-            "allowed_batch_sizes must increase, and end with max_batch_size."
-            f" Received: {sizes} and {largest} in {path}"
+            "max_batch_size and max_execution_batch_size must be at least 1, and the second at most"
+            f" the first. Received: {largest} and {run} in {path}"
         )
-    waiting = config.max_enqueued_batches
+    sizes = list(config.allowed_batch_sizes)
+    if sizes and (sizes != sorted(set(sizes)) or sizes[-1] != run):
+        raise StartError(
+            f"allowed_batch_sizes must increase, and end with {name}."
+            f" Received: {sizes} and {run} in {path}"
+        )
     return Batching(
         largest,
-        waiting.value if config.HasField("max_enqueued_batches") else None,
-        config.enable_large_batch_splitting.value,
+        run,
+        config.max_enqueued_batches.value if "max_enqueued_batches" in given else None,
+        tuple(field for field in _UNUSED if _says_something(config, field)),
     )
+
+
+def _says_something(config: Any, field: str) -> bool:
+    value = getattr(config, field)
+    return bool(getattr(value, "value", value))  # most are wrapped

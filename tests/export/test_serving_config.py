@@ -66,7 +66,9 @@ def test_labels_choose_versions(capsys, models) -> None:
 def test_batching_and_monitoring_are_what_the_server_reads(capsys, models) -> None:
     to = written(capsys, models)
     batching = text_files.read_batching(str(to / "batching.config"))
-    assert batching == text_files.Batching(32, 100, True)
+    assert batching == text_files.Batching(
+        request_rows=1024, batch_rows=32, waiting=100, ignored=("num_batch_threads",)
+    )
     path = text_files.read_monitoring(str(to / "monitoring.config"))
     assert path == "/monitoring/prometheus/metrics"
 

@@ -198,6 +198,47 @@ def test_outputs_that_do_not_go_by_rows_are_what_the_graph_makes_of_the_whole_re
     _run(test)
 
 
+class Padded(Held):
+    """Pads its rows to the longest of a run, as models of text do."""
+
+    def run(self, inputs):
+        (rows,) = super().run(inputs)
+        return [np.repeat(rows[:, None], int(rows.max()), axis=1)]
+
+
+def test_pieces_of_several_widths_are_what_the_graph_makes_of_the_whole_request():
+    signature = Padded(held=False)
+
+    async def test(batcher):
+        values = list(range(1, 21))
+        (answer,) = await batcher.run(signature, _rows(*values))
+        np.testing.assert_array_equal(answer, np.repeat(2.0 * np.array([values]).T, 40, axis=1))
+        assert len(signature.runs[-1]) == 20
+        (answer,) = await batcher.run(signature, _rows(3))  # the worker goes on
+        assert answer.tolist() == [[6.0] * 6]
+
+    _run(test)
+
+
+def test_bytes_of_strings_count(monkeypatch):
+    monkeypatch.setattr("serving.server.batching.QUEUE_BYTES", 1000)
+    signature = Held()
+
+    async def test(batcher):
+        first = await _start(batcher, signature, 1)
+        await _until_started(signature)
+        picture = [np.array([b"x" * 600], object)]
+        waiting = asyncio.create_task(batcher.run(Held(held=False), picture))
+        await asyncio.sleep(0)
+        with pytest.raises(StatusError, match="queue to which this task was submitted is full"):
+            await batcher.run(Held(held=False), picture)
+        signature.go.set()
+        await first
+        waiting.cancel()
+
+    _run(test)
+
+
 def test_too_many_rows_are_refused():
     """TF Serving: `Task size 65 is larger than maximum input batch size 64`."""
 

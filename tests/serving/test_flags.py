@@ -3,7 +3,7 @@
 import pytest
 
 from serving.__main__ import _parser
-from serving.server import flags, text_files
+from serving.server import app, flags, text_files
 from serving.server.status import StartError
 
 # Of main.cc, 2.20: name -> a value.
@@ -101,7 +101,31 @@ def test_a_batching_file(tmp_path):
     text = """max_batch_size { value: 128 } batch_timeout_micros { value: 0 }
       num_batch_threads { value: 4 } max_enqueued_batches { value: 10 }
       allowed_batch_sizes: 64 allowed_batch_sizes: 128"""
-    assert text_files.read_batching(_file(tmp_path, text)) == text_files.Batching(128, 10, False)
+    assert text_files.read_batching(_file(tmp_path, text)) == text_files.Batching(
+        request_rows=128, batch_rows=128, waiting=10, ignored=("num_batch_threads",)
+    )
+
+
+def test_a_batching_file_that_splits(tmp_path):
+    """`max_batch_size` is the limit of a request, `max_execution_batch_size` that of a run."""
+    text = """max_batch_size { value: 128 } enable_large_batch_splitting { value: true }
+      max_execution_batch_size { value: 32 } batch_timeout_micros { value: 500 }
+      pad_variable_length_inputs: true allowed_batch_sizes: 8 allowed_batch_sizes: 32"""
+    assert text_files.read_batching(_file(tmp_path, text)) == text_files.Batching(
+        request_rows=128,
+        batch_rows=32,
+        waiting=None,
+        ignored=("batch_timeout_micros", "pad_variable_length_inputs"),
+    )
+    file = _file(tmp_path, text)
+    limits = app._limits(_parser().parse_args(["--models=x", f"--batching_parameters_file={file}"]))
+    assert (limits.request_rows, limits.batch_rows) == (128, 32)
+    with pytest.raises(StartError, match="needs --enable_batching. Received: .*=false"):
+        app._limits(
+            _parser().parse_args(
+                ["--models=x", f"--batching_parameters_file={file}", "--enable_batching=false"]
+            )
+        )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +136,12 @@ def test_a_batching_file(tmp_path):
             r"allowed_batch_sizes must increase, and end with max_batch_size. Received: \[64\] and",
         ),
         ("max_batch_size: 128", "--batching_parameters_file must be a text proto BatchingParam"),
-        ("max_batch_size { value: 0 }", "max_batch_size must be at least 1. Received: 0"),
+        ("max_batch_size { value: 0 }", "must be at least 1, .* Received: 0 and 0"),
+        (
+            "max_batch_size { value: 8 } enable_large_batch_splitting { value: true }"
+            " max_execution_batch_size { value: 9 }",
+            "the second at most the first. Received: 8 and 9",
+        ),
     ],
 )
 def test_batching_files_that_are_refused(tmp_path, text, message):

@@ -277,6 +277,26 @@ def test_labels(base):
     _run(test)
 
 
+def test_a_label_that_cannot_be_assigned_costs_itself_and_is_assigned_later(base):
+    """As TF Serving, which tries again at every poll of the file."""
+    path = base(1, 2)
+    both = Policy(latest=None, specific=frozenset({1, 2}))
+
+    async def test(manager, loads):
+        loads.broken.add(2)
+        with pytest.raises(StatusError, match="Request to assign label to version 2"):
+            await manager.apply(_config(path, policy=both, labels={"stable": 1, "canary": 2}))
+        assert manager.find(_spec(label="stable")).number == 1
+        with pytest.raises(StatusError, match="Unrecognized servable version label: canary"):
+            manager.find(_spec(label="canary"))
+        loads.broken.clear()  # the next try succeeds
+        await _until(lambda: (2, "AVAILABLE") in _states(manager))
+        assert manager.find(_spec(label="canary")).number == 2
+        assert manager.find(_spec(label="stable")).number == 1
+
+    _run(test, retries=10_000)
+
+
 def test_new_labels_for_unavailable_versions(base):
     """`--allow_version_labels_for_unavailable_models` admits new labels only."""
     path = base(1)
