@@ -7,8 +7,11 @@ than h5py writes unless it is asked to, and Keras does not ask: libhdf5 1.14.6, 
 """
 
 import contextlib
+import itertools
 import math
+import mmap
 import pathlib
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +24,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MOST_OBJECTS = 20_000  # groups and arrays
 MOST_DEPTH = 32
 MOST_TEXT = 1000  # bytes of a name
+_VARIABLE = 9  # class of a datatype: texts of any length
 
 
 def check(path: pathlib.Path) -> list[tuple[int, ...]]:
@@ -122,12 +126,15 @@ def read_keras_weights(path: pathlib.Path) -> list[tuple[str, list[np.ndarray]]]
                 f"{path} must be Keras weights, with the attribute layer_names. Received: none."
             )
         return [
-            (layer, [_array(group[layer], name, path) for name in _names(group[layer], "weight")])
-            for layer in _names(group, "layer")
+            (
+                layer,
+                [_array(group[layer], name, path) for name in _names(group[layer], "weight", path)],
+            )
+            for layer in _names(group, "layer", path)
         ]
 
 
-def _names(group: Any, kind: str) -> list[str]:
+def _names(group: Any, kind: str, path: pathlib.Path) -> list[str]:
     """The texts of an attribute, which may be missing."""
     attribute = f"{kind}_names"
     if attribute not in group.attrs:
@@ -139,11 +146,44 @@ def _names(group: Any, kind: str) -> list[str]:
         raise CheckpointError(f"{attribute} must be texts. Received: {found.dtype}.")
     if math.prod(found.shape) > MOST_OBJECTS or found.dtype.itemsize > MOST_TEXT:
         raise CheckpointError(f"{attribute} must be those of groups in the file.")
+    if found.dtype.kind != "S":
+        _check_texts(path, attribute)
     names = np.asarray(group.attrs[attribute])
     names = [name.decode() if isinstance(name, bytes) else str(name) for name in names.ravel()]
     if len(names) > MOST_OBJECTS or any(part in name for name in names for part in ("..", "//")):
         raise CheckpointError(f"{attribute} must be those of groups in the file.")
     return names
+
+
+def _check_texts(path: pathlib.Path, attribute: str) -> None:
+    """Refuses texts that claim to be longer than `MOST_TEXT`: libhdf5 makes room for them first.
+
+    (HDF5 File Format Specification 3.0, IV.A.2.m: an attribute's message is 8 bytes with the sizes
+    of what follows, each padded to 8: its name, its type, its shape; then its value. Of a text of
+    variable length that is its length in 4 bytes, and where it is in 12.)
+    """
+    name = attribute.encode() + b"\0"
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+    ):
+        at = data.find(name)
+        while at >= 0:
+            version, _, *sizes = struct.unpack("<2B3H", data[at - 8 : at])
+            ends = itertools.accumulate(-(-size // 8) * 8 for size in sizes)
+            type_at, shape_at, value_at = (at + end for end in ends)
+            if version != 1 or sizes[0] != len(name):
+                raise CheckpointError(f"{path} must hold {attribute} as Keras writes them.")
+            if data[type_at] & 15 == _VARIABLE:
+                count = int.from_bytes(data[shape_at + 8 : shape_at + 16], "little")
+                value = data[value_at : value_at + 16 * min(count, MOST_OBJECTS)]
+                lengths = np.frombuffer(value[: len(value) // 16 * 16], "<u4")[::4]
+                if lengths.max(initial=0) > MOST_TEXT:
+                    raise CheckpointError(
+                        f"{attribute} of {path} must have at most {MOST_TEXT} bytes each. "
+                        f"Received: {lengths.max():,}."
+                    )
+            at = data.find(name, at + 1)
 
 
 def _array(group: h5py.Group, name: str, path: pathlib.Path) -> np.ndarray:

@@ -280,6 +280,25 @@ def test_hdf5_of_a_newer_format_is_refused(tmp_path: pathlib.Path) -> None:
     refused(tmp_path)
 
 
+def test_texts_of_any_length_are_those_of_the_file(tmp_path: pathlib.Path) -> None:
+    """libhdf5 makes room for as many bytes as a text claims."""
+    any_length = h5py.string_dtype("ascii")
+    with h5py.File(tmp_path / "x", "w") as file:
+        file.attrs.create("layer_names", ["conv2d"], dtype=any_length)
+        group = file.create_group("conv2d")
+        group.attrs.create("weight_names", ["kernel:0"], dtype=any_length)
+        group["kernel:0"] = np.zeros(3, np.float32)
+    ((name, arrays),) = hdf5.read_keras_weights(tmp_path / "x")
+    assert (name, [array.shape for array in arrays]) == ("conv2d", [(3,)])
+    data = bytearray((tmp_path / "x").read_bytes())
+    length = data.index(struct.pack("<I", len("conv2d")), data.index(b"layer_names\0") + 16)
+    data[length : length + 4] = struct.pack("<I", 2**31)
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(CheckpointError, match="at most 1000 bytes each. Received: 2,147,483,648"):
+        hdf5.read_keras_weights(tmp_path / "x")
+    refused(tmp_path)
+
+
 def test_keras_weights_are_read(tmp_path: pathlib.Path) -> None:
     kernel = np.arange(6, dtype=np.float32).reshape(2, 3)
     keras_weights(tmp_path / "x", lambda f, g: g.__setitem__("kernel:0", kernel))
