@@ -5,7 +5,6 @@ Each flag of TF Serving is taken, taken without an effect, or refused with the r
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
 
 from serving.parsing import Parser, boolean, integer
 
@@ -281,8 +280,10 @@ def _add_boolean(group, name: str, default: bool, text: str) -> None:
     )
 
 
-def _refuse(reason: str) -> Callable[[str], NoReturn]:
-    def parse(text: str) -> NoReturn:
+def _refuse(reason: str) -> Callable[[str], None]:
+    def parse(text: str) -> None:
+        if text.lower() in ("false", "0", ""):  # as without the flag
+            return
         raise argparse.ArgumentTypeError(f"is not supported: {reason}. Received: {text!r}")
 
     return parse

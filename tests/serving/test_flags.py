@@ -75,6 +75,7 @@ def test_refused_with_the_reason(name, capsys):
     error = capsys.readouterr().err
     assert error.startswith(f"serving: --{name} is not supported: ")
     assert error.count("\n") == 1
+    _parser().parse_args([f"--{name}=false"])  # its default
 
 
 def test_flags_without_an_effect_are_told():
