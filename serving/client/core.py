@@ -32,6 +32,7 @@ from serving.client.specs import (
     read_metadata,
     read_outputs,
     read_rows,
+    to_array,
     to_float,
     to_uint8,
 )
@@ -61,6 +62,7 @@ _LONGEST_DELAY = 2.0
 _BUSY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 _POLL_SECONDS = 0.2
 _POLL_TIMEOUT = 2.0
+_LONGEST_TIMEOUT = 1e9  # seconds; gRPC's clock ends not far beyond
 _MOST_NAMES = 10  # of models, in a message
 
 # "host:port", or one of gRPC's own address schemes.
@@ -197,11 +199,15 @@ def traced(
 
 
 class _Deadline:
-    def __init__(self, seconds: float):
-        if not seconds > 0:
-            raise InvalidRequest(f"timeout must be more than 0 seconds. Received: {seconds}")
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds
+    def __init__(self, seconds: Any):
+        is_number = isinstance(seconds, int | float | np.integer | np.floating)
+        if not is_number or not 0 < seconds <= _LONGEST_TIMEOUT:
+            raise InvalidRequest(
+                "timeout must be a number of seconds, more than 0 and at most"
+                f" {_LONGEST_TIMEOUT:.0f}. Received: {seconds!r}"
+            )
+        self.seconds = float(seconds)
+        self._end = time.monotonic() + self.seconds
 
     def left(self) -> float:
         return max(0.0, self._end - time.monotonic())
@@ -221,7 +227,7 @@ class Core:
                 f'address must be "host:port", such as "{DEFAULT_ADDRESS}". Received: {address!r}'
             )
         self._address = address
-        self._timeout = timeout
+        self._timeout = _Deadline(timeout).seconds
         self._metadata: dict[tuple[str, int | None], Any] = {}
         self._row_limits: dict[str, int] = {}  # of servers that told theirs
 
@@ -297,6 +303,7 @@ class Core:
     ) -> Steps:
         """Returns the output for an image, in the form in which the image was given."""
         deadline = self._deadline(timeout)
+        version = _checked(model, version)
         given = image_inputs.read(image)
         # The signature that says what a model is for, whatever the form of the image.
         of_files = f"{direction or task}_png"
@@ -378,8 +385,14 @@ class Core:
                 "inputs must be a dict, input name -> array, such as {'latents': array}; the names "
                 f"are in metadata({model!r}).signatures. Received: {type(inputs).__name__}"
             )
-        outputs = list(outputs or ())
+        if not isinstance(signature, str):
+            raise InvalidRequest(
+                "signature must be a string, one of the names in"
+                f" metadata({model!r}).signatures. Received: {signature!r}"
+            )
+        outputs = _output_names(outputs)
         deadline = self._deadline(timeout)
+        version = _checked(model, version)
 
         def ask(inputs: Mapping[str, Any], version: int | None = version) -> Steps:
             fitted = functools.partial(fit, signature=signature, inputs=inputs, outputs=outputs)
@@ -417,10 +430,11 @@ class Core:
             ) from error
 
     def metadata(self, model: str, version: int | None, timeout: float | None) -> Steps:
-        return self._known_metadata(model, version, self._deadline(timeout))
+        return self._known_metadata(model, _checked(model, version), self._deadline(timeout))
 
     def status(self, model: str, timeout: float | None) -> Steps:
         deadline = self._deadline(timeout)
+        _checked(model)
         try:
             return (yield from self._status(model, deadline))
         except ModelNotFound:
@@ -445,6 +459,7 @@ class Core:
 
     def wait_until_available(self, model: str, timeout: float | None) -> Steps:
         deadline = self._deadline(timeout)
+        _checked(model)
         last = ""
         while deadline.left():
             try:
@@ -484,6 +499,7 @@ class Core:
         `needs` is another signature that the model must have.
         """
         deadline = self._deadline(timeout)
+        version = _checked(model, version)
 
         def ask(inputs: Mapping[str, Any], version: int | None = version) -> Steps:
             fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
@@ -532,7 +548,12 @@ class Core:
         _fill_spec(request.model_spec, model, version)
         request.model_spec.signature_name = signature
         for name, array in arrays.items():
-            request.inputs[name].CopyFrom(wire.to_tensor(array))
+            try:
+                wire.fill_content(request.inputs[name], array)
+            except ValueError as error:  # the values of strings are looked at here first
+                raise InvalidRequest(
+                    f"{name} cannot be sent. {' '.join(str(error).split())}"
+                ) from error
         try:
             return (yield from self._call_model("Predict", request, deadline))
         except (InvalidRequest, ModelNotFound):
@@ -688,6 +709,37 @@ def _common_rows(inputs: Mapping[str, Any]) -> int:
     return rows.pop() if len(rows) == 1 else 0
 
 
+def _checked(model: Any, version: Any = None) -> int | None:
+    """Returns the version that a call asks for, or None.
+
+    Raises:
+        InvalidRequest: the model's name or the version is of another type.
+    """
+    try:
+        model.encode()
+    except (AttributeError, UnicodeEncodeError):
+        raise InvalidRequest(
+            f"model must be a string of valid Unicode. Received: {model!r}"
+        ) from None
+    if version is None:
+        return None
+    version = _integer("version", version)
+    if not 0 <= version < 2**63:
+        raise InvalidRequest(f"version must be from 0 to 2**63 - 1. Received: {version}")
+    return version
+
+
+def _output_names(outputs: Any) -> list[str]:
+    names = [] if outputs is None else outputs
+    if isinstance(names, Iterable) and not isinstance(names, str):
+        names = list(names)
+        if all(isinstance(name, str) for name in names):
+            return names
+    raise InvalidRequest(
+        f"outputs must be a list of names, such as ['images']. Received: {outputs!r}"
+    )
+
+
 def _integer(name: str, value: Any) -> int:
     try:
         return operator.index(value)
@@ -720,9 +772,9 @@ def _rows_given(**given: tuple[Any, int]) -> int:
         InvalidRequest: arguments that differ in their rows.
     """
     rows = {
-        name: len(value)
+        name: len(array)
         for name, (value, rank) in given.items()
-        if value is not None and np.ndim(value) == rank + 1
+        if value is not None and (array := to_array(name, value)).ndim == rank + 1
     }
     if len(set(rows.values())) > 1:
         received = ", ".join(f"{count} {name}" for name, count in rows.items())
@@ -740,7 +792,7 @@ def _chunks(n: int, **rows: Sequence | np.ndarray | None) -> Iterator[dict[str, 
 def _labels(labels: Any, n: int) -> np.ndarray | None:
     if labels is None:
         return None
-    array = np.asarray(labels)
+    array = to_array("labels", labels)
     of_n = array.dtype.kind in "iu" and array.shape in ((), (n,))
     if not of_n or not np.all((array >= 0) & (array < 2**31)):
         raise InvalidRequest(
@@ -753,7 +805,7 @@ def _labels(labels: Any, n: int) -> np.ndarray | None:
 def _embeddings(embeddings: Any, n: int) -> np.ndarray | None:
     if embeddings is None:
         return None
-    array = np.asarray(embeddings)
+    array = to_array("embeddings", embeddings)
     of_n = array.dtype.kind in "iuf" and (array.ndim == 1 or array.shape[:-1] == (n,))
     if not of_n or not np.all(np.isfinite(array)):
         raise InvalidRequest(
@@ -766,7 +818,7 @@ def _embeddings(embeddings: Any, n: int) -> np.ndarray | None:
 def _truncation(truncation: Any, n: int) -> np.ndarray | None:
     if truncation is None:
         return None
-    array = np.asarray(truncation)
+    array = to_array("truncation", truncation)
     of_n = array.dtype.kind in "iuf" and array.shape in ((), (n,))
     if not of_n or not np.all(array >= 0):  # False for NaN
         raise InvalidRequest(
@@ -785,7 +837,7 @@ def _shown(name: str, value: Any, rank: int, n: int) -> str:
 
 
 def _image_chunks(images: Any, labels: Any, embeddings: Any) -> Iterator[dict[str, np.ndarray]]:
-    images = np.asarray(images)
+    images = to_array("images", images)
     if images.ndim != 4 or not len(images):
         raise InvalidRequest(
             f"images must have shape [N, H, W, C], N at least 1. Received: {list(images.shape)}"

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from serving.client.specs import Signature
+from serving.client.specs import Signature, to_array
 from serving.errors import InvalidRequest
 
 # Pixels that one request sends. Answers may have sixteen times as many.
@@ -40,7 +40,7 @@ def read(image: Any) -> bytes | np.ndarray:
     data = _file(image, "image", _other_file)
     if data is not None:
         return data
-    array = np.asarray(image)
+    array = to_array("image", image)
     if array.dtype != np.uint8 or array.ndim not in (3, 4) or not array.size:
         raise InvalidRequest(
             "image must be uint8 [H, W, C] or [N, H, W, C] and not empty, or the bytes or the path"
@@ -174,7 +174,7 @@ def read_map(label_map: Any) -> bytes | np.ndarray:
     data = _file(label_map, "label_map", _no_map)
     if data is not None:
         return data
-    array = np.asarray(label_map)
+    array = to_array("label_map", label_map)
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or not array.size:
         raise InvalidRequest(
             "label_map must be classes uint8 [H, W] or [N, H, W] and not empty, or the bytes or the"

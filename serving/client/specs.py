@@ -1,7 +1,8 @@
 """What a served model takes and returns, and whether a request fits it."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,19 @@ class VersionStatus:
 
     def __str__(self) -> str:
         return f"version {self.version} is {self.state}" + (f": {self.error}" if self.error else "")
+
+
+def to_array(
+    name: str, value: Any, convert: Callable[[Any], np.ndarray] = np.asarray
+) -> np.ndarray:
+    """Returns the array of the argument `name`, or raises `InvalidRequest` if it has none."""
+    try:
+        return convert(value)
+    except (TypeError, ValueError, RuntimeError) as error:  # the last of other libraries' tensors
+        raise InvalidRequest(
+            f"{name} must be an array, a value, or a list with rows of equal length."
+            f" Received: {' '.join(reprlib.repr(value).split())}"
+        ) from error
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
@@ -245,7 +259,8 @@ def fit(
     where = f"signature {signature!r} of {metadata.model!r} version {metadata.version}"
     if set(inputs) != set(specs.inputs):
         raise InvalidRequest(
-            f"inputs must be {sorted(specs.inputs)} for {where}. Received: {sorted(inputs)}"
+            f"inputs must be {sorted(specs.inputs)} for {where}."
+            f" Received: {sorted(inputs, key=str)}"
         )
     unknown = set(outputs or ()) - set(specs.outputs)
     if unknown:
@@ -266,7 +281,7 @@ def _check_signature(metadata: Metadata, key: str) -> Signature:
 
 
 def _fit_one(name: str, spec: TensorSpec, value: Any, where: str) -> np.ndarray:
-    array = wire.to_strings(value) if spec.dtype == object else np.asarray(value)
+    array = to_array(name, value, wire.to_strings if spec.dtype == object else np.asarray)
     if not isinstance(value, np.ndarray | np.generic):
         array = _cast(array, spec.dtype)
     elif array.dtype == np.float64 and spec.dtype in (np.float32, np.float16):

@@ -394,7 +394,77 @@ REFUSALS = {
     ),
     "timeout": (
         lambda c: c.generate("toy", timeout=0),
-        "timeout must be more than 0 seconds. Received: 0",
+        "timeout must be a number of seconds, more than 0 and at most 1000000000. Received: 0",
+    ),
+    "a timeout in letters": (
+        lambda c: c.wait_until_available("toy", timeout="5"),
+        "timeout must be a number of seconds, more than 0 .* Received: '5'",
+    ),
+    "a timeout without end": (
+        lambda c: c.predict("toy", {"latents": GOOD}, timeout=float("inf")),
+        "timeout must be a number of seconds, .* and at most 1000000000. Received: inf",
+    ),
+    "a version in letters": (
+        lambda c: c.predict("toy", {"latents": GOOD}, version="2"),
+        "version must be an integer. Received: version='2'",
+    ),
+    "a list of versions": (
+        lambda c: c.metadata("toy", version=[3]),
+        r"version must be an integer. Received: version=\[3\]",
+    ),
+    "a version beyond 64 bits": (
+        lambda c: c.generate("toy", version=2**63),
+        r"version must be from 0 to 2\*\*63 - 1. Received: 9223372036854775808",
+    ),
+    "a model that is no name": (
+        lambda c: c.status(5),
+        "model must be a string of valid Unicode. Received: 5",
+    ),
+    "a model that UTF-8 cannot write": (
+        lambda c: c.generate("\udcff"),
+        r"model must be a string of valid Unicode. Received: '\\udcff'",
+    ),
+    "a list of signatures": (
+        lambda c: c.predict("toy", {"latents": GOOD}, signature=["generate"]),
+        r"signature must be a string, .* in metadata\('toy'\).signatures. Received: \['generate'\]",
+    ),
+    "outputs without names": (
+        lambda c: c.predict("toy", {"latents": GOOD}, outputs=[["images"]]),
+        r"outputs must be a list of names, such as \['images'\]. Received: \[\['images'\]\]",
+    ),
+    "inputs by number": (
+        lambda c: c.predict("toy", {"latents": GOOD, 1: GOOD}),
+        r"inputs must be \['latents'\] for .* Received: \[1, 'latents'\]",
+    ),
+    "rows of several lengths": (
+        lambda c: c.predict("toy", {"latents": [[1.0], [1.0, 2.0]]}),
+        r"latents must be an array, a value, or a list with rows of equal length."
+        r" Received: \[\[1.0\], \[1.0, 2.0\]\]",
+    ),
+    "labels of several lengths": (
+        lambda c: c.generate("labelled", labels=[[1], [1, 2]]),
+        r"labels must be an array, a value, .* Received: \[\[1\], \[1, 2\]\]",
+    ),
+    "images of several sizes": (
+        lambda c: c.discriminate("toy", [np.zeros((2, 3, 1)), np.zeros((2, 4, 1))]),
+        r"images must be an array, a value, .* Received: \[array",
+    ),
+    "an image of rows of several lengths": (
+        lambda c: c.translate("toy", [[0], [0, 1]]),
+        r"image must be an array, a value, .* Received: \[\[0\], \[0, 1\]\]",
+    ),
+    "a map of rows of several lengths": (
+        lambda c: c.paint("toy", [[0], [0, 1]]),
+        r"label_map must be an array, a value, .* Received: \[\[0\], \[0, 1\]\]",
+    ),
+    "numbers for text": (
+        lambda c: c.predict("toy", {"image_bytes": [1, 2]}, signature="decode"),
+        r"image_bytes cannot be sent. A string tensor must hold str or bytes."
+        r" Received: array\(\[1, 2\], dtype=object\)",
+    ),
+    "text and nothing": (
+        lambda c: c.predict("toy", {"image_bytes": ["a", None] * 20}, signature="decode"),
+        "image_bytes cannot be sent. A string tensor must hold str or bytes. Received: .*'a', None",
     ),
     "images' shape": (
         lambda c: c.discriminate("toy", np.zeros((2, 3, 1), np.uint8)),
@@ -434,6 +504,7 @@ def test_refusals(client, case):
         call(client)
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, serving.ServingError)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
@@ -441,6 +512,12 @@ def test_refusals(client, case):
 def test_an_address_is_a_host_and_a_port(kind, address):
     with pytest.raises(serving.InvalidRequest, match='address must be "host:port", such as "loc'):
         kind(address)
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_a_clients_timeout_is_a_number(kind):
+    with pytest.raises(serving.InvalidRequest, match="timeout must be a number .* Received: '5'"):
+        kind(timeout="5")
 
 
 def test_an_unknown_model(client, server):
