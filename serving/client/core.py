@@ -9,6 +9,7 @@ the result. Requests, checks, deadlines and retries are therefore written once, 
 import contextlib
 import dataclasses
 import functools
+import itertools
 import operator
 import random
 import re
@@ -404,22 +405,15 @@ class Core:
                 answer = read_outputs((yield from ask(inputs)))
                 return {name: own(array) for name, array in answer.items()}
             except InvalidRequest as error:
-                found = _ROW_LIMIT.search(str(error))
-                if not found or not 0 < int(found[1]) < rows:
+                if not self._learns_limit(model, rows, error):
                     raise
-                self._row_limits[model] = int(found[1])
-        limit = self._row_limits[model]
-        pieces = (
-            {name: value[at : at + limit] for name, value in inputs.items()}
-            for at in range(0, rows, limit)
-        )
-        answers = yield from self._ask_all(pieces, ask)
-        for at, answer in zip(range(0, rows, limit), answers, strict=True):
+        answers, sizes = yield from self._ask_all(model, iter([inputs]), ask)
+        for answer, size in zip(answers, sizes, strict=True):
             for name, array in answer.items():
-                if np.ndim(array) == 0 or len(array) != min(limit, rows - at):
+                if np.ndim(array) == 0 or len(array) != size:
                     raise InvalidRequest(
-                        f"The server takes {limit} rows at a time, and the output {name!r} of"
-                        f" {model!r} does not go by rows. Received: {rows} rows"
+                        f"The server takes {self._row_limits[model]} rows at a time, and the output"
+                        f" {name!r} of {model!r} does not go by rows. Received: {rows} rows"
                     )
         try:
             return {name: np.concatenate([a[name] for a in answers]) for name in answers[0]}
@@ -505,27 +499,53 @@ class Core:
             fitted = functools.partial(fit_rows, signature=signature, inputs=inputs, needs=needs)
             return self._predict(model, fitted, signature, version, [], deadline)
 
-        sizes = []
-
-        def counted() -> Iterator[dict[str, np.ndarray]]:
-            for chunk in chunks:
-                sizes.append(len(next(iter(chunk.values()))))
-                yield chunk
-
-        answers = yield from self._ask_all(counted(), ask)
+        answers, sizes = yield from self._ask_all(model, chunks, ask)
         return read_rows(f"{signature!r} of {model!r}", answers, output, sizes)
 
-    def _ask_all(self, chunks: Iterator[Mapping[str, Any]], ask: Callable[..., Steps]) -> Steps:
-        """Returns the outputs of `ask(chunk)` for each chunk, in order, all of one version."""
-        answer = yield from ask(next(chunks))
+    def _ask_all(
+        self, model: str, chunks: Iterator[Mapping[str, Any]], ask: Callable[..., Steps]
+    ) -> Steps:
+        """Asks for chunks, in pieces where the server takes fewer rows.
+
+        Returns:
+            The outputs of `ask(piece)` for each piece, in order, all of one version; and the rows
+            of each piece.
+        """
+        pieces = _pieces(chunks, self._row_limits.get(model))
+        piece = next(pieces)
+        try:
+            answer = yield from ask(piece)
+        except InvalidRequest as error:
+            if not self._learns_limit(model, _common_rows(piece), error):
+                raise
+            pieces = _pieces(itertools.chain([piece], pieces), self._row_limits[model])
+            piece = next(pieces)
+            answer = yield from ask(piece)
         # The others go together, to the same version even if the server loads a new one meanwhile.
         version = answer.model_spec.version.value
+        sizes = [_common_rows(piece)]
+
+        def others() -> Iterator[Steps]:
+            for piece in pieces:
+                sizes.append(_common_rows(piece))
+                yield outputs(piece)
+
+        def outputs(piece: Mapping[str, Any]) -> Steps:
+            return read_outputs((yield from ask(piece, version)))
+
         first = read_outputs(answer)
+        return [first, *(yield Together(others()))], sizes
 
-        def outputs(chunk: Mapping[str, Any]) -> Steps:
-            return read_outputs((yield from ask(chunk, version)))
+    def _learns_limit(self, model: str, rows: int, error: InvalidRequest) -> bool:
+        """Whether a server that was asked for `rows` says that it takes fewer; remembers how many.
 
-        return [first, *(yield Together(outputs(chunk) for chunk in chunks))]
+        TF Serving's API tells this limit in no other way.
+        """
+        found = _ROW_LIMIT.search(str(error))
+        if not found or not 0 < int(found[1]) < rows:
+            return False
+        self._row_limits[model] = int(found[1])
+        return True
 
     def _predict(
         self,
@@ -707,6 +727,17 @@ def _common_rows(inputs: Mapping[str, Any]) -> int:
         for value in inputs.values()
     }
     return rows.pop() if len(rows) == 1 else 0
+
+
+def _pieces(chunks: Iterable[Mapping[str, Any]], limit: int | None) -> Iterator[Mapping[str, Any]]:
+    """Yields the chunks, each of more than `limit` rows in pieces."""
+    for chunk in chunks:
+        rows = _common_rows(chunk)
+        if limit is None or rows <= limit:
+            yield chunk
+            continue
+        for at in range(0, rows, limit):
+            yield {name: value[at : at + limit] for name, value in chunk.items()}
 
 
 def _checked(model: Any, version: Any = None) -> int | None:

@@ -22,7 +22,9 @@ class Fake(
     prediction_service_pb2_grpc.PredictionServiceServicer,
     model_service_pb2_grpc.ModelServiceServicer,
 ):
-    """Serves one model `m`, whose signature takes `x` and gives `y`, both float [N, columns].
+    """Serves one model `m`, whose signatures return what they take.
+
+    The default one takes `x` and gives `y`, both float [N, columns].
 
     Attributes:
         failures: (status, message) of the next Predict calls, before they succeed.
@@ -85,6 +87,9 @@ class Fake(
         for key, alias, dtype, shape in [
             ("serving_default", "x", tf.float32, [-1, self.columns]),
             ("generate", "seed", tf.int64, [-1]),
+            ("discriminate", "images", tf.float32, [-1, 1, 1, 1]),
+            ("a_to_b", "images", tf.float32, [-1, 1, 1, 1]),
+            ("a_to_b_png", "image_bytes", tf.string, [-1]),
         ]:
             definition = signatures.signature_def[key]
             definition.inputs[alias].dtype = dtype.as_datatype_enum

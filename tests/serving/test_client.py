@@ -826,6 +826,54 @@ def test_a_request_is_split_at_the_servers_limit(kind, misbehaving):
             assert sorted(rows) == sorted(asked)
 
 
+PIXELS = np.arange(70, dtype=np.uint8).reshape(70, 1, 1, 1)
+# Calls of 70 rows: the input that is sent, its values, and what comes back.
+IN_CHUNKS = {
+    "generate": (
+        lambda c, version: c.generate("m", 70, seed=-35, version=version),
+        "seed",
+        np.arange(-35, 35),
+        [0] * 35 + [128] + [255] * 34,  # the seeds as images in [-1, 1]
+    ),
+    "discriminate": (
+        lambda c, version: c.discriminate("m", PIXELS, version=version),
+        "images",
+        PIXELS / 127.5 - 1,
+        PIXELS.ravel() / 127.5 - 1,
+    ),
+    "translate": (
+        lambda c, version: c.translate("m", PIXELS, direction="a_to_b", version=version),
+        "images",
+        PIXELS / 127.5 - 1,
+        range(70),
+    ),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("call", IN_CHUNKS)
+def test_chunks_are_split_at_the_servers_limit(kind, misbehaving, call):
+    server, address = misbehaving
+    server.batch_rows, server.output = 12, "images"
+    ask, name, values, expected = IN_CHUNKS[call]
+    pieces = np.split(values, [12, 24, 32, 44, 56, 64])
+    with kind(address) as client:
+        # The second call knows the limit, and asks for a version.
+        for version, refused, asked in ((None, [32], [None, None]), (1, [], [1])):
+            server.predicts.clear()
+            made = ask(client, version)
+            np.testing.assert_allclose(made.ravel(), list(expected), atol=1e-6)
+            specs = [request.model_spec for request in server.predicts]
+            versions = [s.version.value if s.HasField("version") else None for s in specs]
+            assert versions == asked + [1] * 6
+            sent = [tf.make_ndarray(request.inputs[name]) for request in server.predicts]
+            assert [len(array) for array in sent[: len(refused)]] == refused
+            # After the first answer, requests go together.
+            sent = sorted(sent[len(refused) :], key=lambda array: array.flat[0])
+            for array, piece in zip(sent, pieces, strict=True):
+                np.testing.assert_allclose(array, piece, atol=1e-6)
+
+
 class _Adds(grpc.UnaryUnaryClientInterceptor):
     def intercept_unary_unary(self, continuation, details, request):
         more = [*details.metadata, ("added", "here")]
