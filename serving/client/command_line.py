@@ -8,6 +8,7 @@ python -m serving.client upscale MODEL FOLDER --out=FOLDER
 python -m serving.client models
 python -m serving.client status MODEL
 python -m serving.client metadata MODEL
+python -m serving.client status MODEL --server=HOST:8500 --ca=ca.crt --cert=tls.crt --key=tls.key
 """
 
 import argparse
@@ -21,6 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import grpc
+
 from serving.client import image_inputs
 from serving.client.core import CHUNK_ROWS, DEFAULT_ADDRESS, DEFAULT_TIMEOUT, seed_range
 from serving.client.sync import Client
@@ -32,12 +35,19 @@ _PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command `python -m serving.client`; ends with 1 after an error, 130 after Ctrl-C."""
-    args = _parser().parse_args(argv)
+    """The command `python -m serving.client`.
+
+    Ends with 1 after an error, 2 after a mistake in the arguments, 130 after Ctrl-C.
+    """
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if (args.cert is None) != (args.key is None):
+        alone = "--key" if args.cert is None else "--cert"
+        parser.error(f"--cert and --key must be given together. Received: {alone} alone")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files may not be UTF-8
     try:
-        with Client(args.server, timeout=args.timeout) as client:
+        with Client(args.server, timeout=args.timeout, credentials=_credentials(args)) as client:
             args.run(client, args)
     except (ServingError, OSError) as error:
         sys.exit(f"serving.client: {error}")
@@ -122,8 +132,49 @@ def _command(commands, name, run, text) -> Parser:
         metavar="SECONDS",
         help="how long to wait for an answer (default: %(default)s)",
     )
+    command.add_argument(
+        "--ca",
+        type=_pem("CERTIFICATE"),
+        metavar="FILE",
+        help="certificate of the authority that signed the server's, as PEM; turns on TLS (default "
+        "with --cert: the public authorities that gRPC knows)",
+    )
+    command.add_argument(
+        "--cert",
+        type=_pem("CERTIFICATE"),
+        metavar="FILE",
+        help="the caller's certificate, as PEM, for a server that asks for one; turns on TLS",
+    )
+    command.add_argument(
+        "--key", type=_pem("PRIVATE KEY"), metavar="FILE", help="the key of --cert, as PEM"
+    )
     command.set_defaults(run=run)
     return command
+
+
+def _pem(kind: str) -> Callable[[str], bytes]:
+    """The type of a flag: the content of a PEM file that holds a `kind`."""
+
+    def read(text: str) -> bytes:
+        try:
+            data = Path(text).read_bytes()
+        except OSError as error:
+            raise argparse.ArgumentTypeError(
+                f"must be a file that can be read. Received: {text!r}: {error.strerror}"
+            ) from None
+        if f"{kind}-----".encode() not in data:
+            raise argparse.ArgumentTypeError(
+                f"must be a PEM file with a {kind.lower()}. Received: {text!r}, which has none"
+            )
+        return data
+
+    return read
+
+
+def _credentials(args: argparse.Namespace) -> grpc.ChannelCredentials | None:
+    if args.ca is None and args.cert is None:
+        return None
+    return grpc.ssl_channel_credentials(args.ca, args.key, args.cert)
 
 
 def _generate(client: Client, args: argparse.Namespace) -> None:

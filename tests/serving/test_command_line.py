@@ -120,6 +120,29 @@ def test_errors_are_one_line(server, capsys, tmp_path, arguments, message):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--ca=none"], "--ca must be a file that can be read. Received: 'none': No such file"),
+        (["--key=."], "--key must be a file that can be read. Received: '.': Is a directory"),
+        (["--cert=key"], "--cert must be a PEM file with a certificate. Received: 'key', which"),
+        (["--key=cert"], "--key must be a PEM file with a private key. Received: 'cert', which"),
+        (["--cert=cert"], "--cert and --key must be given together. Received: --cert alone"),
+        (["--ca=cert", "--key=key"], "--cert and --key must be given together. Received: --key"),
+    ],
+)
+def test_certificates_that_cannot_be_used(capsys, tmp_path, monkeypatch, flags, message):
+    """A mistake in the command: nothing is sent."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(serving.Client, "status", None)
+    (tmp_path / "cert").write_text("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n")
+    (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n")
+    code, output, errors = _run(capsys, "status", "m", *flags)
+    assert (code, output) == (2, "")
+    assert errors.startswith(f"serving.client: {message}")
+    assert errors.count("\n") == 1
+
+
 def test_a_folder_that_cannot_be_written(server, capsys, tmp_path):
     (tmp_path / "file").write_text("")
     arguments = ["generate", "toy", f"--server={server.address}", f"--out={tmp_path / 'file'}"]
@@ -159,6 +182,9 @@ def test_help(capsys):
         "--seed",
         "--labels",
         "--truncation",
+        "--ca FILE",
+        "--cert FILE",
+        "--key FILE",
     ):
         assert text in output
 

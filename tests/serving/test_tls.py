@@ -13,6 +13,7 @@ import pytest
 
 import serving
 from serving import Client
+from serving.client import main
 from serving.server import tls
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -125,6 +126,28 @@ def test_mutual_tls(authorities, tmp_path):
             assert await _ask(address, known) == []
             with pytest.raises(serving.Unavailable):
                 await _ask(address, grpc.ssl_channel_credentials(one.certificate))
+
+    asyncio.run(test())
+
+
+def test_mutual_tls_on_the_command_line(authorities, tmp_path):
+    one, two = authorities
+    _write(tmp_path / "ssl", *one.sign("server"), ca=two.certificate)
+    two.sign("client")
+    ca = f"--ca={one.folder / 'one.crt'}"
+    caller = [f"--cert={two.folder / 'client.crt'}", f"--key={two.folder / 'client.key'}"]
+
+    def run(address, *flags):
+        try:
+            return main(["status", "m", f"--server={address}", "--timeout=1", *flags])
+        except SystemExit as end:
+            return end.code
+
+    async def test():
+        async with _serve(tmp_path / "ssl") as address:
+            assert await asyncio.to_thread(run, address, ca, *caller) is None
+            refused = await asyncio.to_thread(run, address, ca)
+            assert refused.startswith(f"serving.client: A server must be answering at {address}")
 
     asyncio.run(test())
 
