@@ -9,7 +9,6 @@ than h5py writes unless it is asked to, and Keras does not ask: libhdf5 1.14.6, 
 import contextlib
 import itertools
 import math
-import mmap
 import pathlib
 import struct
 from collections.abc import Iterator
@@ -156,34 +155,54 @@ def _names(group: Any, kind: str, path: pathlib.Path) -> list[str]:
 
 
 def _check_texts(path: pathlib.Path, attribute: str) -> None:
-    """Refuses texts that claim to be longer than `MOST_TEXT`: libhdf5 makes room for them first.
+    """Refuses texts of any length that are damaged.
 
+    libhdf5 makes room for as many bytes as a text claims, and walks a damaged collection for ever.
     (HDF5 File Format Specification 3.0, IV.A.2.m: an attribute's message is 8 bytes with the sizes
     of what follows, each padded to 8: its name, its type, its shape; then its value. Of a text of
-    variable length that is its length in 4 bytes, and where it is in 12.)
+    any length that is its length in 4 bytes, the address of its collection in 8, its number in 4.)
     """
     name = attribute.encode() + b"\0"
-    with (
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-    ):
-        at = data.find(name)
-        while at >= 0:
-            version, _, *sizes = struct.unpack("<2B3H", data[at - 8 : at])
-            ends = itertools.accumulate(-(-size // 8) * 8 for size in sizes)
-            type_at, shape_at, value_at = (at + end for end in ends)
-            if version != 1 or sizes[0] != len(name):
-                raise CheckpointError(f"{path} must hold {attribute} as Keras writes them.")
-            if data[type_at] & 15 == _VARIABLE:
-                count = int.from_bytes(data[shape_at + 8 : shape_at + 16], "little")
-                value = data[value_at : value_at + 16 * min(count, MOST_OBJECTS)]
-                lengths = np.frombuffer(value[: len(value) // 16 * 16], "<u4")[::4]
-                if lengths.max(initial=0) > MOST_TEXT:
+    data = path.read_bytes()
+    seen: set[int] = set()
+    at = data.find(name)
+    while at >= 0:
+        version, _, *sizes = struct.unpack("<2B3H", data[at - 8 : at])
+        ends = itertools.accumulate(-(-size // 8) * 8 for size in sizes)
+        type_at, shape_at, value_at = (at + end for end in ends)
+        if version != 1 or sizes[0] != len(name):
+            raise CheckpointError(f"{path} must hold {attribute} as Keras writes them.")
+        if data[type_at] & 15 == _VARIABLE:
+            count = min(int.from_bytes(data[shape_at + 8 : shape_at + 16], "little"), MOST_OBJECTS)
+            value = data[value_at : value_at + 16 * count]
+            for length, address, _ in struct.iter_unpack("<IQI", value[: len(value) // 16 * 16]):
+                if length > MOST_TEXT:
                     raise CheckpointError(
                         f"{attribute} of {path} must have at most {MOST_TEXT} bytes each. "
-                        f"Received: {lengths.max():,}."
+                        f"Received: {length:,}."
                     )
-            at = data.find(name, at + 1)
+                if address not in seen and not _is_collection(data, address):
+                    raise CheckpointError(f"{path} must hold the texts of {attribute}.")
+                seen.add(address)
+        at = data.find(name, at + 1)
+
+
+def _is_collection(data: bytes, at: int) -> bool:
+    """Whether a collection of texts is whole. (III.E: signature, version, 3 bytes, size; objects.)
+
+    An object is its number in 2 bytes, 6 others, its size in 8, and its bytes, padded to 8. What is
+    free has the number 0 and counts those 16 bytes as well.
+    """
+    if data[at : at + 5] != b"GCOL\x01" or at + 16 > len(data):
+        return False
+    end = at + int.from_bytes(data[at + 8 : at + 16], "little")
+    at += 16
+    while at + 16 <= min(end, len(data)):
+        number, size = struct.unpack("<H6xQ", data[at : at + 16])
+        at += size if number == 0 else 16 + -(-size // 8) * 8
+        if number == 0 and size < 16:
+            return False
+    return at <= end <= len(data)
 
 
 def _array(group: h5py.Group, name: str, path: pathlib.Path) -> np.ndarray:
