@@ -12,7 +12,7 @@ from typing import Any, Self
 import keras
 import numpy as np
 
-from zoo.core import checks, presets, sources, weights
+from zoo.core import cards, checks, presets, sources, weights
 from zoo.core.storage import sha256
 from zoo.pictures import images as image_io
 from zoo.pictures import marks
@@ -113,7 +113,8 @@ class Saving(keras.Model):
         weights, and the steps trained since.
         """
         card, steps = self.card or {}, int(self.steps.numpy())
-        digest = (card.get("sha256") or {}).get(presets.WEIGHTS_FILE)
+        hashes = card.get("sha256") or {}
+        digest = next((hashes[file] for file in cards.WEIGHTS_FILES if file in hashes), None)
         parts = [_weights(str(digest))] if digest else []
         parts += [f"{steps} steps"] if steps or not digest else []
         return self._mark(str(card.get("name", self.family)), parts)

@@ -1,5 +1,6 @@
 """Presets pushed to the hub and to folders, and loaded again."""
 
+import hashlib
 import pathlib
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from zoo.__main__ import main
 from zoo.core import hub, presets, sources
 from zoo.core.presets import PresetError
 from zoo.core.readers import hdf5, safetensors_files
+from zoo.pictures.marks import Mark
 
 PRESET = "stylegan2_fashion_mnist"
 
@@ -59,7 +61,10 @@ def test_safetensors_are_loaded(tmp_path: pathlib.Path) -> None:
         ours, theirs = getattr(gan, network).weights, getattr(loaded, network).weights
         for one, other in zip(ours, theirs, strict=True):
             np.testing.assert_array_equal(one, other)
-    names = list(safetensors_files.read(tmp_path / "pushed" / "model.safetensors"))
+    weights = tmp_path / "pushed" / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert loaded.mark == Mark("mine", f"weights {digest[:12]}")
+    names = list(safetensors_files.read(weights))
     assert {name.partition("/")[0] for name in names} == {"generator", "discriminator"}
 
 
