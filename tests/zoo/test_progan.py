@@ -221,6 +221,23 @@ def test_a_half_grown_model_is_drawn_as_far_as_it_is(tmp_path: pathlib.Path) -> 
     assert loaded.phase() == gan.schedule.stages[2]
 
 
+@pytest.mark.traced
+def test_predict_draws_the_stage_of_now() -> None:
+    gan = build(resolution=8)  # 16 images at 4 px, 16 more fade 8 px in
+    z = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
+    for shown, stage in (
+        (0, {"resolution": 4}),
+        (24, {"resolution": 8, "alpha": tf.constant(0.5)}),
+        (28, {"resolution": 8, "alpha": tf.constant(0.75)}),
+        (1000, {"resolution": 8}),
+    ):
+        gan.begin_at(shown)
+        expected = np.clip(gan.ema_generator(z, **stage), -1, 1)
+        expected = double(expected) if stage["resolution"] == 4 else expected
+        drawn = gan.predict_on_batch(z) if shown == 28 else gan.predict(z, verbose=0)
+        np.testing.assert_allclose(drawn, expected, atol=1e-6)
+
+
 def test_optimizers_begin_anew_where_a_fade_begins_and_ends() -> None:
     gan = build(resolution=8)
     seen, forgotten = [], []

@@ -205,6 +205,7 @@ class GAN(Saving):
         self.accumulate = 1
         self.alternate = bool(self.alternates)
         self.current_phase: Hashable = None
+        self._predicted: Hashable = None  # `structure` when `predict` was traced
         self.built = True
 
     def _must_override(self, base: type, name: str, what: str) -> None:
@@ -567,6 +568,14 @@ class GAN(Saving):
             return functions[phase](iterator)
 
         self.train_function = train_function
+
+    @functools.wraps(keras.Model.make_predict_function)
+    def make_predict_function(self, force: bool = False) -> Any:
+        # Keras keeps the function, which draws by the networks as they were when it was traced.
+        structure = self.structure()
+        force = force or structure != self._predicted
+        self._predicted = structure
+        return super().make_predict_function(force)
 
     # ---- around a step
 
