@@ -36,7 +36,6 @@ from zoo.core.presets import CARD_FILE, CONFIG_FILE, PresetError
 WEIGHTS_BYTES = 64 << 30
 CHUNK_BYTES = 1 << 20
 TIMEOUT_S = 30.0
-MOST_TRIES = 20  # of one file, each of which brought some of it
 
 HUB = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w./-]+))?/?")
 WEB = re.compile(r"(https?://[^#\s]+?)/?#sha256=([0-9a-f]{64})")
@@ -185,6 +184,10 @@ def _part(path: pathlib.Path) -> pathlib.Path:
     return path.with_name(f"{path.name}.part")
 
 
+def _size(path: pathlib.Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 @contextlib.contextmanager
 def _locked(folder: pathlib.Path) -> Iterator[None]:
     import fcntl  # not on Windows
@@ -199,16 +202,8 @@ def _fetch_file(source: Open, path: pathlib.Path, digest: str, address: str) -> 
     if _is_whole(path, digest):
         return
     part = _part(path)
-    for _ in range(MOST_TRIES):
-        before = part.stat().st_size if part.exists() else 0
-        if before and _is_whole(part, digest):
-            break  # a process ended between the last byte and the renaming
-        try:
-            _append(source, path.name, part, before)
-            break
-        except _Unreachable:
-            if part.stat().st_size <= before if part.exists() else True:
-                raise
+    if not _is_whole(part, digest):  # it is if a process ended just before the renaming
+        _append_all(source, path.name, part)
     received = storage.sha256(part)
     if received != digest:
         part.unlink()
@@ -217,6 +212,17 @@ def _fetch_file(source: Open, path: pathlib.Path, digest: str, address: str) -> 
             "The file is damaged, or was replaced."
         )
     part.replace(path)
+
+
+def _append_all(source: Open, file: str, part: pathlib.Path) -> None:
+    """Appends what is missing. Tries again as long as each try brings some of it."""
+    while True:
+        before = _size(part)
+        try:
+            return _append(source, file, part, before)
+        except _Unreachable:
+            if _size(part) <= before:
+                raise
 
 
 def _append(source: Open, file: str, part: pathlib.Path, offset: int) -> None:
@@ -234,7 +240,7 @@ def _append(source: Open, file: str, part: pathlib.Path, offset: int) -> None:
         chunks = _limited(stream.chunks, file, most - stream.offset)
         for chunk in with_progress(chunks, left, f"{file}, bytes", len):
             out.write(chunk)
-    size = part.stat().st_size
+    size = _size(part)
     if stream.size is not None and size < stream.size:
         raise _Unreachable(f"the connection broke after {size:,} of {stream.size:,} bytes")
 

@@ -112,6 +112,20 @@ def test_broken_connections_are_resumed(
     assert not list(cache.rglob("*.part"))
 
 
+def test_many_breaks_are_no_damage(
+    server: Server, preset: pathlib.Path, cache: pathlib.Path
+) -> None:
+    """As long as each try brings some bytes; one that brings none keeps what has arrived."""
+    address = server.put("mine", preset)
+    content = (preset / "model.weights.h5").read_bytes()
+    server.state.breaks["model.weights.h5"] = [1_000] * 25 + [0]
+    assert "could not be reached: the connection broke after 25,000 of" in refused(address)
+    (part,) = cache.rglob("*.part")
+    assert part.read_bytes() == content[:25_000]
+    server.state.breaks["model.weights.h5"] = [100] * 25
+    assert weights_of(address) == content
+
+
 def test_a_later_try_goes_on(server: Server, preset: pathlib.Path, cache: pathlib.Path) -> None:
     address = server.put("mine", preset)
     server.state.breaks["model.weights.h5"] = [20_000, 0]
