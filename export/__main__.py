@@ -98,7 +98,7 @@ def _export(args: argparse.Namespace) -> None:
     origin = args.preset or args.run
     if args.format == "saved_model":
         version = saved_model.export(gan, args.to, name, source=origin)
-        use = f"Serve it with: python -m serving --models={args.to}"
+        use = f"Serve it with: python -m serving --models={version.parent.parent}"
     else:
         version = portable.export(
             gan, args.to, name, source=origin, format=args.format, float16=args.float16

@@ -36,7 +36,7 @@ from zoo import GAN
 from zoo.core import philox, runtime
 from zoo.core.conditions import Embedding, Labels, rows_like
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.storage import sha256, write_json
+from zoo.core.storage import expanded, sha256, write_json
 
 # Format -> what its export needs besides TensorFlow.
 NEEDS = {
@@ -90,7 +90,7 @@ def export(
     check_format(format)
     converter = importlib.import_module(f"export.{format}")
     latents = _latents(gan)
-    with fresh_version(pathlib.Path(to) / name / format, tf.errors.OpError) as fresh:
+    with fresh_version(expanded(to) / name / format, tf.errors.OpError) as fresh:
         functions = _functions(gan, latents if format == "onnx" else None)
         try:
             files = _write(converter.write, functions, fresh.folder, float16)

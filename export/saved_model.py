@@ -15,7 +15,7 @@ from export.atomic import MANIFEST, check_name, fresh_version
 from export.signatures import image_to_image, noise_to_image
 from zoo import GAN
 from zoo.core.image_to_image import ImageToImage
-from zoo.core.storage import sha256, write_json
+from zoo.core.storage import expanded, sha256, write_json
 from zoo.pictures.images import encode_png
 from zoo.pictures.marks import Mark
 
@@ -42,7 +42,7 @@ def export(gan: GAN, to: str | os.PathLike[str], name: str, *, source: str) -> p
     """
     check_name(name)
     mark = dataclasses.replace(gan.mark, model=name)
-    with fresh_version(pathlib.Path(to) / name, tf.errors.OpError) as fresh:
+    with fresh_version(expanded(to) / name, tf.errors.OpError) as fresh:
         if isinstance(gan, ImageToImage):
             # Rows run one at a time: larger batches have nothing more to warm up.
             batches: Sequence[int] = (1,)

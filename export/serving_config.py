@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from zoo.core.spelling import near_misses
-from zoo.core.storage import described
+from zoo.core.storage import described, expanded
 
 _LABEL = re.compile(r"(?P<model>[^:=]+):(?P<name>[^:=]+)=(?P<version>\d+)")
 
@@ -56,18 +56,19 @@ def write(
     Raises:
         ValueError: There is no model, or a label names something that is not there.
     """
-    found = _versions(pathlib.Path(models))
+    exported = expanded(models)
+    found = _versions(exported)
     if not found:
         raise ValueError(
             f"--models must be a folder of <model>/<version>/, as python -m export writes it. "
-            f"Received: {described(models)}."
+            f"Received: {described(exported)}."
         )
     chosen: dict[str, dict[str, int]] = {}
     for text in labels:
         model, label, version = _label(text, found)
         if chosen.setdefault(model, {}).setdefault(label, version) != version:
             raise ValueError(f"Each label of a model must be given once. Received: {text!r} too.")
-    root = base_path or str(pathlib.Path(models).absolute())
+    root = base_path or str(exported.absolute())
     if not (root.startswith("/") or "://" in root):
         raise ValueError(f"--base_path must be absolute, or a URI. Received: {root!r}.")
     files = {
@@ -75,7 +76,7 @@ def write(
         "batching.config": _BATCHING,
         "monitoring.config": _MONITORING,
     }
-    folder = pathlib.Path(to)
+    folder = expanded(to)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         fresh = folder / f".{name}.unfinished"

@@ -15,7 +15,7 @@ from typing import Any
 from zoo import list_presets, load
 from zoo.core import presets, remote, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
-from zoo.core.storage import described
+from zoo.core.storage import described, expanded
 
 _VERIFY = """Print which model made each picture, one line a picture, according to its metadata.
 
@@ -142,7 +142,7 @@ def _mix(args: argparse.Namespace) -> None:
 
 
 def _translate(args: argparse.Namespace) -> None:
-    mask = None if args.mask is None else pathlib.Path(args.mask)
+    mask = None if args.mask is None else expanded(args.mask)
     if mask and not mask.is_file():
         raise ValueError(f"--mask must be a picture. Received: {described(mask)}.")
     _make_files(args, "translate", seed=args.seed, direction=args.direction, mask=mask)
@@ -161,7 +161,7 @@ def _paint(args: argparse.Namespace) -> None:
 def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
     from zoo.pictures import files
 
-    found = files.pairs(pathlib.Path(args.source), pathlib.Path(args.target))
+    found = files.pairs(expanded(args.source), expanded(args.target))
     signer = _signer(args)
     gan = _load(args.name)
     from zoo.core.image_to_image import ImageToImage
@@ -236,7 +236,7 @@ def _push(args: argparse.Namespace) -> None:
 
 def _check_new(flag: str, args: argparse.Namespace) -> None:
     """Raises ValueError for a folder that holds a preset, unless --overwrite is given."""
-    folder = pathlib.Path(args.to).expanduser()
+    folder = expanded(args.to)
     if (folder / presets.CONFIG_FILE).exists() and not args.overwrite:
         raise ValueError(
             f"{flag} must be a new folder, or pass --overwrite. Received: {folder}, which holds "
@@ -251,7 +251,7 @@ def _embeddings(path: str | None, n: int) -> Any:
     import numpy as np
 
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(expanded(path), allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {reason}.") from None
@@ -270,7 +270,7 @@ def _seed(given: int | None) -> int:
 
 def _png(out: str | None, name: str) -> pathlib.Path:
     plain = remote.short_name(name) if "://" in name else pathlib.Path(name).name
-    path = pathlib.Path(out or f"{plain}.png")
+    path = expanded(out or f"{plain}.png")
     if path.suffix.lower() != ".png":
         raise ValueError(f"--out must end in .png. Received: {path}.")
     return path

@@ -30,10 +30,14 @@ def gan() -> zoo.CGAN:
 @pytest.fixture(scope="module")
 def versions(gan: zoo.CGAN, tmp_path_factory: pytest.TempPathFactory) -> dict[str, pathlib.Path]:
     to = tmp_path_factory.mktemp("models")
-    return {
-        format: portable.export(gan, to, "small", source="a test", format=format)
-        for format in FORMATS
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOME", str(to))
+        found = {
+            format: portable.export(gan, "~", "small", source="a test", format=format)
+            for format in FORMATS
+        }
+    assert found == {format: to / "small" / format / "1" for format in FORMATS}
+    return found
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -132,12 +136,16 @@ def test_what_the_model_does_not_take(versions: dict[str, pathlib.Path]) -> None
         exported.run("x", {})
 
 
-def test_a_folder_that_is_no_export(tmp_path: pathlib.Path) -> None:
+def test_a_folder_that_is_no_export(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
     for content in (None, "{", "[]", '{"format": "pickle", "functions": {}}'):
         if content is not None:
             (tmp_path / "manifest.json").write_text(content)
-        with pytest.raises(ValueError, match="zoo.runtime takes a version that .* wrote"):
-            zoo.runtime(tmp_path / "x.onnx")
+        with pytest.raises(ValueError, match="zoo.runtime takes a version that .* wrote") as raised:
+            zoo.runtime("~/x.onnx")
+        assert f"Received: {tmp_path}/x.onnx (" in str(raised.value)
 
 
 def test_a_missing_package(

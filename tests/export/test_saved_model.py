@@ -108,11 +108,14 @@ def test_stock_tensorflow_runs_it(version: pathlib.Path) -> None:
     assert not kinds & {"PyFunc", "EagerPyFunc", "PyFuncStateless"}
 
 
-def test_versions_count_up(gan: zoo.DCGAN, tmp_path: pathlib.Path) -> None:
+def test_versions_count_up(
+    gan: zoo.DCGAN, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "small" / "00000007").mkdir(parents=True)
     (tmp_path / "small" / "notes").mkdir()
     assert saved_model.export(gan, tmp_path, "small", source="t") == tmp_path / "small" / "8"
-    assert saved_model.export(gan, tmp_path, "small", source="t") == tmp_path / "small" / "9"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert saved_model.export(gan, "~", "small", source="t") == tmp_path / "small" / "9"
     assert sorted(os.listdir(tmp_path / "small")) == ["00000007", "8", "9", "notes"]
 
 

@@ -47,6 +47,13 @@ def test_every_model_is_served_in_its_latest_version(capsys, models) -> None:
     assert set(configuration.of_file(str(to / "models.config"))()) == set(found)
 
 
+def test_a_tilde_is_the_home_folder(capsys, models, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(models.parent))
+    main(["serving_config", "--models=~/models", "--to=~/config"])
+    found = read(models.parent / "config" / "models.config")
+    assert found["faces"].base_path == str(models / "faces")
+
+
 def test_labels_choose_versions(capsys, models) -> None:
     written(capsys, models)
     to = written(

@@ -6,7 +6,9 @@ arrays beside them.
 
 import hashlib
 import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -230,15 +232,20 @@ def test_refusing_a_file_needs_no_tensorflow(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_command(tmp_path: pathlib.Path) -> None:
-    command = [warm.python(), "-m", "zoo", "convert", str(HERE / "biggan_32_G_ema.pth"), "--to=x"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    home = tmp_path / "home"
+    command = [warm.python(), "-m", "zoo", "convert", "~/G_ema.pth", "--to=~/x"]
+    env = {**os.environ, "HOME": str(home)}
+    home.mkdir()
+    shutil.copy(HERE / "biggan_32_G_ema.pth", home / "G_ema.pth")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=env)
     assert done.returncode == 0, done.stderr
     assert "width=8" in done.stdout
     assert "Licence: not stated." in done.stdout
-    assert "Wrote x: zoo.load('x')" in done.stdout
+    assert "Wrote ~/x: zoo.load('~/x')" in done.stdout
+    assert (home / "x" / "model.weights.h5").is_file()
     (tmp_path / "y").write_text("hello")
     for to, said in (
-        ("x", "--to must be a new folder, or pass --overwrite. Received: x"),
+        ("home/x", "--to must be a new folder, or pass --overwrite. Received: home/x"),
         ("z", "A checkpoint must be a PyTorch file"),
     ):
         command = [warm.python(), "-m", "zoo", "convert", "y", f"--to={to}"]

@@ -70,7 +70,7 @@ def push(name: str, to: str) -> str:
             f"A preset must have weights to be pushed. Received: {name!r}, an architecture alone."
         )
     if "://" not in to:
-        folder = pathlib.Path(to).expanduser()
+        folder = storage.expanded(to)
         _write(source, folder, to)
         return f"zoo.load({to!r}), or https://HOST/PATH#sha256={storage.sha256(folder / CARD_FILE)}"
     with tempfile.TemporaryDirectory() as scratch:

@@ -8,6 +8,7 @@ import pathlib
 from typing import Any
 
 from zoo.core.spelling import near_misses
+from zoo.core.storage import expanded
 
 # The registry: family -> its class, in the package zoo.<family> or in another one that is named
 # before a colon, "my_package.my_family:MyGAN". A new variant is one line here.
@@ -172,7 +173,7 @@ def unknown(name: str) -> PresetError:
         f"{CONFIG_FILE}, hf://user/repo[@revision], gs://bucket/path or "
         "https://host/path#sha256=..."
     )
-    path = pathlib.Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         return PresetError(f"{name!r} is a file, not a folder. {rule}")
     if os.sep in name or name.startswith((".", "~")):

@@ -11,7 +11,6 @@ import fnmatch
 import importlib
 import importlib.util
 import os
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -281,7 +280,7 @@ def read(
         CheckpointError: A file that cannot be read or trusted, or that no family knows.
     """
     given = [files] if isinstance(files, str | os.PathLike) else list(files)
-    paths = [pathlib.Path(path) for path in given]
+    paths = [storage.expanded(path) for path in given]
     if not paths:
         raise CheckpointError("There must be a file to convert. Received: none.")
     checkpoints = [readers.read(path) for path in paths]
@@ -297,7 +296,7 @@ def write(
     licence: str | None = None,
 ) -> list[str]:
     """Writes the preset of what `read` found; see `zoo.convert`."""
-    folder = pathlib.Path(to)
+    folder = storage.expanded(to)
     if folder.exists() and not folder.is_dir():
         raise PresetError(f"A preset is written to a folder. Received: {folder}, which is a file.")
     alone = found.discriminator is None

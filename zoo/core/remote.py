@@ -90,7 +90,7 @@ def fetch(address: str) -> pathlib.Path:
         PresetError: A file that is not there, cannot be fetched, or has another sha256.
     """
     check(address)
-    cache = pathlib.Path(os.environ.get("GAN_ZOO_CACHE") or "~/.cache/gan_zoo").expanduser()
+    cache = storage.expanded(os.environ.get("GAN_ZOO_CACHE") or "~/.cache/gan_zoo")
     try:
         with reached(address):
             web = WEB.fullmatch(address)

@@ -9,7 +9,6 @@ It needs NumPy and the format's runtime: onnxruntime, openvino or ai-edge-litert
 import importlib
 import json
 import os
-import pathlib
 import secrets
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from zoo.core import philox
+from zoo.core.storage import expanded
 from zoo.pictures.marks import Mark
 
 MANIFEST = "manifest.json"
@@ -58,7 +58,7 @@ class Runtime:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        given = pathlib.Path(path)
+        given = expanded(path)
         self._folder = given if given.is_dir() else given.parent
         try:
             manifest = json.loads((self._folder / MANIFEST).read_text(encoding="utf-8-sig"))

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from zoo.core import cards, checks, presets, sources, weights
-from zoo.core.storage import sha256
+from zoo.core.storage import expanded, sha256
 from zoo.pictures import images as image_io
 from zoo.pictures import marks
 
@@ -251,7 +251,7 @@ class Saving(keras.Model):
         """
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16'. Received: {dtype!r}.")
-        folder = pathlib.Path(folder)
+        folder = expanded(folder)
         self._settle_once()
         self._check_finite(dtype)
         with tempfile.TemporaryDirectory() as scratch:

@@ -26,7 +26,7 @@ from zoo.core.presets import (
     registry,
     unknown,
 )
-from zoo.core.storage import described, replace_folder, sha256, write_json
+from zoo.core.storage import described, expanded, replace_folder, sha256, write_json
 
 PAGE_FILE = "README.md"
 LARGEST_SIDE = 4096
@@ -56,7 +56,7 @@ def check_name(name: str) -> None:
     """
     if "://" in name:
         remote.check(name)
-    elif not pathlib.Path(name).expanduser().is_dir():
+    elif not expanded(name).is_dir():
         get_preset(name)
 
 
@@ -64,7 +64,7 @@ def canonical(name: str) -> str:
     """One string for every way to write the same preset: a folder's real path, a name as it is."""
     if "://" in name:
         return name.rstrip("/")
-    folder = pathlib.Path(name).expanduser()
+    folder = expanded(name)
     return str(folder.resolve()) if name not in registry() and folder.is_dir() else name
 
 
@@ -74,11 +74,11 @@ def of_run(workdir: str) -> pathlib.Path:
     Raises:
         PresetError: It has left none.
     """
-    preset = pathlib.Path(workdir).expanduser() / "preset"
+    preset = expanded(workdir) / "preset"
     if not preset.is_dir():
         raise PresetError(
             "--run must be a workdir in which a run has left preset/, as each checkpoint does. "
-            f"Received: {described(pathlib.Path(workdir).expanduser())}."
+            f"Received: {described(expanded(workdir))}."
         )
     return preset
 
@@ -89,7 +89,7 @@ def family_of(name: str) -> str:
     Raises:
         PresetError: An unknown name, or a folder that holds no preset.
     """
-    folder = pathlib.Path(name).expanduser()
+    folder = expanded(name)
     if not folder.is_dir() or name in registry():
         return get_preset(name).family
     return _read_config(folder)[0]
@@ -115,7 +115,7 @@ def resolve(name: str | os.PathLike[str]) -> Source:
         if preset.pretrained:
             return _read_folder(preset.folder, name)
         return Source(name, preset.family, dict(preset.config), None, None)
-    folder = pathlib.Path(name).expanduser()
+    folder = expanded(name)
     if folder.is_dir():
         inner = folder / "preset"
         weights = any((folder / file).is_file() for file in cards.WEIGHTS_FILES)

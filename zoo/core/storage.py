@@ -27,6 +27,11 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         fresh.unlink(missing_ok=True)
 
 
+def expanded(path: str | os.PathLike[str]) -> pathlib.Path:
+    """A path as a person gives it, with ~ and ~user for home folders; unknown users' stay."""
+    return pathlib.Path(os.path.expanduser(path))
+
+
 def described(path: str | os.PathLike[str]) -> str:
     """A path for a message, which says so if it does not exist."""
     text = os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -14,7 +14,7 @@ from typing import IO, Any
 from PIL import Image
 
 import zoo
-from zoo.core.storage import whole_file
+from zoo.core.storage import expanded, whole_file
 from zoo.pictures import PictureError, marks
 from zoo.pictures.marks import Mark
 
@@ -69,7 +69,7 @@ class Signer:
 
         names = f"{os.fspath(certificate)} and {os.fspath(key)}"
         try:
-            chain, pem = (pathlib.Path(path).read_bytes() for path in (certificate, key))
+            chain, pem = (expanded(path).read_bytes() for path in (certificate, key))
             private = serialization.load_pem_private_key(pem, password=None)
         except (OSError, ValueError, TypeError) as error:
             reason = getattr(error, "strerror", None) or "no PEM without a password"

@@ -15,6 +15,8 @@ import pathlib
 import unicodedata
 from collections.abc import Sequence
 
+from zoo.core.storage import expanded
+
 SUFFIXES = (
     *(".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg"),
     *(".png", ".tif", ".tiff", ".webp"),
@@ -60,7 +62,7 @@ def find(folder: str | os.PathLike[str], *, subfolders: bool = True) -> Listing:
     Raises:
         OSError: A folder that cannot be opened.
     """
-    root = pathlib.Path(folder).expanduser()
+    root = expanded(folder)
     files: list[pathlib.Path] = []
     unused: list[pathlib.Path] = []
     links: list[pathlib.Path] = []

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from zoo.core.storage import whole_file
+from zoo.core.storage import expanded, whole_file
 from zoo.pictures import marks
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def write_png(
 
     A `signer` (`zoo.pictures.credentials`) also signs the mark.
     """
-    with whole_file(pathlib.Path(path)) as fresh:
+    with whole_file(expanded(path)) as fresh:
         fresh.write_bytes(encode_png(image, mark))
         if signer and mark:
             signer.sign(fresh, mark)

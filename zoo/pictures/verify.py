@@ -3,6 +3,7 @@
 import os
 
 from zoo.core.spelling import escaped
+from zoo.core.storage import expanded
 from zoo.pictures import PictureError, credentials, folders, marks
 
 # IPTC's source types of what a model made, and the words for them.
@@ -16,6 +17,7 @@ _MADE = {
 
 def describe(path: str | os.PathLike[str]) -> tuple[str, bool]:
     """A file's line, and whether it is marked as made by a model, with no invalid signature."""
+    path = expanded(path)
     name = escaped(folders.shown(path))
     if not os.path.exists(path):
         return f"{name} does not exist.", False

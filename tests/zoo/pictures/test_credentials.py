@@ -85,8 +85,11 @@ def picture() -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", KEYS)
-def test_every_kind_of_key_signs(kind: str, tmp_path: pathlib.Path, picture: np.ndarray) -> None:
-    signer = Signer(*write_pair(tmp_path, kind))
+def test_every_kind_of_key_signs(
+    kind: str, tmp_path: pathlib.Path, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    signer = Signer(*(f"~/{pathlib.Path(path).name}" for path in write_pair(tmp_path, kind)))
     file = tmp_path / "a.png"
     images.write_png(file, picture, Mark("a model", "1"), signer)
     with c2pa.Reader("image/png", io.BytesIO(file.read_bytes())) as reader:
