@@ -42,7 +42,14 @@ _KEYWORD = b"XML:com.adobe.xmp"
 _C2PA_CHUNK = b"caBX"
 # The start of a C2PA manifest store, in every format: a box of JUMBF and its type.
 _C2PA_BOX = b"jumdc2pa"
-_MIME = {"JPEG": "image/jpeg", "WEBP": "image/webp", "TIFF": "image/tiff"}
+_FORMATS = ("JPEG", "WEBP", "TIFF")
+# By Pillow's format. Its MPO is a JPEG with more pictures behind the first, as phones write it.
+_MIME = {
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",
+    "WEBP": "image/webp",
+    "TIFF": "image/tiff",
+}
 _BLOCK = 2**20
 
 
@@ -184,7 +191,7 @@ def _of_other(file: IO[bytes]) -> tuple[str, bytes | None, bool]:
 
     file.seek(0)
     try:
-        with Image.open(file, formats=tuple(_MIME)) as image:
+        with Image.open(file, formats=_FORMATS) as image:
             kind, xmp = image.format, image.info.get("xmp")
     except Exception:  # Pillow's errors share no base class
         raise PictureError(

@@ -1,5 +1,6 @@
 """Picture files through a GAN: every kind that cameras and painters save, and damaged ones."""
 
+import io
 import os
 import pathlib
 
@@ -107,6 +108,18 @@ def test_of_an_animation_the_first_frame_is_taken(
     picture = read(tmp_path, data)
     np.testing.assert_array_equal(picture.given, photo)
     assert picture.note == "the first of 3 frames is taken"
+
+
+def test_of_a_jpeg_of_several_pictures_the_first_is_taken(
+    tmp_path: pathlib.Path, photo: np.ndarray
+) -> None:
+    """As many phones write them: the others are previews, and no news."""
+    others = [Image.fromarray(photo[::-1])]
+    jpeg = encoded(photo, "MPO", save_all=True, append_images=others, **FINE)
+    assert Image.open(io.BytesIO(jpeg)).n_frames == 2
+    picture = read(tmp_path, jpeg)
+    assert np.abs(picture.given.astype(int) - photo).mean() < 4
+    assert picture.note == ""
 
 
 def test_what_is_no_picture_is_refused(tmp_path: pathlib.Path, photo: np.ndarray) -> None:
