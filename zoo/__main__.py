@@ -84,8 +84,11 @@ def _sample(args: argparse.Namespace) -> None:
     gan = _load(args.name)
     import numpy as np
 
+    from zoo.core.image_to_image import ImageToImage
     from zoo.pictures import images
 
+    if isinstance(gan, ImageToImage):
+        raise ValueError(f"{_use(gan, args.name)} Received: sample.")
     chunks = []
     begun = time.monotonic()
     for at in range(0, n, CHUNK):
@@ -172,16 +175,18 @@ def _make_files(args: argparse.Namespace, task: str, **how: Any) -> None:
             f"family {gan.family!r}, which draws images from noise: use sample."
         )
     if gan.task != task:
-        does = {
-            "translate": "translates pictures and keeps their size",
-            "upscale": f"enlarges pictures {gan.scale} times",
-            "paint": "paints label maps",
-        }
-        raise ValueError(
-            f"Use {gan.task}: {args.name!r} of family {gan.family!r} {does[gan.task]}. "
-            f"Received: {task}."
-        )
+        raise ValueError(f"{_use(gan, args.name)} Received: {task}.")
     files.translate(gan, found, signer=signer, **how)
+
+
+def _use(gan: Any, name: str) -> str:
+    """Which command is for a model from image to image, and why."""
+    does = {
+        "translate": "translates pictures and keeps their size",
+        "upscale": f"enlarges pictures {gan.scale} times",
+        "paint": "paints label maps",
+    }
+    return f"Use {gan.task}: {name!r} of family {gan.family!r} {does[gan.task]}."
 
 
 def _verify(args: argparse.Namespace) -> None:

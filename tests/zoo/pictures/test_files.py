@@ -329,9 +329,13 @@ def test_upscale(
         "Use upscale: 'up' of family 'doubling' enlarges pictures 2 times. Received: transl"
         in failure(capsys, "translate", "up", source, out)
     )
-    assert (
-        "Use translate: 'two' of family 'two_ways' translates pictures and keeps their size."
-        in failure(capsys, "upscale", "two", source, out)
+    for command in (("upscale", "two", source, out), ("sample", "two")):
+        assert failure(capsys, *command) == (
+            "error: Use translate: 'two' of family 'two_ways' translates pictures and keeps their "
+            f"size. Received: {command[0]}.\n"
+        )
+    assert failure(capsys, "mix", "two") == (
+        "error: mix needs a StyleGAN. Received: 'two' of family 'two_ways'.\n"
     )
 
 
