@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from zoo import list_presets, load
-from zoo.core import presets, remote, sources
+from zoo.core import cards, presets, remote, sources
 from zoo.core.commands import Parser, quiet_tensorflow, run
 from zoo.core.storage import described, expanded
 
@@ -52,7 +52,7 @@ def _show(args: argparse.Namespace) -> None:
     else:
         content |= source.card
         # Hashes of the training images are for programs.
-        data = content.get("dataset") or {}
+        data = cards.dataset_of(source.card)
         content["dataset"] = {key: value for key, value in data.items() if key != "sketch"}
     print(json.dumps(content, indent=2, ensure_ascii=False))
 

@@ -35,6 +35,12 @@ def read_json(path: pathlib.Path) -> dict[str, Any]:
     return content
 
 
+def dataset_of(card: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of the data set; {} if nothing. A text, which anyone may give, is a name."""
+    dataset = card.get("dataset") or {}
+    return dataset if isinstance(dataset, dict) else {"name": dataset}
+
+
 def hashes_of(card: dict[str, Any], path: str | os.PathLike[str]) -> tuple[dict[str, str], str]:
     """(sha256 by file, name of the weights file), as a card says.
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from zoo.core import presets, remote, sources, storage
+from zoo.core import cards, presets, remote, sources, storage
 from zoo.core.presets import CARD_FILE, SAFETENSORS_FILE, SAMPLES_FILE, WEIGHTS_FILE, PresetError
 
 # The hub's names of licences, by SPDX's; any other is "other", with its text as a name.
@@ -145,7 +145,7 @@ def page(source: sources.Source, to: str, samples: bool) -> str:
     hub = remote.import_hub(to)
     card = source.card or {}
     name = _text(card.get("name") or remote.short_name(to))
-    dataset = card.get("dataset") if isinstance(card.get("dataset"), dict) else {}
+    dataset = cards.dataset_of(card)
     licence = _text(card.get("licence") or "not stated")
     task = TASKS.get(source.family, NOISE_TASK)
     known = LICENCES.get(licence)

@@ -1,7 +1,9 @@
 """Presets pushed to the hub and to folders, and loaded again."""
 
 import hashlib
+import json
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -153,6 +155,20 @@ def test_a_licence_that_the_hub_does_not_know(tmp_path: pathlib.Path) -> None:
     assert "model-index" not in head
     assert "- `x.pkl`, sha256 `0000" in page
     assert "samples.png" not in page
+
+
+def test_a_data_set_that_is_a_text_is_a_name(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture
+) -> None:
+    shutil.copytree(presets.get_preset(PRESET).folder, tmp_path / "mine")
+    card = json.loads((tmp_path / "mine" / "card.json").read_text())
+    card["dataset"] = "my photos"
+    (tmp_path / "mine" / "card.json").write_text(json.dumps(card))
+    code, shown, error = end_of(capsys, main, "show", str(tmp_path / "mine"))
+    assert (code, error) == (0, "")
+    assert json.loads(shown)["dataset"] == {"name": "my photos"}
+    page = hub.page(sources.resolve(tmp_path / "mine"), "hf://user/repo", samples=False)
+    assert "\n## Data\n\nmy photos. Licence of the data: not stated.\n" in page
 
 
 def test_a_branch_and_an_older_weights_file(server: Server) -> None:
