@@ -256,8 +256,9 @@ def _embeddings(path: str | None, n: int) -> Any:
     import numpy as np
 
     try:
-        array = np.load(expanded(path), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        with open(expanded(path), "rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"--embeddings must be a .npy file. Received: {path}: {reason}.") from None
     if array.ndim == 2 and len(array) != n:

@@ -131,7 +131,13 @@ def test_errors_are_one_line(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    several = tmp_path / "x.npz"
+    np.savez(several, np.zeros((16, 8)))
     for arguments, message in [
+        (
+            ("sample", "dcgan_fashion_mnist", "--embeddings=x.npz"),
+            "--embeddings must be a .npy file. Received: x.npz: the magic string is not correct;",
+        ),
         (("sample", "dcgan_lsun_64"), "no pretrained weights"),
         (("sample", "nonsense"), "Received: 'nonsense'"),
         (("sample", "dcgan_fashion_mnist", "--out=one.jpg"), "must end in .png. Received: one.jpg"),
@@ -143,7 +149,7 @@ def test_errors_are_one_line(
         assert error.startswith("error: ")
         assert message in error
         assert error.count("\n") == 1
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == [several]
 
 
 @pytest.mark.parametrize(
