@@ -71,8 +71,18 @@ def store(
 
     Returns:
         The features written, float32 [N, d], memory-mapped.
+
+    Raises:
+        OSError: the disk has too little space; the file is removed.
     """
-    features = np.lib.format.open_memmap(path, "w+", np.float32, (count, dimension))
+    try:
+        features = np.lib.format.open_memmap(path, "w+", np.float32, (count, dimension))
+        # A mapped file has no blocks yet, and writing to it on a full disk kills the process.
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     end = 0
     for block in blocks:
         start, end = end, end + len(block)

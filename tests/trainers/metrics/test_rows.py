@@ -1,5 +1,8 @@
 """Features mapped from a file are measured as the array that was written."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -24,6 +27,29 @@ def test_what_came_is_there(array, tmp_path) -> None:
     assert isinstance(mapped, np.memmap)
     np.testing.assert_array_equal(mapped, array)
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy")[:57], array)
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(array, tmp_path, monkeypatch) -> None:
+    """And no signal, which would end the training run."""
+    blocks = iter(blocks_of(array))
+
+    def full(file: int, start: int, size: int) -> None:
+        assert (start, size) == (0, os.fstat(file).st_size)  # the whole file
+        assert size >= array.nbytes
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/x.npy'") as caught:
+        store(tmp_path / "x.npy", blocks, 57, 6)
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []
+    assert len(list(blocks)) == 6  # nothing was computed in vain
+
+
+def test_a_file_has_its_blocks_before_it_is_written(tmp_path) -> None:
+    """Without them, 4 MB of which nothing is written would take a few kB."""
+    store(tmp_path / "x.npy", [], 1000, 1000)
+    assert (tmp_path / "x.npy").stat().st_blocks * 512 >= 4_000_000
 
 
 def test_metrics_read_a_file_as_they_read_an_array(array, tmp_path) -> None:
