@@ -12,6 +12,7 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 
@@ -22,6 +23,9 @@ from trainers.metrics.classifier import Classifier
 from trainers.metrics.extractor import Features
 from zoo.core.progress import with_progress
 from zoo.core.storage import whole_file
+
+# An unfinished file that has not been written to for so long is of a process that was killed.
+ABANDONED_AFTER_S = 24 * 3600
 
 
 def default_folder() -> pathlib.Path:
@@ -135,8 +139,17 @@ def _unfinished(path: pathlib.Path) -> Iterator[pathlib.Path]:
             "The cache of features must be a folder that can be written to; without a home, set "
             f"HOME to one. Received: {path.parent}: {error.strerror}."
         ) from error
+    _sweep(path.parent)
     with whole_file(path) as unfinished:
         yield unfinished
+
+
+def _sweep(folder: pathlib.Path) -> None:
+    """Removes what killed processes left behind; another one may do so at the same time."""
+    for file in folder.glob(".unfinished-*"):
+        with contextlib.suppress(OSError):
+            if file.stat().st_mtime < time.time() - ABANDONED_AFTER_S:
+                file.unlink()
 
 
 def key(batches: Iterable[np.ndarray], features: Features) -> str:

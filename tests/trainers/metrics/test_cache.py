@@ -1,6 +1,8 @@
 """Features of real images are computed once, and never taken from a file that is not theirs."""
 
+import os
 import pathlib
+import time
 
 import numpy as np
 import pytest
@@ -93,6 +95,19 @@ def test_an_interrupted_computation_leaves_nothing(clothes, network, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         cache.cached(batches, network, tmp_path, count=4, what="real images")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed_and_what_another_writes_is_not(
+    clothes, network, tmp_path
+):
+    killed, in_use = (tmp_path / f".unfinished-{name}" for name in ("0123abcd", "4567abcd"))
+    for file, hours in ((killed, 25), (in_use, 23)):
+        file.write_bytes(b"x")
+        then = time.time() - hours * 3600
+        os.utime(file, (then, then))
+    read(clothes[0][:2], network, tmp_path)
+    assert [file.name for file in tmp_path.glob(".*")] == [in_use.name]
+    assert len(list(tmp_path.glob("*.npy"))) == 1
 
 
 def test_a_folder_that_cannot_be_written_to_is_one_line(clothes, network, tmp_path):
