@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from kubeflow_trainer_api.models import JobsetV1alpha2JobSet
 import trainers.cluster
 from trainers import __main__ as command
 from trainers import cluster
+from trainers.run import Run
 
 FOLDER = pathlib.Path(trainers.cluster.__file__).parent
 
@@ -102,7 +102,7 @@ def test_the_workers_find_each_other_by_name(name, index, monkeypatch):
     environment = {variable["name"]: variable for variable in trainer["env"]}
     path = environment["WORKER"]["valueFrom"]["fieldRef"]["fieldPath"]
     assert path == "metadata.annotations['batch.kubernetes.io/job-completion-index']"
-    assert list(environment) == ["WORKER", "TF_CONFIG"]  # what comes first can be put in
+    assert list(environment) == ["WORKER", "TF_CONFIG", "HOME"]  # what comes first can be put in
     monkeypatch.setenv(
         "TF_CONFIG", environment["TF_CONFIG"]["value"].replace("$(WORKER)", f"{index}")
     )
@@ -212,16 +212,20 @@ def test_sbatch_takes_the_options(tmp_path):
         assert complaint in result.stderr
 
 
-def check_command(words: list[str]) -> None:
+def check_command(words: list[str]) -> Run:
     """`python -m trainers` and flags that it has, with values that it takes."""
     assert words[:3] == ["python", "-m", "trainers"]
     described = command._run_of(command._parser().parse_args(words[3:]))
     assert described.strategy == "multi_worker"
+    return described
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
 def test_the_manifests_commands(name):
     _, trainer = container(name)
-    check_command(trainer["command"])
-    workdir = shlex.split(trainer["command"][-1])[0].removeprefix("--workdir=")
-    assert workdir.startswith(trainer["volumeMounts"][0]["mountPath"] + "/")
+    described = check_command(trainer["command"])
+    volume = trainer["volumeMounts"][0]["mountPath"]
+    for folder in (described.workdir, described.data_dir):
+        assert folder.startswith(volume + "/")
+    # The image's user has no home, and the cache of evaluations goes there.
+    assert {"name": "HOME", "value": volume} in trainer["env"]
