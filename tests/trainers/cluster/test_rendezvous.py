@@ -1,5 +1,6 @@
 """Workers wait for each other, and no longer than they were told: sockets on loopback."""
 
+import concurrent.futures
 import contextlib
 import socket
 import threading
@@ -51,16 +52,16 @@ def test_all_meet_and_free_their_ports(delays):
 
 def test_a_lone_worker_names_those_that_did_not_answer(capsys):
     workers = members(3)
-    (missing, seconds), (other, _) = meet_all(workers[:2], [0, 0], timeout_s=1.5)
+    (missing, seconds), (other, _) = meet_all(workers[:2], [0, 0], timeout_s=5)
     assert isinstance(missing, TimeoutError)
     assert str(missing).startswith(
-        "Every worker must answer within 1.5 s. Without an answer: "
+        "Every worker must answer within 5 s. Without an answer: "
         f"worker 2 at {workers[0].addresses[2]}. This is worker 0 at {workers[0].addresses[0]}."
     )
     assert f"Without an answer: worker 2 at {workers[0].addresses[2]}. This is worker 1" in str(
         other
     )
-    assert 1.5 <= seconds < 10
+    assert 5 <= seconds < 30
     waits = [line for line in capsys.readouterr().out.splitlines() if " waits for " in line]
     assert len(waits) == 2
     assert waits[0].endswith("s left)")
@@ -114,26 +115,26 @@ def test_two_workers_with_one_index():
 def test_one_worker_waits_for_nobody():
     start = time.monotonic()
     cluster.meet(cluster.Cluster(("127.0.0.1:1",), 0), 60)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10
 
 
 def test_a_stranger_who_says_nothing_does_not_stop_the_others(monkeypatch):
     monkeypatch.setattr(rendezvous, "ANSWER_WITHIN_S", 0.3)
     workers = members(2)
     port = int(workers[0].addresses[0].rpartition(":")[2])
-    strangers: list[socket.socket] = []
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cluster.meet, workers[0], 60)
+        with knock(port):
+            cluster.meet(workers[1], 60)
+            first.result()
 
-    def knock() -> None:
-        for _ in range(50):
-            with contextlib.suppress(OSError):
-                strangers.append(socket.create_connection(("127.0.0.1", port)))
-                return
+
+def knock(port: int) -> socket.socket:
+    """A connection to a port that is about to be opened."""
+    end = time.monotonic() + 30
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < end
             time.sleep(0.02)
-
-    thread = threading.Thread(target=knock)
-    thread.start()
-    ends = meet_all(workers, [0, 0.5], timeout_s=20)
-    thread.join()
-    assert [error for error, _ in ends] == [None, None]
-    assert strangers
-    strangers[0].close()
