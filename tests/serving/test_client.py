@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import grpc
 import numpy as np
@@ -17,6 +18,9 @@ from tensorflow_serving.apis import predict_pb2
 import serving
 from serving import AsyncClient, Client, wire
 from serving.client import TensorSpec, VersionStatus
+from serving.client import aio as client_aio
+from serving.client import core as client_core
+from serving.client import sync as client_sync
 from tests.serving import fake, models
 from tests.serving.conftest import ROOT
 
@@ -42,6 +46,9 @@ class Awaited:
         method = getattr(self._client, name)
         return lambda *args, **kwargs: self._loop.run_until_complete(method(*args, **kwargs))
 
+
+# Seconds by which a busy machine may be late; the default timeout is longer.
+SLACK = 10.0
 
 KINDS = pytest.mark.parametrize("kind", [Client, Awaited], ids=["Client", "AsyncClient"])
 
@@ -615,17 +622,35 @@ def test_nothing_else_is_tried_again(kind, misbehaving, code, error):
     assert len(server.predicts) == 1
 
 
+@pytest.fixture
+def pauses(monkeypatch):
+    """The clients' pauses, in seconds. Their clock moves by these alone."""
+    pauses = []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    clock = types.SimpleNamespace(monotonic=lambda: sum(pauses), sleep=pauses.append)
+    monkeypatch.setattr(client_core, "time", clock)
+    monkeypatch.setattr(client_sync, "time", clock)
+    waiting = types.SimpleNamespace(**{**vars(asyncio), "sleep": pause})
+    monkeypatch.setattr(client_aio, "asyncio", waiting)
+    return pauses
+
+
 @KINDS
-def test_a_server_that_stays_busy(kind, misbehaving):
+def test_a_server_that_stays_busy(kind, misbehaving, pauses):
     server, address = misbehaving
     server.failures = [(grpc.StatusCode.UNAVAILABLE, "queue full")] * 99
     with kind(address) as client:
         client.metadata("m")
-        begun = time.monotonic()
         with pytest.raises(serving.Unavailable, match="queue full"):
-            client.predict("m", {"x": [[1, 2]]}, timeout=1)
-        assert time.monotonic() - begun < 1.5
-    assert 3 <= len(server.predicts) <= 6  # with growing waits
+            client.predict("m", {"x": [[1, 2]]}, timeout=30)
+    assert len(server.predicts) == len(pauses) + 1
+    for i, pause in enumerate(pauses):  # they grow, and are shortened by chance
+        longest = min(0.1 * 2**i, 2.0)
+        assert longest / 2 <= pause <= longest
+    assert 28 <= sum(pauses) < 30
 
 
 @KINDS
@@ -647,7 +672,8 @@ def test_a_timeout_is_for_all_requests_of_a_call(kind, misbehaving):
         begun = time.monotonic()
         with pytest.raises(serving.DeadlineExceeded, match="must answer within 0.5 s"):
             client.generate("m", 64 * 32, timeout=0.5)
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 0.5 + SLACK
+    assert len(server.predicts) < 64
 
 
 @KINDS
@@ -942,7 +968,7 @@ def test_a_server_that_is_down(kind, closed_address):
     start, timeout = time.monotonic(), 1
     with kind(closed_address) as client, pytest.raises(serving.Unavailable) as caught:
         client.generate("toy", timeout=timeout)
-    assert time.monotonic() - start < timeout + 1
+    assert time.monotonic() - start < timeout + SLACK
     assert str(caught.value).startswith(
         f"A server must be answering at {closed_address}; start one with `python -m serving"
     )
@@ -963,7 +989,7 @@ def test_a_server_that_never_answers(kind):
             ),
         ):
             client.generate("toy")
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 0.5 + SLACK
 
 
 @KINDS

@@ -2,7 +2,6 @@
 
 import asyncio
 import collections
-import concurrent.futures
 import contextlib
 import os
 import re
@@ -17,7 +16,12 @@ import time
 import grpc
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from tensorflow_serving.apis import (
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
 
 from serving.__main__ import _parser, main
 from serving.server import services
@@ -206,21 +210,22 @@ def test_sigterm_finishes_what_is_in_flight(models_dir):
             request.model_spec.name = "toy"
             request.model_spec.signature_name = "slow"
             request.inputs["steps"].CopyFrom(tf.make_tensor_proto([steps], tf.int32))
-            answer = tf.make_ndarray(stub.Predict(request, timeout=60).outputs["steps"])
-            return answer.tolist(), time.monotonic()
+            return stub.Predict.future(request, timeout=60)
 
-        ask(1)
+        ask(1).result()
         start = time.monotonic()
-        ask(2000)
+        ask(2000).result()
         steps = int(2000 * 1.5 / (time.monotonic() - start))
-        with concurrent.futures.ThreadPoolExecutor(3) as pool:
-            answers = [pool.submit(ask, steps) for _ in range(3)]
-            time.sleep(0.4)
-            signalled = time.monotonic()
-            server.process.terminate()
-            answers = [answer.result() for answer in answers]
-        assert [answer for answer, _ in answers] == [[steps]] * 3
-        assert max(end for _, end in answers) > signalled
+        calls = [ask(steps) for _ in range(3)]
+        # Calls of one channel arrive in order: once a later one is answered, these are there.
+        request = get_model_status_pb2.GetModelStatusRequest()
+        request.model_spec.name = "toy"
+        model_service_pb2_grpc.ModelServiceStub(channel).GetModelStatus(request, timeout=60)
+        in_flight = [call for call in calls if not call.done()]
+        server.process.terminate()
+        answers = [tf.make_ndarray(call.result().outputs["steps"]).tolist() for call in calls]
+        assert answers == [[steps]] * 3
+        assert in_flight
         code, output, errors = server.stop()
         assert code == 0
         assert output.splitlines() == [
@@ -230,7 +235,7 @@ def test_sigterm_finishes_what_is_in_flight(models_dir):
         assert " error " not in errors
         assert "Traceback" not in errors
         with pytest.raises(grpc.RpcError) as caught:
-            ask(1)
+            ask(1).result()
         assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
 
 

@@ -91,9 +91,13 @@ async def _serve(path, extra=None):
         await server.stop(0)
 
 
-async def _ask(address, credentials=None):
+# Seconds for a call that succeeds, and for one that is refused, which is tried until its end.
+PATIENCE, REFUSED = 60, 2
+
+
+async def _ask(address, credentials=None, timeout=PATIENCE):
     def call():
-        with Client(address, timeout=1, credentials=credentials) as client:
+        with Client(address, timeout=timeout, credentials=credentials) as client:
             return client.status("m")
 
     return await asyncio.to_thread(call)
@@ -109,7 +113,7 @@ def test_tls_and_its_refusals(authorities, tmp_path):
             assert await _ask(address, grpc.ssl_channel_credentials(one.certificate)) == []
             for wrong in (None, grpc.ssl_channel_credentials(two.certificate)):
                 with pytest.raises(serving.Unavailable):
-                    await _ask(address, wrong)
+                    await _ask(address, wrong, REFUSED)
 
     asyncio.run(test())
 
@@ -125,7 +129,7 @@ def test_mutual_tls(authorities, tmp_path):
             known = grpc.ssl_channel_credentials(one.certificate, key, certificate)
             assert await _ask(address, known) == []
             with pytest.raises(serving.Unavailable):
-                await _ask(address, grpc.ssl_channel_credentials(one.certificate))
+                await _ask(address, grpc.ssl_channel_credentials(one.certificate), REFUSED)
 
     asyncio.run(test())
 
@@ -137,16 +141,16 @@ def test_mutual_tls_on_the_command_line(authorities, tmp_path):
     ca = f"--ca={one.folder / 'one.crt'}"
     caller = [f"--cert={two.folder / 'client.crt'}", f"--key={two.folder / 'client.key'}"]
 
-    def run(address, *flags):
+    def run(address, timeout, *flags):
         try:
-            return main(["status", "m", f"--server={address}", "--timeout=1", *flags])
+            return main(["status", "m", f"--server={address}", f"--timeout={timeout}", *flags])
         except SystemExit as end:
             return end.code
 
     async def test():
         async with _serve(tmp_path / "ssl") as address:
-            assert await asyncio.to_thread(run, address, ca, *caller) is None
-            refused = await asyncio.to_thread(run, address, ca)
+            assert await asyncio.to_thread(run, address, PATIENCE, ca, *caller) is None
+            refused = await asyncio.to_thread(run, address, REFUSED, ca)
             assert refused.startswith(f"serving.client: A server must be answering at {address}")
 
     asyncio.run(test())
@@ -164,7 +168,7 @@ def test_a_certificate_that_changes_on_disk(authorities, tmp_path, capfd):
             _write(tmp_path / "ssl", *two.sign("server"))
             assert await _ask(address, grpc.ssl_channel_credentials(two.certificate)) == []
             with pytest.raises(serving.Unavailable):
-                await _ask(address, grpc.ssl_channel_credentials(one.certificate))
+                await _ask(address, grpc.ssl_channel_credentials(one.certificate), REFUSED)
 
     asyncio.run(test())
     assert "error certificates" in capfd.readouterr().err

@@ -257,9 +257,12 @@ def test_a_claim_of_50_million_rows_is_refused_at_once(stub):
     del request.inputs["latents"].float_val[1:]
     request.inputs["latents"].tensor_content = b""
     request.inputs["latents"].float_val.append(1.0)
-    begun = time.monotonic()
-    assert refused(stub.Predict, request) == (INVALID, "tensor parsing error: latents")
-    assert time.monotonic() - begun < 1  # 2 ms on a quiet machine
+    seconds = []
+    for _ in range(5):
+        begun = time.monotonic()
+        assert refused(stub.Predict, request) == (INVALID, "tensor parsing error: latents")
+        seconds.append(time.monotonic() - begun)
+    assert min(seconds) < 1  # 2 ms on a quiet machine
 
 
 def test_bytes_that_are_no_request(channel):
