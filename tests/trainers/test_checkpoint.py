@@ -150,7 +150,7 @@ def test_saving_does_not_wait_for_the_disk(tmp_path: pathlib.Path) -> None:
     checkpoints = Checkpoints(tmp_path, gan)
     disk = threading.Event()
     gan.steps.assign(7)
-    checkpoints.save(7, before=disk.wait)  # returns while its thread waits
+    checkpoints.save(7, before=lambda: disk.wait(60))  # returns while its thread waits
     gan.steps.assign(8)  # training goes on
     assert checkpoints.steps() == []
     disk.set()
