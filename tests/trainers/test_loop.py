@@ -433,11 +433,16 @@ def test_the_best_of_the_evaluated_is_kept(tmp_path: pathlib.Path) -> None:
     assert record["metrics"]["kid"]["value"] == pytest.approx(scores[4], rel=1e-4)
 
 
-def test_evaluation_needs_unseen_images(tmp_path: pathlib.Path) -> None:
+def test_evaluation_needs_enough_unseen_images(
+    tmp_path: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    unseen = tmp_path_factory.mktemp("unseen")
+    for i in range(5):
+        image_io.write_png(unseen / f"{i}.png", np.full([28, 28, 1], 40 * i, np.uint8))
     with pytest.raises(ValueError, match="evaluate_every=2 needs a test split .*'sample:fashion"):
         train(small_run(tmp_path / "W", evaluate_every=2))
-    few = dict(evaluate_every=2, evaluate_images=3, evaluate_dataset="sample:fashion_mnist")
-    with pytest.raises(ValueError, match="evaluate_every=2 needs a test split"):
+    few = dict(evaluate_every=2, evaluate_images=3, evaluate_dataset=str(unseen))
+    with pytest.raises(ValueError, match="evaluate_every=2 needs .* needs at least .* Received: 3"):
         train(small_run(tmp_path / "W", **few))
     with pytest.raises(ValueError, match="evaluate_every must be 0 or more. Received: -1"):
         train(small_run(tmp_path / "W", evaluate_every=-1))
