@@ -13,7 +13,7 @@ from trainers.callbacks import StepCallback, TrainingDiverged
 from trainers.checkpoint import CheckpointError
 from trainers.session import Session
 from trainers.strategy import agree
-from zoo.core.commands import Stopped
+from zoo.core.commands import Stopped, tell
 
 # With several workers: steps between agreements on whether to stop or save.
 AGREE_EVERY = 10
@@ -65,10 +65,10 @@ class SaveCheckpoints(StepCallback):
         try:
             self.checkpoints.wait()
         except CheckpointError as error:  # from the previous save, raised in its thread
-            print(f"\nwarning: {error}", file=sys.stderr)
+            tell(f"\nwarning: {error}", file=sys.stderr)
             self.session.journal.event(step, "checkpoint_failed", str(error))
         if step == run.steps and self.preset:
-            print("Saving checkpoint, preset and report ...", flush=True)
+            tell("Saving checkpoint, preset and report ...")
         self.save(step)
         if stopping or step == run.steps:
             self.checkpoints.wait()

@@ -18,6 +18,7 @@ from trainers.journal import HISTORY, SAMPLES, readable
 from trainers.parts import part_at
 from trainers.report.diagnosis import Copies, variety
 from trainers.session import Session
+from zoo.core.commands import tell
 from zoo.pictures import images as image_io
 
 
@@ -58,7 +59,7 @@ class StepCallback(keras.callbacks.Callback):
         except (OSError, tf.errors.OpError) as error:
             if not self.telling:
                 raise
-            print(f"\nwarning: {type(self).__name__} at step {self.step}: {error}", file=sys.stderr)
+            tell(f"\nwarning: {type(self).__name__} at step {self.step}: {error}", file=sys.stderr)
 
     def on_step(self, step: int, logs: dict[str, float]) -> None:
         """After each step; `logs` are running means since the last `Log`."""
@@ -97,11 +98,10 @@ class Compiling(keras.callbacks.Callback):
         if batch and phase in self._phases:
             return
         self._phases.add(phase)
-        print(
+        tell(
             f"Compiling training step {int(self.model.steps.numpy()) + 1} "
             "(usually 10 to 60 s; later steps of its kind are fast) ...",
             file=sys.stderr,
-            flush=True,
         )
 
 
@@ -262,10 +262,9 @@ class Progress(StepCallback):
         speed = f"{part.batch_size / seconds:.0f} images/s"
         line = "  ".join([f"step {step}/{steps}", *values, speed, left])
         self._open = self.terminal and step != steps
-        print(f"\r{line}\x1b[K" if self.terminal else line, end="" if self._open else "\n")
-        sys.stdout.flush()
+        tell(f"\r{line}\x1b[K" if self.terminal else line, end="" if self._open else "\n")
 
     def close(self) -> None:
         """Ends the line."""
         if self._open:
-            print()
+            tell("")

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from zoo import GAN
+from zoo.core.commands import tell
 from zoo.core.storage import replace_folder, sha256, write_json
 
 KEEP = 3
@@ -188,7 +189,7 @@ class Checkpoints:
             if after:
                 after()
         except Exception as error:
-            print(f"\nwarning: step {step}: {type(error).__name__}: {error}", file=sys.stderr)
+            tell(f"\nwarning: step {step}: {type(error).__name__}: {error}", file=sys.stderr)
 
     def _tidy(self, step: int) -> None:
         """After `step` is written: records the best, deletes damaged, stale and old checkpoints."""

@@ -7,6 +7,7 @@ import sys
 import time
 from typing import Any
 
+from zoo.core.commands import tell
 from zoo.core.storage import whole_file
 
 HISTORY = "history.jsonl"  # scalars
@@ -42,7 +43,7 @@ class Journal:
             with open(self.workdir / name, "a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:  # a failed record must not end the run
-            print(f"\nwarning: {self.workdir / name}: {error.strerror}", file=sys.stderr)
+            tell(f"\nwarning: {self.workdir / name}: {error.strerror}", file=sys.stderr)
 
     def event(self, step: int, event: str, message: str) -> None:
         """Adds an event with the current time."""

@@ -46,6 +46,7 @@ from trainers.workdir import (
     locked,
 )
 from zoo.core import sources
+from zoo.core.commands import tell
 from zoo.core.image_to_image import SHEET_ROWS
 from zoo.core.storage import write_json
 from zoo.core.weights import trainable_parameters
@@ -156,7 +157,7 @@ def _train(
         start = checkpoints.restore()
         _check_one_workdir(strategy, workdir, start)
         if start >= run.steps:
-            print(f"Done: {workdir} is at step {start}, and --steps={run.steps}. Nothing to do.")
+            tell(f"Done: {workdir} is at step {start}, and --steps={run.steps}. Nothing to do.")
             return
         if chief:
             about = {"name": run.name, **_about(gan, images, strategy)}
@@ -164,11 +165,11 @@ def _train(
                 changes += check_same_data(workdir, about, accept_changes=accept_changes)
             if changes:
                 changed = f"Changed on this resume: {'; '.join(changes)}"
-                print(changed)
+                tell(changed)
                 Journal(workdir, start).event(start, "changed", changed)
             write_json(workdir / CONFIG, dataclasses.asdict(run))
             write_json(workdir / ABOUT, about)
-        print(
+        tell(
             f"{run.name} on {images.count} images of {run.dataset} in {workdir}, "
             f"step {start} to {run.steps}, batch {', '.join(map(_size_of, parts))}, "
             f"{strategy.num_replicas_in_sync} replica(s)"
@@ -237,7 +238,7 @@ def prepare(
             )
         gan.check_batch_size(part.batch_size // shares)
     if pictures:
-        print(as_they_will_be(pictures, gan), flush=True)
+        tell(as_they_will_be(pictures, gan))
     images = data.load_for(
         gan,
         run.dataset,
@@ -357,7 +358,7 @@ def _fit(
     journal.event(run.steps, "finished", f"step {run.steps}")
     _write_last_report(session)
     if session.chief:
-        print(f"Wrote {session.workdir}: report.html, preset/, checkpoints/, samples/, logs/")
+        tell(f"Wrote {session.workdir}: report.html, preset/, checkpoints/, samples/, logs/")
     agree(session.strategy, False)  # TensorFlow ends the other workers if one exits early
 
 
@@ -431,14 +432,14 @@ def _write_last_report(session: Session) -> None:
         if session.chief:
             write_report(session.workdir)
     except (ValueError, OSError) as error:
-        print(f"warning: {error}", file=sys.stderr)
+        tell(f"warning: {error}", file=sys.stderr)
 
 
 def _close(writer: tf.summary.SummaryWriter) -> None:
     try:
         writer.close()
     except tf.errors.OpError as error:  # a full disk
-        print(f"warning: TensorBoard's files: {error.message}", file=sys.stderr)
+        tell(f"warning: TensorBoard's files: {error.message}", file=sys.stderr)
 
 
 def _about(gan: zoo.GAN, images: data.ImageSet, strategy: tf.distribute.Strategy) -> dict[str, Any]:

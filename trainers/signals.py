@@ -5,7 +5,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from zoo.core.commands import Stopped
+from zoo.core.commands import Stopped, tell
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -36,4 +36,4 @@ class StopRequest:
             raise Stopped(signum, "Stopped at once: steps since the last checkpoint are lost.")
         self.signum = signum
         name = signal.Signals(signum).name
-        print(f"\n{name}: saving after this step. Interrupt again to stop at once.", flush=True)
+        tell(f"\n{name}: saving after this step. Interrupt again to stop at once.")

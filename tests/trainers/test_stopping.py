@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 
@@ -26,6 +27,7 @@ from trainers.data.order import draw
 from trainers.data.sets import in_order
 from trainers.journal import read_lines
 from trainers.loop import train
+from zoo.core.commands import Stopped
 from zoo.pictures import images as image_io
 
 pytestmark = EAGER
@@ -134,6 +136,48 @@ def test_a_signal_saves_and_the_same_command_goes_on(
     assert f"Interrupted at step {int(saved)} of 100000" in errors
     assert zoo.load(str(tmp_path / "W" / "preset")).card["training"]["steps"] == int(saved)
     assert read_lines(tmp_path / "W" / "events.jsonl")[-1]["event"] == "interrupted"
+
+
+@contextlib.contextmanager
+def output_to(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stdout and stderr write each line to a file descriptor that cannot be written."""
+    stream = os.fdopen(descriptor, "w", buffering=1)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setattr(sys, "stderr", stream)
+            with pytest.raises(OSError, match="No space left|Broken pipe"):
+                print("x", flush=True)
+            yield
+    finally:
+        with contextlib.suppress(OSError):
+            stream.close()
+
+
+def test_a_run_that_cannot_say_anything_finishes(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with output_to(os.open("/dev/full", os.O_WRONLY), monkeypatch):
+        train(small_run(tmp_path / "W", steps=2))
+    assert os.listdir(tmp_path / "W" / "checkpoints") == ["00000002"]
+    assert read_lines(tmp_path / "W" / "events.jsonl")[-1]["event"] == "finished"
+
+
+def test_a_run_that_cannot_say_so_saves_at_ctrl_c(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_step = callbacks.StopOnNaN.on_step
+
+    def interrupt(self: callbacks.StopOnNaN, step: int, logs: dict) -> None:
+        on_step(self, step, logs)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(callbacks.StopOnNaN, "on_step", interrupt)
+    reader, pipe = os.pipe()
+    os.close(reader)
+    with output_to(pipe, monkeypatch), pytest.raises(Stopped, match="at step 1 of 9"):
+        train(small_run(tmp_path / "W", steps=9))
+    assert os.listdir(tmp_path / "W" / "checkpoints") == ["00000001"]
 
 
 HOLD = """

@@ -1,6 +1,7 @@
 """What all commands share: flags, a quiet TensorFlow, one-line errors, Ctrl-C."""
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import shutil
@@ -9,7 +10,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from zoo.core.spelling import near_misses
 
@@ -192,6 +193,17 @@ def quiet_tensorflow() -> None:
     logging.set_verbosity(logging.WARNING)
 
 
+def tell(text: str, *, end: str = "\n", file: TextIO | None = None) -> None:
+    """Prints, on stdout by default; where the text cannot be written, it is lost and nothing else.
+
+    For messages of work that must go on: the disk of a log may be full, and the reader of a pipe
+    may be gone.
+    """
+    # RuntimeError: a signal arrived while the same stream was being written.
+    with contextlib.suppress(OSError, RuntimeError):
+        print(text, end=end, file=file, flush=True)
+
+
 def run(command: Callable[[], None]) -> None:
     """Runs a command; exits with 1 and `error: <what to do>`, 130 after Ctrl-C, 143 after SIGTERM.
 
@@ -205,8 +217,8 @@ def run(command: Callable[[], None]) -> None:
     try:
         command()
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        tell(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt as interrupt:
-        print(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
+        tell(f"\n{str(interrupt) or 'Interrupted.'}", file=sys.stderr)
         sys.exit(getattr(interrupt, "exit_code", 128 + signal.SIGINT))
