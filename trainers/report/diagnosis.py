@@ -78,7 +78,7 @@ def variety(samples: np.ndarray, real: np.ndarray) -> dict[str, float | None]:
             for images of one colour.
         "detail": mean difference between neighbouring pixels, divided by that of real images: below
             1 for smooth samples, above 1 for noisy ones.
-        All are None if the real images are all equal, since there is no scale then.
+        All are None if the real images are all equal or each of one colour: there is no scale then.
 
     Raises:
         ValueError: Images are not uint8 [N, H, W, C] of one size, or N < 2.
@@ -96,14 +96,16 @@ def variety(samples: np.ndarray, real: np.ndarray) -> dict[str, float | None]:
         )
     x, y = _small(samples), _small(real[:REAL])
     between, scale, contrast = _distances(x), _mean(_distances(y)), float(y.std(axis=1).mean())
-    if min(scale, contrast) < 1e-3:
+    detail = _detail(real[:REAL])
+    # `contrast` does not notice RGB images of one colour each: their channels differ.
+    if min(scale, contrast) < 1e-3 or detail == 0:
         return dict.fromkeys(("spread", "duplicates", "duplicates_real", "contrast", "detail"))
     return {
         "spread": round(_mean(between) / scale, 4),
         "duplicates": _duplicates(between, scale),
         "duplicates_real": _duplicates(_distances(y[: len(x)]), scale),
         "contrast": round(float(x.std(axis=1).mean()) / contrast, 4),
-        "detail": round(_detail(samples) / _detail(real[:REAL]), 4),
+        "detail": round(_detail(samples) / detail, 4),
     }
 
 

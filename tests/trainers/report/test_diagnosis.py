@@ -117,6 +117,14 @@ def test_without_differences_between_real_images_there_is_no_measure(clothes: np
         assert titles([], [{"step": 100, **result}, {"step": 200, **result}]) == []
 
 
+def test_rgb_images_of_one_colour_each_have_no_detail_to_compare_with() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (20, 1, 1, 3), np.uint8)
+    result = variety(np.zeros((4, 8, 8, 3), np.uint8), colours.repeat(8, 1).repeat(8, 2))
+    assert result == dict.fromkeys(
+        ("spread", "duplicates", "duplicates_real", "contrast", "detail")
+    )
+
+
 @pytest.mark.parametrize(
     ("samples", "real", "message"),
     [
