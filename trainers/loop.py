@@ -18,7 +18,7 @@ import zoo
 from trainers import callbacks, data, precision
 from trainers.autosave import SaveCheckpoints
 from trainers.best import Evaluate, Measure, best_of, measure_of
-from trainers.checkpoint import Checkpoints
+from trainers.checkpoint import CheckpointError, Checkpoints
 from trainers.data.fingerprint import fingerprint
 from trainers.data.survey import Survey, as_they_will_be
 from trainers.defaults import build, fill_in
@@ -339,11 +339,11 @@ def _fit(
                             verbose=0,
                             callbacks=[*first, *chiefs, saver],
                         )
-        except (callbacks.TrainingDiverged, KeyboardInterrupt) as end:
-            diverged = isinstance(end, callbacks.TrainingDiverged)
-            journal.event(
-                int(gan.steps.numpy()), "diverged" if diverged else "interrupted", str(end)
-            )
+        except (callbacks.TrainingDiverged, CheckpointError, KeyboardInterrupt) as end:
+            # Training survives a checkpoint that fails, except for the last one.
+            names = {callbacks.TrainingDiverged: "diverged", CheckpointError: "not_saved"}
+            event = names.get(type(end), "interrupted")
+            journal.event(int(gan.steps.numpy()), event, str(end))
             _write_last_report(session)
             raise
         except tf.errors.OpError as error:

@@ -23,6 +23,7 @@ from tests.eager import EAGER
 from tests.trainers.test_loop import SAMPLE, TINY, small_run
 from trainers import callbacks, data, journal, loop
 from trainers.callbacks import TrainingDiverged
+from trainers.checkpoint import CheckpointError
 from trainers.data.order import draw
 from trainers.data.sets import in_order
 from trainers.journal import read_lines
@@ -236,6 +237,22 @@ def test_training_goes_on_when_a_checkpoint_fails(
     assert sorted(os.listdir(tmp_path / "W" / "checkpoints")) == ["00000002", "00000006"]
     events = read_lines(tmp_path / "W" / "events.jsonl")
     assert [e["event"] for e in events] == ["started", "checkpoint_failed", "finished"]
+
+
+def test_a_last_checkpoint_that_fails_is_how_the_run_ends(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(CheckpointError, match="The checkpoint at step 1 must fit on the disk"):
+        train(small_run(tmp_path / "W", steps=1))
+    event = read_lines(tmp_path / "W" / "events.jsonl")[-1]
+    assert (event["step"], event["event"]) == (1, "not_saved")
+    assert event["message"].startswith("The checkpoint at step 1 must fit on the disk")
+    page = (tmp_path / "W" / "report.html").read_text(encoding="utf-8")
+    assert "stopped: the last checkpoint could not be written" in page
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ STATES = {
     "diverged": "stopped: it diverged",
     "data_failed": "stopped: the data could not be read",
     "worker_lost": "stopped: a worker was lost",
-    "checkpoint_failed": "stopped: a checkpoint could not be written",
+    "not_saved": "stopped: the last checkpoint could not be written",
 }
 RECORDS = ("data", "versions")  # parts of about.json with their own tables
 SMALL = 400  # pixels; smaller grids are shown enlarged without smoothing
@@ -66,7 +66,7 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         early=too_early(left.history, left.samples),
         unknown=not_judged(left.history, left.samples, left.metrics) if left.history else [],
         workdir=workdir,
-        state=STATES.get(str(left.events[-1].get("event")) if left.events else "", "not finished"),
+        state=_state(left.events),
         tiles=_tiles(left),
         data=data,
         versions=versions,
@@ -79,6 +79,12 @@ def page(left: Left, pictures: Pictures, found: Sequence[Warning], workdir: str)
         f"script-src '{_hash(script)}'; base-uri 'none'; form-action 'none'",
         **_charts(left),
     )
+
+
+def _state(events: Sequence[Record]) -> str:
+    """How the run stands, by its last event; training goes on after a checkpoint that failed."""
+    names = [str(e.get("event")) for e in events if e.get("event") != "checkpoint_failed"]
+    return STATES.get(names[-1] if names else "", "not finished")
 
 
 def last_step(left: Left) -> int:

@@ -97,6 +97,24 @@ def test_it_says_what_the_run_left(workdir: pathlib.Path) -> None:
     assert len(page.all("path", "line")) == 2 + 2 + 2 + 2 + 1 + 2
 
 
+@pytest.mark.parametrize(
+    ("ends", "state"),
+    [
+        (["checkpoint_failed"], "not finished"),
+        (["checkpoint_failed", "finished"], "finished"),
+        (["interrupted", "checkpoint_failed"], "interrupted"),
+        (["checkpoint_failed", "not_saved"], "stopped: the last checkpoint could not be written"),
+    ],
+)
+def test_a_checkpoint_that_failed_on_the_way_is_no_end(
+    workdir: pathlib.Path, ends: list[str], state: str
+) -> None:
+    names = ["started", *ends]
+    events = [{"step": 300, "event": name, "message": "m"} for name in names]
+    write_lines(workdir / "events.jsonl", events)
+    assert f", {state}. G is its generator" in report(workdir).text
+
+
 def test_a_run_of_which_all_is_judged(workdir: pathlib.Path) -> None:
     _, samples, _ = records("healthy")
     lines = [json.dumps({**sample, "duplicates": 0.0}) for sample in samples]
