@@ -21,8 +21,8 @@ class Journal:
 
     Args:
         workdir: The run's folder.
-        start: Step at which this process starts. Lines of later steps are dropped: they come from a
-            killed run, and these steps are now repeated. Events are kept.
+        start: Step at which this process starts. Lines and sample grids of later steps are dropped:
+            they come from a killed run, and these steps are now repeated. Events are kept.
         writes: Whether this process writes; with several workers only the chief does.
     """
 
@@ -33,6 +33,9 @@ class Journal:
             for name in (HISTORY, SAMPLES, METRICS):
                 _drop_after(workdir / name, start)
             _drop_after(workdir / EVENTS, None)
+            for grid in (workdir / "samples").glob("*.png"):
+                if grid.stem.isdecimal() and int(grid.stem) > start:
+                    grid.unlink()
 
     def write(self, name: str, step: int, **values: Any) -> None:
         """Adds one line to the file `name`; values that are not finite become null."""

@@ -88,10 +88,13 @@ def _state(events: Sequence[Record]) -> str:
 
 
 def last_step(left: Left) -> int:
-    """The last step in any file."""
+    """The last step in any file.
+
+    Of the events only the last counts: earlier ones may be of steps that a resume repeats.
+    """
     records = (left.history[-1:], left.samples[-1:], left.metrics[-1:])
     steps = [int(r["step"]) for some in records for r in some]
-    steps += [int(number(e.get("step")) or 0) for e in left.events]
+    steps += [int(number(e.get("step")) or 0) for e in left.events[-1:]]
     return max([*steps, *(step for step, _ in left.grids[-1:]), 0])
 
 

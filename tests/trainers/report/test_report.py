@@ -16,6 +16,7 @@ from PIL import Image
 
 from tests.commands import end_of
 from tests.trainers.report.conftest import records, write_lines
+from trainers.journal import Journal
 from trainers.report import reading, write_report
 from trainers.report.__main__ import main
 from trainers.report.charts import Chart, Series, figure, short, ticks
@@ -113,6 +114,21 @@ def test_a_checkpoint_that_failed_on_the_way_is_no_end(
     events = [{"step": 300, "event": name, "message": "m"} for name in names]
     write_lines(workdir / "events.jsonl", events)
     assert f", {state}. G is its generator" in report(workdir).text
+
+
+def test_a_resume_at_an_earlier_step_leaves_nothing_of_the_later_ones(
+    workdir: pathlib.Path,
+) -> None:
+    """The run finished at step 300; its last checkpoint is damaged."""
+    (workdir / "samples" / "notes.png").write_bytes(b"of the user")
+    Journal(workdir, 200, writes=False)  # another worker
+    assert (workdir / "samples" / "00000300.png").exists()
+    Journal(workdir, 200).event(200, "resumed", "step 200 to 300")
+    page = report(workdir)
+    strip = [image["data-step"] for image in page.all("img") if "data-step" in image]
+    assert strip == ["0", "100", "200"]
+    assert "200 of 300 steps" in page.text
+    assert (workdir / "samples" / "notes.png").exists()
 
 
 def test_a_run_of_which_all_is_judged(workdir: pathlib.Path) -> None:
