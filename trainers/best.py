@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from trainers import data
 from trainers.callbacks import StepCallback
-from trainers.journal import METRICS, read_lines
+from trainers.journal import METRICS, comparable, read_lines
 from trainers.metrics import comparison, translations
 from trainers.metrics.comparison import Evaluator
 from trainers.metrics.fakes import from_gan
@@ -20,8 +20,6 @@ Measure = Callable[[GAN, int], dict[str, Any]]
 # Metrics that select the best checkpoint, lower is better; the first that a run has is used.
 # The distance to the true counterpart is used only if training also had pairs.
 DECIDE = ("perceptual", "kid")
-# Scores are comparable only if these fields are equal.
-PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
 
 
 def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
@@ -30,7 +28,7 @@ def best_of(workdir: pathlib.Path, steps: list[int]) -> dict[str, Any] | None:
     Only evaluations made like the last one count.
     """
     records = [r for r in read_lines(workdir / METRICS) if r.get("metrics") and "step" in r]
-    alike = [r for r in records if all(r.get(key) == records[-1].get(key) for key in PROTOCOL)]
+    alike = comparable(records)
     for metric in DECIDE[1:] if records and "cycle_l1" in records[-1]["metrics"] else DECIDE:
         at_steps = [r for r in alike if r["step"] in steps and metric in r["metrics"]]
         if at_steps:

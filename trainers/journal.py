@@ -14,6 +14,8 @@ HISTORY = "history.jsonl"  # scalars
 SAMPLES = "samples.jsonl"  # diversity of the sample grids
 METRICS = "metrics.jsonl"  # evaluations
 EVENTS = "events.jsonl"  # started, resumed, finished, ...
+# Scores of evaluations are comparable only if these fields are equal.
+PROTOCOL = ("dataset", "split", "num_real", "num_fake", "network", "resize")
 
 
 class Journal:
@@ -76,6 +78,11 @@ def read_lines(path: pathlib.Path, bad: list[int] | None = None) -> list[dict[st
         elif line.strip() and bad is not None:
             bad.append(number)
     return records
+
+
+def comparable(evaluations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those evaluations that were made like the last one; a resume may change how."""
+    return [e for e in evaluations if all(e.get(k) == evaluations[-1].get(k) for k in PROTOCOL)]
 
 
 def _drop_after(path: pathlib.Path, last: int | None) -> None:

@@ -5,7 +5,7 @@ import json
 import pathlib
 from typing import Any
 
-from trainers.journal import read_lines
+from trainers.journal import comparable, read_lines
 from zoo.core.storage import described
 
 Record = dict[str, Any]
@@ -21,7 +21,8 @@ class Left:
         config: The fields of the run.
         about: Versions, devices, data, parameters.
         history, samples: Records of numbers or None, with an integer "step" each, ascending.
-        metrics: Records with "step" and "metrics", {name: {"value", ...}}, ascending.
+        metrics: Records with "step" and "metrics", {name: {"value", ...}}, ascending; only those
+            whose scores are comparable with the last.
         events: Records with "event" and "message", in the order they happened.
         best: {"step", "metric", "value"} of the best evaluation, or None.
         grids: (step, file) of each sample grid, ascending.
@@ -52,11 +53,17 @@ def read(workdir: pathlib.Path) -> Left:
     about = _object(workdir / "about.json", gaps, "versions and data")
     history = _numbers(_lines(workdir / "history.jsonl", gaps, "losses, accuracies and speed"))
     samples = _numbers(_lines(workdir / "samples.jsonl", gaps, "the variety of the samples"))
-    metrics = [
+    evaluations = [
         {**r, "metrics": {k: v for k, v in r["metrics"].items() if isinstance(v, dict)}}
         for r in _by_step(_lines(workdir / "metrics.jsonl", gaps, "metrics"))
         if isinstance(r.get("metrics"), dict)
     ]
+    metrics = comparable(evaluations)
+    if len(metrics) < len(evaluations):
+        gaps.append(
+            f"Evaluations left out: {len(evaluations) - len(metrics)} of {len(evaluations)}, which "
+            "were made on other images or in another way than the last."
+        )
     events = _lines(workdir / "events.jsonl", gaps, "starts, stops and failures")
     grids = sorted(
         (int(path.stem), path)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.commands import end_of
 from tests.trainers.report.conftest import records, write_lines
-from trainers.journal import Journal
+from trainers.journal import Journal, read_lines
 from trainers.report import reading, write_report
 from trainers.report.__main__ import main
 from trainers.report.charts import Chart, Series, figure, short, ticks
@@ -129,6 +129,27 @@ def test_a_resume_at_an_earlier_step_leaves_nothing_of_the_later_ones(
     assert strip == ["0", "100", "200"]
     assert "200 of 300 steps" in page.text
     assert (workdir / "samples" / "notes.png").exists()
+
+
+def test_scores_on_other_images_are_not_compared(workdir: pathlib.Path) -> None:
+    """KID x 1000 of 31, 90, 60 and 50; the first is on another test set."""
+    (one, *_) = read_lines(workdir / "metrics.jsonl")
+    lines = []
+    for step, value in ((50, 31.0), (100, 90.0), (200, 60.0), (300, 50.0)):
+        kid = {"name": "KID", "value": value / 1000, "value_x1000": value}
+        lines.append({**one, "step": step, "metrics": {"kid": kid}})
+    lines[0]["dataset"] = "mnist"
+    write_lines(workdir / "metrics.jsonl", lines)
+    text = report(workdir).text
+    assert "Best 50 at step 300 (ringed)." in text
+    assert "Evaluations left out: 1 of 4" in text
+    assert "The best score is long past" not in text
+    lines[0]["dataset"] = one["dataset"]
+    write_lines(workdir / "metrics.jsonl", lines)
+    text = report(workdir).text
+    assert "Best 31 at step 50 (ringed)." in text
+    assert "Evaluations left out" not in text
+    assert "The best score is long past" in text
 
 
 def test_a_run_of_which_all_is_judged(workdir: pathlib.Path) -> None:
