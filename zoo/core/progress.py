@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from tqdm import tqdm
 
@@ -10,6 +10,15 @@ T = TypeVar("T")
 
 DELAY_S = 5.0  # shorter work shows no bar
 LOG_EVERY_S = 10.0  # where stderr is a file or a pipe
+
+
+def _writable(stream: TextIO) -> bool:
+    """Whether what was written to a stream so far can leave it; a bar must not end the work."""
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def with_progress(
@@ -30,6 +39,7 @@ def with_progress(
         delay=DELAY_S,
         mininterval=0.1 if terminal else LOG_EVERY_S,
         leave=not terminal,
+        disable=not _writable(sys.stderr),
         bar_format=None if terminal else "{desc}: {n_fmt} of {total_fmt}, {remaining} left",
     ) as bar:
         for item in items:
