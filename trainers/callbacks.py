@@ -5,6 +5,7 @@ All count steps (generator updates) from the start of the run, whether or not it
 
 import contextlib
 import math
+import shutil
 import sys
 import time
 from collections.abc import Hashable
@@ -230,7 +231,10 @@ class Stages(StepCallback):
 
 
 class Progress(StepCallback):
-    """Progress: one updated line on a terminal, occasional lines in a file or a pipe."""
+    """Progress: one updated line on a terminal, occasional lines in a file or a pipe.
+
+    A terminal shows as much of the line as fits: a wrapped one could not be overwritten.
+    """
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -253,14 +257,15 @@ class Progress(StepCallback):
         self._shown = now
         seconds = (now - self._begun) / self._counted
         names = (name for name in logs if not name.endswith("gradient_norm"))
-        values = [f"{name} {logs[name]:.3f}" for name in names]
         left = f"{readable(seconds * (part.end - step))} left"
-        if part.resolution is not None:
-            values.insert(0, self.model.stage())
+        stage = [] if part.resolution is None else [self.model.stage()]
         if part.end < steps:  # steps of other parts take a different time
             left += f" at {part.resolution} px"
         speed = f"{part.batch_size / seconds:.0f} images/s"
-        line = "  ".join([f"step {step}/{steps}", *values, speed, left])
+        values = [f"{name} {logs[name]:.3f}" for name in names]
+        line = "  ".join([f"step {step}/{steps}", speed, left, *stage, *values])
+        if self.terminal:
+            line = line[: shutil.get_terminal_size().columns - 1]
         self._open = self.terminal and step != steps
         tell(f"\r{line}\x1b[K" if self.terminal else line, end="" if self._open else "\n")
 

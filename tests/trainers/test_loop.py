@@ -6,8 +6,11 @@ import importlib
 import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
+import sys
 
 import keras
 import numpy as np
@@ -243,6 +246,20 @@ def test_what_does_not_fit_leaves_nothing_behind(
     with pytest.raises(ValueError, match=message):
         train(small_run(tmp_path / "W", **change))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_stays_on_one_line_of_a_terminal(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pty.openpty()
+    with open(theirs, "w") as terminal, open(ours, "rb", buffering=0) as screen:
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setenv("COLUMNS", "80")
+        train(small_run(tmp_path / "W", steps=2))
+        said = screen.read(4096).decode()
+    (last,) = re.findall(r"\r(step 2/2  .*)\x1b\[K", said)
+    assert len(last) == 79
+    assert re.match(r"step 2/2  \d+ images/s  0 s left  d_loss \d\.\d{3}  ", last)
 
 
 def test_the_command_reads_recipes_and_flags(
