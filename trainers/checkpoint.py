@@ -202,7 +202,8 @@ class Checkpoints:
                 write_json(self.folder / BEST, best)
             else:
                 (self.folder / BEST).unlink(missing_ok=True)
-            kept = {step, *whole[len(whole) - (self.keep - 1) :], *([best["step"]] if best else [])}
+            newest = whole[max(0, len(whole) - (self.keep - 1)) :]
+            kept = {step, *newest, *([best["step"]] if best else [])}
             for one in self.steps():
                 if one not in kept:
                     shutil.rmtree(self.path(one))

@@ -115,6 +115,16 @@ def test_the_newest_and_the_best_are_kept(tmp_path: pathlib.Path) -> None:
     assert checkpoints.steps() == [2, 4, 5]
 
 
+def test_as_many_are_kept_as_asked(tmp_path: pathlib.Path) -> None:
+    smallest = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    for keep in range(1, 11):
+        checkpoints = Checkpoints(tmp_path / f"{keep}", smallest, keep=keep)
+        for step in range(1, 16):
+            saved(checkpoints, step)
+            assert checkpoints.steps() == list(range(max(1, step - keep + 1), step + 1))
+        checkpoints.close()
+
+
 def test_what_was_passed_over_is_dropped_and_costs_no_good_one(tmp_path: pathlib.Path) -> None:
     gan = remembering()
     checkpoints = Checkpoints(tmp_path, gan, keep=2)
