@@ -103,6 +103,8 @@ class SaveCheckpoints(StepCallback):
             self.preset.generator.set_weights(networks["ema_generator"])
             self.preset.ema_generator.set_weights(networks["ema_generator"])
             self.preset.discriminator.set_weights(networks["discriminator"])
+            # Trained: so its statistics are settled, and its discriminator is saved.
+            self.preset.steps.assign(step)
             self.save_preset(self.preset, step)
 
         self.checkpoints.save(step, before=write_preset if self.preset else None, after=self.report)
