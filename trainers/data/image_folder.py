@@ -3,10 +3,12 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -27,6 +29,8 @@ _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "F")  # modes of Pillow
 
 _logger = logging.getLogger(__name__)
 
+Row = TypeVar("Row")
+
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
@@ -35,14 +39,47 @@ class Folder:
     Attributes:
         spec: The folder as given.
         root: Where the images are: the folder itself or a subfolder such as `train`.
-        split: "all", or "train" or "test" for a folder with such subfolders.
-        files: The image files, sorted by path.
+        split: "all", or "train" or "test" for a folder with such subfolders; "all[:100]" or
+            "train[:100]" for a part of it.
+        whole: The image files of the folder or subfolder, sorted by path.
     """
 
     spec: str
     root: pathlib.Path
     split: str
-    files: list[pathlib.Path]
+    whole: list[pathlib.Path]
+
+    @functools.cached_property
+    def files(self) -> list[pathlib.Path]:
+        """The image files of the split: all of `whole`, or a part."""
+        return self.part_of(self.whole)
+
+    def part_of(self, rows: list[Row]) -> list[Row]:
+        """Those of a folder's rows that are in its split, as TFDS counts "train[10%:]".
+
+        Raises:
+            DataError: for a part that cannot be read, or without any row.
+        """
+        _, bracket, part = self.split.partition("[")
+        if not bracket:
+            return rows
+        import tensorflow_datasets as tfds  # takes a second
+
+        info = tfds.core.SplitInfo(name="train", shard_lengths=[len(rows)], num_bytes=0)
+        try:
+            instruction = tfds.core.ReadInstruction.from_spec(f"train[{part}")
+            (found,) = instruction.to_absolute({"train": info})
+        except (ValueError, NotImplementedError):
+            chosen = []
+        else:
+            chosen = rows[found.from_ : found.to]
+        if not chosen:
+            raise DataError(
+                "A part of a folder's images is written 'train[:1000]' or 'train[10%:]', within "
+                f"their number. Received: '{self.spec}', split='{self.split}', of "
+                f"{len(rows):,} images."
+            )
+        return chosen
 
     def names(self) -> list[str]:
         """The names of the files in messages: their paths relative to the folder."""
@@ -56,14 +93,16 @@ class Folder:
 
         Returns:
             (class names, label int64 of each file). There are no names and all labels are -1 if an
-            image is in the folder itself or the subfolders are trainA, trainB and so on.
+            image is in the folder itself or the subfolders are trainA, trainB and so on. A part of
+            a split has all of its classes.
         """
-        first = [file.relative_to(self.root).parts[:-1][:1] for file in self.files]
+        first = [file.relative_to(self.root).parts[:-1][:1] for file in self.whole]
         each = [folders.composed(folders.shown(name)) for path in first for name in path]
         names = sorted(set(each))
         if not all(first) or set(names) <= set(_DOMAINS):
             return (), np.full(len(self.files), -1, np.int64)
-        return tuple(names), np.array([names.index(name) for name in each], np.int64)
+        labels = self.part_of([names.index(name) for name in each])
+        return tuple(names), np.array(labels, np.int64)
 
 
 def list_pictures(path: str | os.PathLike) -> folders.Listing:
@@ -97,7 +136,7 @@ def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = 
     Args:
         path: The folder.
         split: The split to read, if the folder has splits. "test" means `val` if there is no
-            `test`.
+            `test`. "train[:100]" is a part: see `Folder.part_of`.
         quiet: Whether to omit the warning that counts the files not read.
 
     Raises:
@@ -106,11 +145,13 @@ def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = 
     listing = list_pictures(path)
     folder, spec = listing.folder, folders.shown(path)
     notes = [listing.note()]
-    root, files, name = folder, listing.files, "all"
+    root, files = folder, listing.files
+    name, bracket, part = split.partition("[")
     first = {file.relative_to(folder).parts[:-1][:1] for file in files}
     splits = _splits([name for path in first for name in path], alone=len(first) == 1)
-    if splits:
-        name = split.partition("[")[0]
+    if not splits:
+        name = "all"
+    else:
         if name not in splits:
             raise DataError(
                 f"The folder has the splits {', '.join(sorted(splits))}, and not this one. "
@@ -124,7 +165,7 @@ def open_folder(path: str | os.PathLike, split: str = "train", *, quiet: bool = 
             notes.append(f"Only {count} are read, not the other {others:,}.")
     if not quiet and any(notes):
         _logger.warning("'%s': %s", spec, " ".join(note for note in notes if note))
-    return Folder(spec, root, name, files)
+    return Folder(spec, root, f"{name}{bracket}{part}", files)
 
 
 def _splits(names: Sequence[str], *, alone: bool) -> dict[str, str]:

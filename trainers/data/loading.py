@@ -30,7 +30,8 @@ def load(
             that TFDS knows means the TFDS set: write "./cifar10" for a folder.
         split: A TFDS split such as "train", "test" or "train[:10000]". A sample only has "train". A
             folder has the splits of its subfolders `train` and `test`; without them it is read as a
-            whole and its split is "all".
+            whole and its split is "all". "train[:100]" or "train[10%:]" is then a part of its
+            images, in the order of their paths ("all[:100]" of a whole folder).
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
         labels: Whether the subfolders of a folder are classes. Other sets have labels or do not.
@@ -83,9 +84,9 @@ def load(
 
 
 def no_classes(spec: str) -> DataError:
-    """The error for a model that needs labels and a folder that has none."""
+    """The error for a model or a metric that needs labels, and a folder that has none."""
     return DataError(
-        "A model with classes learns from labels: put the images of each class in a subfolder of "
+        "Classes are learnt and measured by labels: put the images of each class in a subfolder of "
         "its own, and none beside the subfolders, or choose a labelled data set. "
         f"Received: '{spec}'."
     )

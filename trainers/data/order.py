@@ -27,7 +27,7 @@ class Countable(Protocol):
 
 def is_training(split: str) -> bool:
     """Whether a split is a training split ("train..." or "all"), whose images are augmented."""
-    return split.startswith("train") or split == "all"
+    return split.startswith("train") or split.partition("[")[0] == "all"
 
 
 def row_seeds(seed: Any, pass_: Any, index: tf.Tensor) -> tf.Tensor:

@@ -167,7 +167,7 @@ def _read_folder(
     """The two arrays of a set, and the names of skipped images."""
     spec = folder.spec
     two_folders = any((folder.root / side).is_dir() for side in SIDES)
-    files = _matched(folder) if two_folders else [(file,) for file in folder.files]
+    files = folder.part_of(_matched(folder)) if two_folders else [(f,) for f in folder.files]
     names = [
         " and ".join(folders.shown(file.relative_to(folder.root)) for file in pair)
         for pair in files
@@ -199,7 +199,7 @@ def _matched(folder: image_folder.Folder) -> list[tuple[pathlib.Path, pathlib.Pa
     """Files of source/ and target/ with the same name, sorted by name."""
     by_name: tuple[dict[str, pathlib.Path], dict[str, pathlib.Path]] = ({}, {})
     wrong = []
-    for file in folder.files:
+    for file in folder.whole:
         side, *rest = file.relative_to(folder.root).with_suffix("").parts
         if side not in SIDES:
             wrong.append(f"{folders.shown(file.relative_to(folder.root))} (in neither)")

@@ -32,7 +32,7 @@ class _Set(abc.ABC):
         spec: The spec as given: "sample:fashion_mnist", "fashion_mnist", "/path/to/folder".
         source: Where the pixels come from: "fashion_mnist" (for the sample too), a TFDS name, the
             absolute path of a folder.
-        split: "train", "test", "train[:10000]"; "all" for a folder.
+        split: "train", "test", "train[:10000]"; "all" or "all[:100]" for a folder without splits.
     """
 
     spec: str

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import re
 
 import numpy as np
 
@@ -27,7 +26,8 @@ def load_unpaired(
     Args:
         spec: "sample:NAME"; a TFDS name such as "cycle_gan/horse2zebra", with the splits trainA,
             trainB, testA and testB; or the path of a folder with subfolders of those names.
-        split: "train" or "test"; of a TFDS set also "train[:100]", the first 100 of each domain.
+        split: "train" or "test"; of a TFDS set or a folder also "train[:100]", the first 100 of
+            each domain.
         resolution: Height and width of the images.
         channels: 1 (grey) or 3 (RGB).
         data_dir: Where TFDS keeps prepared sets; by default TFDS's own folder.
@@ -41,6 +41,8 @@ def load_unpaired(
     """
     check_sizes(resolution, channels=channels)
     counterparts = False
+    name, bracket, part = split.partition("[")
+    splits = [f"{name}{letter}{bracket}{part}" for letter in "AB"]
     if spec.startswith("sample:"):
         sample = bundled.open_sample(spec, split, ("a", "b"))
         source = spec.removeprefix("sample:")
@@ -58,13 +60,11 @@ def load_unpaired(
             )
     elif is_folder(spec):
         source = folder_source(spec)
-        read = [_of_folder(spec, source, split + letter, resolution, channels) for letter in "AB"]
+        read = [_of_folder(spec, source, one, resolution, channels) for one in splits]
         domains, (a, b) = zip(*read, strict=True)
         counterparts = a == b and not all(pathlib.Path(name).stem.isdigit() for name in a)
     else:
         source = spec
-        name, part = re.fullmatch(r"([^\[]*)(.*)", split, re.DOTALL).groups()
-        splits = [f"{name}{letter}{part}" for letter in "AB"]
         domains = [
             load(spec, split=one, resolution=resolution, channels=channels, data_dir=data_dir)
             for one in splits
@@ -78,19 +78,20 @@ def load_unpaired(
 
 
 def _of_folder(
-    spec: str, source: str, name: str, resolution: int, channels: int
+    spec: str, source: str, split: str, resolution: int, channels: int
 ) -> tuple[ImageSet, list[str]]:
-    """Reads one domain; returns it with the names of its images."""
+    """Reads one domain, "trainA" or "trainA[:100]"; returns it with the names of its images."""
+    name, bracket, part = split.partition("[")
     path = pathlib.Path(spec).expanduser() / name
     if not path.is_dir():
         raise DataError(
             "A folder of two domains has the subfolders trainA and trainB, testA and testB: "
             f"'{name}' is missing. Received: '{spec}'."
         )
-    folder = image_folder.open_folder(path)
+    folder = image_folder.open_folder(path, f"train{bracket}{part}")
     images, good, skipped = image_folder.read(folder, resolution, channels)
     names = folder.names()
     domain = image_set_of(
-        spec, source, name, images, skipped=tuple(f"{name}/{file}" for file in skipped)
+        spec, source, split, images, skipped=tuple(f"{name}/{file}" for file in skipped)
     )
     return domain, [folders.composed(names[i]) for i in good]

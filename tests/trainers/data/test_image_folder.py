@@ -209,6 +209,63 @@ def test_a_class_may_be_called_like_a_split(tmp_path, pictures, names):
     assert load(tmp_path).split == "all"
 
 
+@pytest.mark.parametrize(
+    ("part", "rows"),
+    [
+        ("[:4]", range(4)),
+        ("[10:]", range(10, 15)),
+        ("[2:5]", range(2, 5)),
+        ("[-3:]", range(12, 15)),
+        ("[:10%]", range(2)),  # 1.5 is rounded
+        ("[-20%:]", range(12, 15)),
+    ],
+)
+def test_a_part_of_a_folder_is_what_tfds_would_take(tmp_path, pictures, part, rows):
+    save(pictures, tmp_path / "whole", 15)
+    for split in ("all", "train"):
+        image_set = load(tmp_path / "whole", split=split + part)
+        np.testing.assert_array_equal(read(image_set), pictures[list(rows)])
+        assert image_set.split == f"all{part}"
+    save(pictures, tmp_path / "two" / "train", 15)
+    save(pictures[15:], tmp_path / "two" / "test", 15)
+    for split, first in (("train", 0), ("test", 15)):
+        image_set = load(tmp_path / "two", split=split + part)
+        np.testing.assert_array_equal(read(image_set), pictures[[first + row for row in rows]])
+        assert image_set.split == split + part
+
+
+def test_a_part_of_a_labelled_folder_has_all_its_classes(tmp_path, pictures):
+    for name in ("bags", "coats", "shoes"):
+        save(pictures, tmp_path / name, 3)
+    image_set = load(tmp_path, split="all[4:]", labels=True)
+    labels = [label for _, label in image_set.images.as_numpy_iterator()]
+    assert (labels, image_set.num_classes) == ([1, 1, 2, 2, 2], 3)
+
+
+def test_a_part_is_trained_on_as_the_whole_is(tmp_path, squares):
+    for i, image in enumerate(squares[:4]):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    how = {"resolution": 64, "source_channels": 3, "target_channels": 3, "task": "colorize"}
+    part, whole = (
+        data.load_pairs(str(tmp_path), split=split, **how) for split in ("all[:4]", "all")
+    )
+    for a, b in zip(*(one.batches(4, seed=0).take(1) for one in (part, whole)), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    "part", ["[:16]", "[4]", "[a:b]", "[:4", "[4:4]", "[:4]+train[8:]", "[:4]+all[8:]", "[:200%]"]
+)
+def test_a_part_that_a_folder_does_not_have(tmp_path, pictures, part):
+    save(pictures, tmp_path, 15)
+    with pytest.raises(data.DataError) as error:
+        load(tmp_path, split=f"train{part}")
+    assert str(error.value) == (
+        "A part of a folder's images is written 'train[:1000]' or 'train[10%:]', within their "
+        f"number. Received: '{tmp_path}', split='all{part}', of 15 images."
+    )
+
+
 def test_only_one_split(tmp_path, pictures):
     save(pictures, tmp_path / "train", 2)
     assert (load(tmp_path).split, load(tmp_path).count) == ("train", 2)
@@ -219,7 +276,7 @@ def test_only_one_split(tmp_path, pictures):
 def test_domains_are_no_classes(tmp_path, pictures):
     for i, name in enumerate(("trainA", "trainB", "testA", "testB")):
         save(pictures[10 * i :], tmp_path / name, 1)
-    with pytest.raises(data.DataError, match="learns from labels"):
+    with pytest.raises(data.DataError, match="measured by labels"):
         load(tmp_path, labels=True)
 
 

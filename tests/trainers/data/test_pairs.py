@@ -123,6 +123,22 @@ def test_a_folder_of_two_sides(tmp_path, squares):
     assert (pair_set.source, pair_set.split) == (str(tmp_path.resolve()), "all")
 
 
+def test_a_part_of_a_folder_is_of_its_pairs(tmp_path, squares):
+    save_sides(tmp_path / "sides", squares, 255 - squares)
+    (tmp_path / "wide").mkdir()
+    for i, image in enumerate(squares):
+        wide = np.concatenate([image, 255 - image], axis=1)
+        Image.fromarray(wide).save(tmp_path / "wide" / f"{i:03d}.png")
+    for name in ("sides", "wide"):
+        pair_set = load(tmp_path / name, split="train[-12:-9]")
+        source, target = read(pair_set)
+        np.testing.assert_array_equal(source, squares[8:11])
+        np.testing.assert_array_equal(target, 255 - squares[8:11])
+        assert (pair_set.split, pair_set.count) == ("all[-12:-9]", 3)
+        with pytest.raises(data.DataError, match=r"within their number\. .* of 20 images\."):
+            load(tmp_path / name, split="train[:21]")
+
+
 def test_a_folder_of_images_side_by_side(tmp_path, squares):
     for i, image in enumerate(squares):
         wide = np.concatenate([image, 255 - image], axis=1)

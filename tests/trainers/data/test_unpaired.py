@@ -69,6 +69,15 @@ def test_a_folder(path, squares):
     np.testing.assert_array_equal(read(load(path, split="test").b), 255 - squares[19:])
 
 
+def test_a_part_of_a_folder_is_of_each_domain(path, squares):
+    unpaired = load(path, split="train[:4]")
+    np.testing.assert_array_equal(read(unpaired.a), squares[:4])
+    np.testing.assert_array_equal(read(unpaired.b), 255 - squares[12:16])
+    assert (unpaired.split, unpaired.b.split) == ("train[:4]", "trainB[:4]")
+    with pytest.raises(data.DataError, match=r"within their number\. .*trainB'.* of 6 images\."):
+        load(path, split="train[:7]")
+
+
 @pytest.mark.slow
 def test_names_tell_counterparts(path, squares):
     assert not load(path).counterparts  # 12 and 6
