@@ -354,7 +354,8 @@ def evaluate(
             raise ValueError("Nothing says which data set to compare with: give --dataset.")
         height, _, channels = fakes.image_shape
         how = {"resolution": height, "channels": channels, "data_dir": data_dir}
-        how["labels"] = bool(fakes.gan and fakes.gan.num_classes)
+        conditional = bool(fakes.gan and fakes.gan.num_classes)
+        how["labels"] = conditional or bool(catalogue.needed(metrics, "labels"))
         real = data.load(dataset, split=split, **how)
         check_unseen(fakes.trained_on, real)
         needing = catalogue.needed(metrics, "training")
@@ -433,4 +434,4 @@ def _training_split(trained_on: dict[str, Any] | None, real: data.ImageSet) -> s
     """The split of this set that the model was trained on; "train" if it used another set."""
     if trained_on and trained_on.get("name") == real.source:
         return trained_on.get("split", "all")
-    return "all" if real.split == "all" else "train"
+    return "all" if real.split.partition("[")[0] == "all" else "train"

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,18 @@ def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
     gan = zoo.load(preset)
     card = gan.card or {}
     source = {"preset": card.get("name", preset), "steps": card.get("training", {}).get("steps")}
-    return from_gan(gan, num_images, seed, source=source, trained_on=card.get("dataset"))
+    return from_gan(gan, num_images, seed, source=source, trained_on=training_data(card))
+
+
+def training_data(card: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The training data in a card, {"name", "split", ...}; None if unknown.
+
+    A card written by hand may give just a name, or a description in words.
+    """
+    stated = card.get("dataset")
+    if not stated or isinstance(stated, dict):
+        return stated or None
+    return {"name": str(stated)}
 
 
 def from_run(workdir: str, num_images: int, seed: int) -> Fakes:

@@ -11,6 +11,7 @@ from trainers.data import ImageSet, LowHighSet, PairSet, UnpairedSet, bicubic
 from trainers.metrics import likeness, neighbours
 from trainers.metrics.comparison import check_unseen, without_sketch
 from trainers.metrics.extractor import Features
+from trainers.metrics.fakes import training_data
 from trainers.metrics.kid import kid
 from trainers.workdir import versions
 from zoo.core.image_to_image import ImageToImage
@@ -49,7 +50,7 @@ def evaluate(
         ValueError: No data set given or known, or a split that the model has seen.
     """
     card = gan.card or {}
-    trained_on = card.get("dataset") or {}
+    trained_on = training_data(card) or {}
     training = card.get("training") or {}
     task, reverse = task or training.get("task"), training.get("reverse", False)
     dataset = dataset or trained_on.get("name")
@@ -67,7 +68,7 @@ def evaluate(
         record = measure_unpaired(gan, held_out, num_images=num_images)
     else:
         known = gan.takes == "pairs" and trained_on.get("name") == dataset
-        seen = load(trained_on["split"]) if known else None
+        seen = load(trained_on["split"]) if known and "split" in trained_on else None
         record = measure(gan, held_out, training=seen, num_images=num_images)
     return {**record, "trained_on": without_sketch(trained_on)}
 

@@ -267,6 +267,51 @@ def test_a_folder_as_data_set_has_no_training_images_apart_and_no_labels(feature
         Evaluator(None, ["kid"], features=features)
 
 
+def _write_classes(folder):
+    """In train and test, dark cats and bright dogs."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name, least in (("cats", 0), ("dogs", 180)):
+            (folder / split / name).mkdir(parents=True)
+            for i in range(8):
+                pixels = rng.integers(least, least + 70, [8, 8], np.uint8)
+                Image.fromarray(pixels).save(folder / split / name / f"{i}.png")
+    return str(folder)
+
+
+def test_classes_of_a_folder_are_read_for_a_model_without_any(features, tmp_path):
+    folder = _write_classes(tmp_path / "photos")
+    with pytest.raises(ValueError, match="of the 2 classes of '.*'. Received: a model without"):
+        comparison.evaluate(
+            from_gan(FakeGAN(None), 8, 0),
+            metrics=["class_accuracy"],
+            dataset=folder,
+            features=features,
+        )
+
+
+@pytest.mark.slow
+def test_images_without_classes_are_compared_with_a_folder_of_classes(features, tmp_path):
+    folder = _write_classes(tmp_path / "photos")
+    gan = FakeGAN(None)
+    gan.image_shape = (8, 8, 3)
+    gan.generate = lambda n, *, seed: np.full([n, 8, 8, 3], 30, np.uint8)
+    for fakes in (from_gan(gan, 8, 0), from_folder(f"{folder}/test/cats", 8, resize=8)):
+        record = comparison.evaluate(
+            fakes, metrics=["class_balance"], dataset=folder, features=features
+        )
+        # Only cats: half of the images are of the wrong class.
+        assert record["metrics"]["class_balance"]["value"] == 0.5
+        assert (record["split"], record["training_split"]) == ("test", "train")
+
+
+def test_a_metric_of_classes_needs_them_in_the_folder(features, tmp_path):
+    folder = _write_images(tmp_path / "images", 12)
+    fakes = from_folder(folder, 12, features.resize)
+    with pytest.raises(data.DataError, match="measured by labels: put the images of each class in"):
+        comparison.evaluate(fakes, metrics=["class_balance"], dataset=folder, features=features)
+
+
 @pytest.mark.usefixtures("test_split")
 def test_a_folder_cannot_be_asked_for_images(features, tmp_path):
     folder = _write_images(tmp_path / "images", 12)
@@ -351,6 +396,7 @@ def test_the_training_split_is_refused(features):
         ("train", "test+train[:10%]", True),
         ("all", "test", True),
         ("train", "all", True),
+        ("train", "all[:500]", True),
         ("train", "test", False),
         ("train", "test[:500]", False),
     ],
@@ -426,6 +472,25 @@ def test_a_run_is_measured_by_its_preset_folder(tmp_path, preset):
 def test_an_unknown_preset_is_refused():
     with pytest.raises(zoo.PresetError, match="Received: 'dcgan_fashion'"):
         from_preset("dcgan_fashion", num_images=10, seed=0)
+
+
+@pytest.mark.usefixtures("test_split")
+def test_a_card_may_name_its_data_in_words(preset, features):
+    preset["dataset"] = "my photos"
+    fakes = from_preset("dcgan_test", num_images=10, seed=0)
+    record = comparison.evaluate(fakes, dataset="fashion_mnist", num_images=10, features=features)
+    assert record["trained_on"] == {"name": "my photos"}
+    preset["dataset"] = "fashion_mnist"  # of which it does not say the split
+    fakes = from_preset("dcgan_test", num_images=10, seed=0)
+    with pytest.raises(ValueError, match="trained on 'fashion_mnist', split 'all'. Received: "):
+        comparison.evaluate(fakes, features=features)
+
+
+def test_words_are_no_data_set_to_compare_with(preset, features):
+    preset["dataset"] = "my photos"
+    fakes = from_preset("dcgan_test", num_images=10, seed=0)
+    with pytest.raises(data.DataError, match="Unknown data set.* Received: 'my photos'"):
+        comparison.evaluate(fakes, features=features)
 
 
 def test_a_model_of_unknown_data_needs_a_dataset(preset, features):
