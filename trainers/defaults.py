@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 from typing import Any
 
@@ -23,13 +24,18 @@ LARGEST = 128
 def fill_in(run: Run) -> tuple[Run, Survey | None]:
     """Returns the run with its precision and, for a family, its sizes; and a survey of its images.
 
+    A "~" in its workdir is expanded.
+
     Settings with which a run in the same workdir started are kept.
 
     Raises:
         ValueError: The data set cannot be found, or lacks what the family needs.
     """
-    before = read_earlier(pathlib.Path(run.workdir) / CONFIG)
-    run = dataclasses.replace(run, mixed_precision=_precision(run.mixed_precision, before))
+    workdir = os.path.expanduser(run.workdir)
+    # A dry run may have none; the current folder is not its workdir.
+    before = read_earlier(pathlib.Path(workdir) / CONFIG) if workdir else {}
+    mixed = _precision(run.mixed_precision, before)
+    run = dataclasses.replace(run, workdir=workdir, mixed_precision=mixed)
     if not run.family:
         folder = is_folder(run.dataset)
         return run, survey(run.dataset, run.data_dir) if folder else None

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import os
 import pathlib
 import re
 import sys
@@ -93,7 +92,6 @@ def train(run: Run, *, accept_changes: bool = False, profile: int = 0) -> zoo.GA
         zoo.core.commands.Stopped: After SIGINT or SIGTERM, once a checkpoint has been written.
     """
     run.check()
-    run = dataclasses.replace(run, workdir=os.path.expanduser(run.workdir))
     run, pictures = fill_in(run)
     workdir = pathlib.Path(run.workdir)
     identity = {name: getattr(run, name) for name in IDENTITY}

@@ -96,3 +96,12 @@ def test_a_run_keeps_the_type_that_auto_chose(monkeypatch, capsys, tmp_path) -> 
     assert capsys.readouterr().out == "--mixed_precision=auto: bfloat16, as this run began\n"
     none, _ = defaults.fill_in(dataclasses.replace(run, mixed_precision="none"))
     assert none.mixed_precision is None
+    capsys.readouterr()
+
+    monkeypatch.chdir(tmp_path)  # a dry run without a workdir is no run of the current folder
+    nowhere, _ = defaults.fill_in(dataclasses.replace(run, workdir=""))
+    assert (nowhere.workdir, nowhere.mixed_precision) == ("", None)
+    assert "float32, " in capsys.readouterr().out
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    at_home, _ = defaults.fill_in(dataclasses.replace(run, workdir=f"~/{tmp_path.name}"))
+    assert (at_home.workdir, at_home.mixed_precision) == (str(tmp_path), "bfloat16")
