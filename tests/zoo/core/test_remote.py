@@ -168,7 +168,7 @@ def refused(address: str) -> str:
     begun = time.monotonic()
     with pytest.raises(PresetError) as raised:
         sources.resolve(address)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 10.0  # no waiting for what will not come
     assert "\n" not in str(raised.value)
     return str(raised.value)
 
