@@ -329,6 +329,12 @@ def test_data_that_breaks_on_the_way_is_one_line(
         np.testing.assert_array_equal(a, b)
 
 
+def newest(workdir: pathlib.Path) -> int:
+    """The step of the newest checkpoint, 0 without one."""
+    folders = (workdir / "checkpoints").glob("[0-9]*")
+    return max((int(folder.name) for folder in folders), default=0)
+
+
 @pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
     """SIGKILL at random moments; the state's bytes end as those of a run that was left alone."""
@@ -347,12 +353,18 @@ def test_twenty_kills_change_nothing(tmp_path: pathlib.Path) -> None:
             line = next((line for line in run.stdout if ", step " in line), "")
             assert line, f"the run was done before kill {killed + 1}: raise `steps`"
             at.append(int(re.search(r"step (\d+) to", line)[1]))
-            time.sleep(chance.uniform(0.0, 4.0))
+            # Wait for a checkpoint, so that on a slow machine too the kills are of several.
+            end = time.monotonic() + 120
+            while newest(tmp_path / "killed") <= at[-1] and time.monotonic() < end:
+                assert run.poll() is None, run.communicate()
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.0, 3.0))
             run.kill()
             run.communicate()
             killed += 1
     assert at == sorted(at)
     print("resumed at", at)
+    assert len(set(at)) > 5
     for name in ("killed", "alone"):
         subprocess.run(train_until(tmp_path / name), check=True, timeout=900)
     states = [tmp_path / name / "checkpoints" / f"{steps:08d}" for name in ("killed", "alone")]

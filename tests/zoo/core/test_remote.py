@@ -405,14 +405,18 @@ def test_a_killed_process_is_resumed_and_two_fetch_once(
 @pytest.mark.slow
 def test_an_interrupted_command_ends_in_one_line(server: Server, preset: pathlib.Path) -> None:
     address = server.put("mine", preset)
-    server.state.pause_s = 1.0
+    server.state.files["/mine/card.json"] = bytes(1 << 20)
+    server.state.pause_s = 1.0  # 16 s for that
     process = subprocess.Popen(
         [warm.python(), "-m", "zoo", "show", address],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not server.state.log:
+    deadline = time.monotonic() + 120
+    while not server.state.sending:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
