@@ -28,6 +28,7 @@ OTHERS = {
 TEXTS = {
     "Apache-2.0": ("Apache License", 10_000),
     "CC-BY-4.0": ("Attribution 4.0 International", 18_000),
+    "CC-BY-SA-4.0": ("Attribution-ShareAlike 4.0 International", 18_000),
     "GPL-3.0-or-later": ("GNU GENERAL PUBLIC LICENSE", 30_000),
 }
 

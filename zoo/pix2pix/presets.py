@@ -23,7 +23,7 @@ PRESETS = [
     Preset(
         name="pix2pix_colorize",
         family="pix2pix",
-        config={**_SMALL, "source_channels": 1, "tint": True},
+        config={**_SMALL, "source_channels": 1, "tint": True, "l1": 1000.0},
         description="Colours for grey photographs, 64x64 RGB: a quarter of the paper's width.",
         parameters={"generator": 1_830_051, "discriminator": 43_217},
     ),
