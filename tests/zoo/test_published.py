@@ -14,12 +14,14 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import zoo
 from tests import warm
 from tests.zoo.core.readers import files
 from zoo.core import published, readers
 from zoo.core.readers import CheckpointError
+from zoo.nn.layers import MinibatchStd
 
 HERE = pathlib.Path(__file__).parent / "published"
 
@@ -149,6 +151,36 @@ def test_stylegan_of_nvidias_code(tmp_path: pathlib.Path) -> None:
     close(gan.ema_generator.synthesis(gan.map(given["z"], truncation=0.5)), given["images_psi05"])
     close(gan.discriminator(given["d_images"], training=True), given["d_scores"])
     assert gan.structure().resolution == 32
+
+
+@pytest.mark.parametrize("name", ["stylegan2_ada_32", "stylegan_tf_32", "progan_tf_32"])
+def test_d_judges_with_the_statistic_of_gs_images(
+    name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = zoo.convert(HERE / f"{name}.pkl", tmp_path / "x")
+    gan = zoo.load(tmp_path / "x")
+    (layer,) = (x for x in gan.discriminator._flatten_layers() if isinstance(x, MinibatchStd))
+    images = gan.ema_generator(gan.latents_from_seeds(np.arange(2 * layer.group)))
+    features = []
+
+    def noted(self: MinibatchStd, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        features.append(inputs.numpy().astype(np.float64))
+        return call(self, inputs, training)
+
+    call = MinibatchStd.call
+    monkeypatch.setattr(MinibatchStd, "call", noted)
+    gan.discriminator(images, training=False)
+    groups = features[0].reshape(2, layer.group, -1)
+    expected = np.sqrt(groups.var(axis=1) + 1e-8).mean()
+    assert 0.0 < expected < np.inf
+    np.testing.assert_allclose(layer.running_mean.numpy(), [expected], rtol=1e-4)
+    said = (
+        f"D's minibatch statistic is not in the file: its mean over {2 * layer.group} images of G, "
+        f"from seeds 0 to {2 * layer.group - 1}."
+    )
+    card = json.loads((tmp_path / "x" / "card.json").read_text())
+    assert notes[-1] == card["converted_from"]["notes"][-1] == said
+    assert layer.momentum == 0.99
 
 
 def test_biggan_of_its_pytorch_code_alone(tmp_path: pathlib.Path) -> None:

@@ -22,6 +22,11 @@ from zoo.core.readers import Checkpoint, CheckpointError
 
 Layout = Callable[[np.ndarray], np.ndarray]
 
+# Groups of generated images from which D's minibatch statistic is taken, and the most in a group:
+# few, as they are drawn at up to 1,024 px.
+GROUPS = 2
+LARGEST_GROUP = 32
+
 NO_LICENCE = (
     "not stated. Many published weights are for research only, and their pictures with them: see "
     "what their publisher says, and state it with --licence."
@@ -314,6 +319,8 @@ def write(
     if found.finish is not None:
         found.finish(gan)
     notes = list(found.notes)
+    if not alone:
+        notes += fill_minibatch_statistic(gan)
     if alone:
         notes.append("The files hold no discriminator: the preset is a generator alone.")
     gan.save_to_preset(
@@ -325,6 +332,46 @@ def write(
         samples=False,
     )
     return notes
+
+
+def fill_minibatch_statistic(gan: Any) -> list[str]:
+    """Gives D the minibatch statistic that it judges with, which no published file holds.
+
+    It is the mean over a few groups of images that G draws from fixed seeds.
+
+    Returns:
+        What the card says of it, a sentence; none for a D without such a statistic.
+    """
+    from zoo.core.noise_to_image import with_condition
+    from zoo.nn.layers import MinibatchStd
+
+    layers = gan.discriminator._flatten_layers(include_self=False)
+    found = [layer for layer in layers if isinstance(layer, MinibatchStd)]
+    if not found:
+        return []
+    (layer,) = found
+    fade = {}
+    if hasattr(gan, "schedule"):  # it grows: as D is at its stage
+        shown = int(gan.discriminator.images_shown.numpy())
+        fade = gan.fade(gan.discriminator, gan.schedule.at(shown))
+    size = min(layer.group, LARGEST_GROUP)
+    statistics = []
+    momentum, layer.momentum = layer.momentum, 0.0  # it then holds the last batch's
+    try:
+        for start in range(0, GROUPS * size, size):
+            seeds = np.arange(start, start + size, dtype=np.int64)
+            condition = gan.fill_condition(None, seeds)
+            inputs = with_condition(gan.latents_from_seeds(seeds), condition)
+            images = gan.ema_generator(inputs, training=False, **fade)
+            gan.discriminator(with_condition(images, condition), training=True, **fade)
+            statistics.append(layer.running_mean.numpy())
+    finally:
+        layer.momentum = momentum
+    layer.running_mean.assign(np.mean(statistics, axis=0))
+    return [
+        "D's minibatch statistic is not in the file: its mean over "
+        f"{GROUPS * size} images of G, from seeds 0 to {GROUPS * size - 1}."
+    ]
 
 
 def recognise(checkpoints: Sequence[Checkpoint]) -> Published:
