@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from zoo.core.growing import GrowingNetwork
+from zoo.nn.bias import add_bias
 from zoo.nn.layers import EqualizedConv2D, EqualizedDense, PixelNorm
 from zoo.nn.layers.resampling import box, nearest
 from zoo.nn.progressive import FIRST, LastBlock, features, leaky, lerp, ready, resolutions
@@ -104,7 +105,7 @@ class FirstBlock(keras.layers.Layer):
 
     def call(self, latents: tf.Tensor) -> tf.Tensor:
         x = tf.reshape(self.dense(latents), [-1, 4, 4, self.maps])
-        x = self.pixel_norm(leaky(tf.nn.bias_add(x, tf.convert_to_tensor(self.bias))))
+        x = self.pixel_norm(leaky(add_bias(x, self.bias)))
         return self.pixel_norm(leaky(self.conv(x)))
 
 

@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from zoo.core.growing import GrowingNetwork
 from zoo.core.style_based import MeanStyle
+from zoo.nn.bias import add_bias
 from zoo.nn.layers import EqualizedConv2D, EqualizedDense, Noise, PixelNorm
 from zoo.nn.layers.resampling import blur, box, nearest
 from zoo.nn.progressive import (
@@ -245,7 +246,7 @@ class Epilogue(keras.layers.Layer):
     def call(self, x: tf.Tensor, w: tf.Tensor, training: bool = False) -> tf.Tensor:
         if self.noise is not None:
             x = self.noise(x, training=training)
-        return self.adain(leaky(tf.nn.bias_add(x, tf.convert_to_tensor(self.bias))), w)
+        return self.adain(leaky(add_bias(x, self.bias)), w)
 
 
 class AdaIN(keras.layers.Layer):

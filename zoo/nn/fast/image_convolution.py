@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.nn.bias import add_bias
+
 # Input channels below which this costs more than it saves.
 LEAST_CHANNELS = 32
 
@@ -20,7 +22,9 @@ class ImageConv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Any) -> Any:
         if inputs.shape[-1] < LEAST_CHANNELS:
-            return super().call(inputs)
+            outputs = self.convolution_op(inputs, self.kernel)
+            outputs = add_bias(outputs, self.bias) if self.use_bias else outputs
+            return outputs if self.activation is None else self.activation(outputs)
         height, width = self.kernel_size
         kernel = tf.transpose(tf.convert_to_tensor(self.kernel), [0, 2, 1, 3])
         kernel = tf.reshape(kernel, [height, 1, inputs.shape[-1], width * self.filters])

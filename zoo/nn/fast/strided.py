@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.nn.bias import add_bias
+
 # The most channels of an image for which this pays.
 IMAGE_CHANNELS = 4
 
@@ -29,7 +31,9 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs: Any) -> Any:
         height, width, channels = inputs.shape[1:]
         if channels > IMAGE_CHANNELS or height % 2 or width % 2 or not _is_halving(self):
-            return super().call(inputs)
+            outputs = self.convolution_op(inputs, self.kernel)
+            outputs = add_bias(outputs, self.bias) if self.use_bias else outputs
+            return outputs if self.activation is None else self.activation(outputs)
         kernel = tf.transpose(
             _taps_by_parity(tf.convert_to_tensor(self.kernel)), [0, 2, 1, 3, 4, 5]
         )
@@ -46,7 +50,17 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
 
     def call(self, inputs: Any) -> Any:
         if self.filters > IMAGE_CHANNELS or not _is_halving(self):
-            return super().call(inputs)
+            outputs = keras.ops.conv_transpose(
+                inputs,
+                self.kernel,
+                list(self.strides),
+                self.padding,
+                self.output_padding,
+                self.data_format,
+                self.dilation_rate,
+            )
+            outputs = add_bias(outputs, self.bias) if self.use_bias else outputs
+            return outputs if self.activation is None else self.activation(outputs)
         # The adjoint: taps run backwards.
         kernel = tf.reverse(_taps_by_parity(tf.convert_to_tensor(self.kernel)), [0, 2])
         kernel = tf.transpose(kernel, [0, 2, 5, 1, 3, 4])

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.nn.bias import add_bias
+
 
 class _Equalized(keras.layers.Layer):
     """What the dense layer and the convolution share: their scaled weights."""
@@ -44,7 +46,7 @@ class _Equalized(keras.layers.Layer):
         bias = tf.convert_to_tensor(self.bias)
         if self.lr_multiplier != 1.0:
             bias = bias * tf.cast(self.lr_multiplier, bias.dtype)
-        return tf.nn.bias_add(outputs, bias)
+        return add_bias(outputs, bias)
 
     def get_config(self) -> dict[str, Any]:
         return {

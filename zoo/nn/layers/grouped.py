@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from zoo.nn.bias import add_bias
+
 
 @keras.saving.register_keras_serializable("gan_zoo")
 class GroupedConv2D(keras.layers.Layer):
@@ -49,7 +51,7 @@ class GroupedConv2D(keras.layers.Layer):
             pairs = (tf.split(inputs, self.groups, -1), tf.split(kernel, self.groups, -1))
             groups = [tf.nn.conv2d(x, k, 1, "SAME") for x, k in zip(*pairs, strict=True)]
             outputs = tf.concat(groups, axis=-1)
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+        return add_bias(outputs, self.bias)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)

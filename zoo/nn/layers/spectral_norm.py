@@ -15,6 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.nn.bias import add_bias
 from zoo.nn.layers.orthogonal import Orthogonal
 
 EPSILON = 1e-6  # of the two norms; BigGAN's
@@ -75,7 +76,7 @@ class _SpectralNorm(keras.layers.Layer):
     def _add_bias(self, outputs: tf.Tensor) -> tf.Tensor:
         if not self.use_bias:
             return outputs
-        return tf.nn.bias_add(outputs, tf.convert_to_tensor(self.bias))
+        return add_bias(outputs, self.bias)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "use_bias": self.use_bias, "normalize": self.normalize}
