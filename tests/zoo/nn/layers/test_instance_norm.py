@@ -1,6 +1,9 @@
 """Instance norm against numpy, its gradient against what TensorFlow derives."""
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from zoo.nn.layers import InstanceNormalization
@@ -42,6 +45,32 @@ def test_its_gradient_is_that_of_the_formula() -> None:
             loss = tf.reduce_sum(weight * normalise(x) ** 2)
         gradients.append(tape.gradient(loss, x))
     np.testing.assert_allclose(*gradients, atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gradient_penalty_has_the_gradient_of_the_formula(compiled: bool) -> None:
+    x = tf.constant(some_images())
+    weight = tf.random.stateless_normal(x.shape, [1, 2])
+
+    def formula(x: tf.Tensor) -> tf.Tensor:
+        mean, variance = tf.nn.moments(x, (1, 2), keepdims=True)
+        return (x - mean) / tf.sqrt(variance + 1e-5)
+
+    def of_penalty(normalise: Callable[[tf.Tensor], tf.Tensor]) -> tf.Tensor:
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                scores = tf.reduce_sum(weight * tf.tanh(normalise(x)))
+            penalty = tf.reduce_sum(inner.gradient(scores, x) ** 2)
+        return outer.gradient(penalty, x)
+
+    if compiled:
+        of_penalty = tf.function(of_penalty)
+    expected = of_penalty(formula)
+    largest = np.abs(expected).max()
+    given = of_penalty(InstanceNormalization())
+    np.testing.assert_allclose(given, expected, rtol=1e-4, atol=1e-5 * largest)
 
 
 def test_half_precision_is_normalised_in_single() -> None:
