@@ -221,6 +221,26 @@ def test_a_half_grown_model_is_drawn_as_far_as_it_is(tmp_path: pathlib.Path) -> 
     assert loaded.phase() == gan.schedule.stages[2]
 
 
+def test_the_new_discriminator_of_a_generator_alone_judges_at_the_generators_stage(
+    tmp_path: pathlib.Path,
+) -> None:
+    config = {**SIZES, "stable_kimg": 0.016, "fade_kimg": 0.016}
+    alone = zoo.ProGAN(16, **config, generator_alone=True)
+    alone.begin_at(1000)
+    alone.save_to_preset(tmp_path / "alone", samples=False)
+    gan = zoo.load(tmp_path / "alone")
+    assert gan.phase().resolution == 16
+    gan.compile()
+    gan.fit(batches(1), verbose=0)
+    assert gan.images_shown() == 1008
+    images = next(iter(batches(1)))
+    expected = gan.discriminator(images, training=False, resolution=16)
+    np.testing.assert_allclose(tf.squeeze(gan.judge(images)), tf.squeeze(expected), atol=1e-6)
+    gan.save_to_preset(tmp_path / "both", samples=False)
+    again = zoo.load(tmp_path / "both").judge(images)
+    np.testing.assert_allclose(tf.squeeze(again), tf.squeeze(expected), atol=1e-6)
+
+
 @pytest.mark.traced
 def test_predict_draws_the_stage_of_now() -> None:
     gan = build(resolution=8)  # 16 images at 4 px, 16 more fade 8 px in

@@ -106,6 +106,8 @@ class GrowingGAN(NoiseToImage):
         _reset(self.generator_optimizer, self.generator)
         _reset(self.discriminator_optimizer, self.discriminator)
         self.stage_of_optimizers.assign(index)
+        # A preset of a generator alone has brought no counter for D.
+        self.discriminator.images_shown.assign(self.images_shown())
         self.begin_stage(phase)
 
     def begin_stage(self, stage: Stage) -> None:
