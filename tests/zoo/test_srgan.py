@@ -159,6 +159,28 @@ def test_the_generator_is_trained_alone_at_first(
     assert int(loaded.pretraining_optimizer.iterations.numpy()) == 2
 
 
+def test_a_preset_goes_on_where_its_pretraining_was(tmp_path: pathlib.Path) -> None:
+    gan = build(pretrain_steps=3)
+    gan.compile(run_eagerly=True)
+    for trained, left in [(2, 1), (4, 0)]:
+        gan.fit(batches(2), verbose=0)
+        assert int(gan.steps.numpy()) == trained
+        gan.save_to_preset(tmp_path / "gan")
+        loaded = zoo.load(tmp_path / "gan")
+        assert loaded.get_config() == gan.get_config() | {"pretrain_steps": left}
+        assert gan.get_config()["pretrain_steps"] == 3  # of the live model
+    before = loaded.discriminator.trainable_variables[0].numpy()
+    loaded.compile(run_eagerly=True)
+    loaded.fit(batches(1), verbose=0)
+    assert np.abs(loaded.discriminator.trainable_variables[0].numpy() - before).max() > 0
+
+
+def test_the_bundled_weights_are_past_their_pretraining() -> None:
+    assert zoo.load("srgan_photos_x4").phase() == "adversarial"
+    untrained = zoo.load("srgan_photos_x4", load_weights=False)
+    assert (untrained.phase(), untrained.pretrain_steps) == ("pretraining", 24_000)
+
+
 def test_the_rate_is_a_tenth_after_half_of_the_game() -> None:
     gan = build(decay_after=10)
     gan.compile()

@@ -91,6 +91,7 @@ class GAN(Saving):
         adapt, settle        what is computed from the data before `fit`; before images are shown
         from_earlier         what the state of a run of an earlier version is now
         check_batch_size     batches that the networks cannot take
+        preset_config        arguments that are others once the model has been trained
 
     and calls:
 

@@ -149,6 +149,14 @@ class Saving(keras.Model):
         """Constructor arguments: a preset's `config`."""
         return {**self._config, "ema_decay": self.ema_decay}
 
+    def preset_config(self) -> dict[str, Any]:
+        """What a preset says to build this model from; the live model's `get_config` stays.
+
+        Mostly that. A preset does not hold `steps`, so a family whose constructor counts from them
+        gives what is left.
+        """
+        return self.get_config()
+
     @classmethod
     def from_preset(
         cls, name: str | os.PathLike[str], *, load_weights: bool = True, **arguments: Any
@@ -177,9 +185,13 @@ class Saving(keras.Model):
         if source.weights is not None and not arguments:
             shapes = sources.shapes_of(source.weights)
             limits = weights.limited_to(shapes)
+        config = source.config
+        if not load_weights and name in presets.registry():
+            # It is trained from the start, so that nothing is behind it.
+            config = {**config, **presets.get_preset(name).config}
         try:
             with limits:
-                gan = family_class(**{**source.config, **arguments})
+                gan = family_class(**{**config, **arguments})
         except (TypeError, ValueError) as error:
             raise presets.PresetError(
                 f"The config of preset {name!r} must be arguments of {class_name}: {error}"
@@ -261,7 +273,7 @@ class Saving(keras.Model):
             if dtype != "float32":
                 file = weights.cast(file, dtype)
             shown = self.sample_sheet() if samples else None
-            config = self.get_config()
+            config = self.preset_config()
             written = {
                 "name": folder.resolve().name,
                 **self._inherited_card(),

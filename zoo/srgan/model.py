@@ -146,6 +146,11 @@ class SRGAN(ImageToImage):
         """What the next step is part of: "pretraining" or "adversarial"."""
         return PRETRAINING if int(self.steps.numpy()) < self.pretrain_steps else ADVERSARIAL
 
+    def preset_config(self) -> dict[str, Any]:
+        """As in `Saving`: the pretraining that is left."""
+        left = max(0, self.pretrain_steps - int(self.steps.numpy()))
+        return {**super().preset_config(), "pretrain_steps": left}
+
     def before_phase(self, phase: str) -> None:
         """Reads the feature network where the game begins."""
         if phase == ADVERSARIAL:

@@ -151,6 +151,7 @@ def _published(
     if doublings not in (1, 2):
         raise CheckpointError(f"SRGAN must enlarge 2 or 4 times. Received: {doublings} doublings.")
     config = {"scale": 2**doublings, "channels": channels, "width": width, "blocks": blocks}
+    config["pretrain_steps"] = 0  # it is behind them
     notes = [
         f"scale={2**doublings}, width={width} and blocks={blocks} are inferred from the shapes."
     ]

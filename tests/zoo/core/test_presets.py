@@ -42,7 +42,10 @@ def test_bundled_folders_are_presets_with_true_hashes() -> None:
     assert "dcgan_fashion_mnist" in bundled
     for name in bundled:
         source = sources.resolve(name)  # checks the hashes
-        assert source.config.items() >= zoo.get_preset(name).config.items()
+        config = dict(zoo.get_preset(name).config)
+        if source.family == "srgan":
+            config["pretrain_steps"] = 0  # it is behind the weights
+        assert source.config.items() >= config.items()
         for key in ("dataset", "training", "licence", "scores", "parameters"):
             assert source.card[key], (name, key)
         assert source.weights.stat().st_size <= 8e6
