@@ -514,7 +514,7 @@ def test_weights_survive_save_and_load(trained: Trained, tmp_path: pathlib.Path)
     gan.save_to_preset(tmp_path / "mine")
     loaded = zoo.load(str(tmp_path / "mine"))
     assert type(loaded) is type(gan)
-    assert loaded.get_config() == gan.get_config()
+    assert loaded.get_config() == gan.preset_config()  # without the pretraining that is done
     np.testing.assert_array_equal(make(loaded, case), make(gan, case))
     for a, b in zip(
         loaded.discriminator.get_weights(), gan.discriminator.get_weights(), strict=True

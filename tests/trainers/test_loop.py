@@ -253,9 +253,10 @@ def test_progress_stays_on_one_line_of_a_terminal(
 ) -> None:
     ours, theirs = pty.openpty()
     with open(theirs, "w") as terminal, open(ours, "rb", buffering=0) as screen:
-        monkeypatch.setattr(sys, "stdout", terminal)
-        monkeypatch.setenv("COLUMNS", "80")
-        train(small_run(tmp_path / "W", steps=2))
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", terminal)
+            patch.setenv("COLUMNS", "80")
+            train(small_run(tmp_path / "W", steps=2))
         said = screen.read(4096).decode()
     (last,) = re.findall(r"\r(step 2/2  .*)\x1b\[K", said)
     assert len(last) == 79
