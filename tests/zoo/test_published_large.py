@@ -146,3 +146,4 @@ def test_a_pickle_of_1024_px(tmp_path: pathlib.Path) -> None:
     assert gigabytes < 2.0
     card = json.loads((tmp_path / "x" / "card.json").read_text())
     assert card["parameters"] == {"generator": 30_370_060, "discriminator": 29_012_513}
+    assert "images of 1024 px take too long to draw" in card["converted_from"]["notes"][-1]

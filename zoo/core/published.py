@@ -22,10 +22,11 @@ from zoo.core.readers import Checkpoint, CheckpointError
 
 Layout = Callable[[np.ndarray], np.ndarray]
 
-# Groups of generated images from which D's minibatch statistic is taken, and the most in a group:
-# few, as they are drawn at up to 1,024 px.
+# Groups of generated images from which D's minibatch statistic is taken, and the most in a group.
 GROUPS = 2
 LARGEST_GROUP = 32
+# Side of the images for which it is measured: at 1,024 px eight of them take two minutes of CPU.
+LARGEST_DRAWN = 256
 
 NO_LICENCE = (
     "not stated. Many published weights are for research only, and their pictures with them: see "
@@ -350,6 +351,12 @@ def fill_minibatch_statistic(gan: Any) -> list[str]:
     if not found:
         return []
     (layer,) = found
+    side = gan.image_shape[0]
+    if side > LARGEST_DRAWN:
+        return [
+            f"D's minibatch statistic is not in the file, and images of {side} px take too long to "
+            "draw for it: discriminate takes it as 0, until D is trained."
+        ]
     fade = {}
     if hasattr(gan, "schedule"):  # it grows: as D is at its stage
         shown = int(gan.discriminator.images_shown.numpy())
