@@ -521,12 +521,15 @@ class Core:
             pieces = _pieces(itertools.chain([piece], pieces), self._row_limits[model])
             piece = next(pieces)
             answer = yield from ask(piece)
+        sizes = [_common_rows(piece)]
+        following = list(itertools.islice(pieces, 1))
+        if not following:
+            return [read_outputs(answer)], sizes
         # The others go together, to the same version even if the server loads a new one meanwhile.
         version = answer.model_spec.version.value
-        sizes = [_common_rows(piece)]
 
         def others() -> Iterator[Steps]:
-            for piece in pieces:
+            for piece in itertools.chain(following, pieces):
                 sizes.append(_common_rows(piece))
                 yield outputs(piece)
 
