@@ -39,7 +39,7 @@ MOST_HELD_SECONDS = 1.0
 
 
 class _HealthServicer(health.aio.HealthServicer):
-    """Ends open watches when it is told to: a stop would wait for them."""
+    """Ends open watches before a stop, which would wait for them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Health:
         await self.servicer.enter_graceful_shutdown()
 
     def end_watches(self) -> None:
-        """Ends the streams of those who watch, who have been told."""
+        """Ends the streams of those who watch, which have had NOT_SERVING."""
         self.servicer.ended.set()
 
 
