@@ -186,7 +186,7 @@ def refused(folder: pathlib.Path) -> str:
     begun = time.process_time()
     with pytest.raises(PresetError) as raised:
         zoo.load(folder)
-    assert time.process_time() - begun < 5.0  # a million layers take hours
+    assert time.process_time() - begun < 2.0  # alone under 1; a million layers take hours
     message = str(raised.value)
     assert "\n" not in message
     return message
