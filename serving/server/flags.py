@@ -4,6 +4,7 @@ Each flag of TF Serving is taken, taken without an effect, or refused with the r
 """
 
 import argparse
+import os
 from collections.abc import Callable
 
 from serving.parsing import Parser, boolean, integer
@@ -61,9 +62,17 @@ def without_effect(args: argparse.Namespace) -> dict[str, str]:
 
 def _add_models(parser: Parser) -> None:
     models = parser.add_argument_group("models")
-    models.add_argument("--models", metavar="DIR", help="folder of <model>/<version>/ SavedModels")
     models.add_argument(
-        "--model_base_path", metavar="DIR", help="folder of <version>/, to serve one model alone"
+        "--models",
+        type=os.path.expanduser,
+        metavar="DIR",
+        help="folder of <model>/<version>/ SavedModels",
+    )
+    models.add_argument(
+        "--model_base_path",
+        type=os.path.expanduser,
+        metavar="DIR",
+        help="folder of <version>/, to serve one model alone",
     )
     models.add_argument(
         "--model_name",
@@ -72,7 +81,10 @@ def _add_models(parser: Parser) -> None:
         help="that model's name for clients (default: %(default)s)",
     )
     models.add_argument(
-        "--model_config_file", metavar="FILE", help="text proto of models, versions and labels"
+        "--model_config_file",
+        type=os.path.expanduser,
+        metavar="FILE",
+        help="text proto of models, versions and labels",
     )
     models.add_argument(
         "--model_config_file_poll_wait_seconds",
@@ -169,6 +181,7 @@ def _add_network(parser: Parser) -> None:
     _add_boolean(network, "rest_api_enable_cors_support", False, "send CORS headers")
     network.add_argument(
         "--grpc_socket_path",
+        type=os.path.expanduser,
         metavar="PATH",
         help="UNIX socket for the gRPC API, in addition to its port",
     )
@@ -180,10 +193,16 @@ def _add_network(parser: Parser) -> None:
         help="arguments of the gRPC server, such as grpc.max_connection_age_ms=2000",
     )
     network.add_argument(
-        "--ssl_config_file", metavar="FILE", help="text proto SSLConfig: TLS for the gRPC API"
+        "--ssl_config_file",
+        type=os.path.expanduser,
+        metavar="FILE",
+        help="text proto SSLConfig: TLS for the gRPC API",
     )
     network.add_argument(
-        "--monitoring_config_file", metavar="FILE", help="text proto MonitoringConfig"
+        "--monitoring_config_file",
+        type=os.path.expanduser,
+        metavar="FILE",
+        help="text proto MonitoringConfig",
     )
     network.add_argument(
         "--otlp_endpoint",
@@ -229,6 +248,7 @@ def _add_batching(parser: Parser) -> None:
     )
     batching.add_argument(
         "--batching_parameters_file",
+        type=os.path.expanduser,
         metavar="FILE",
         help="text proto BatchingParameters; its sizes replace those above",
     )
@@ -249,7 +269,10 @@ def _add_runtime(parser: Parser) -> None:
             help=f"{text}; 0: as many as there are cores (default: 0)",
         )
     runtime.add_argument(
-        "--tensorflow_session_config_file", metavar="FILE", help="text proto ConfigProto"
+        "--tensorflow_session_config_file",
+        type=os.path.expanduser,
+        metavar="FILE",
+        help="text proto ConfigProto",
     )
     runtime.add_argument(
         "--per_process_gpu_memory_fraction",

@@ -176,3 +176,10 @@ def test_a_monitoring_file(tmp_path, text, path):
 def test_ssl_files_that_are_refused(tmp_path, text, message):
     with pytest.raises(StartError, match=message):
         text_files.read_ssl(_file(tmp_path, text))
+
+
+def test_a_leading_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shells do not expand it behind an equals sign."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    for flag in ("models", "model_base_path", "model_config_file", "grpc_socket_path"):
+        assert getattr(_parser().parse_args([f"--{flag}=~/x"]), flag) == "/home/someone/x"

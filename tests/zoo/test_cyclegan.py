@@ -124,6 +124,10 @@ def squares(logits: tf.Tensor, target: float) -> tf.Tensor:
     return tf.reduce_mean((logits - target) ** 2)
 
 
+def mean_log(x: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(tf.math.log(x))
+
+
 def absolute(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.abs(x - y))
 
@@ -164,6 +168,32 @@ def test_a_step_is_the_papers() -> None:
     check_step(gan, (a, b), formula)
     gan.steps.assign(0)
     check_adam_step(gan, (a, b), formula, rounding=1e-6)
+
+
+def test_another_loss_keeps_the_balance_of_the_authors_code() -> None:
+    """As its `--gan_mode vanilla`: G's part in full beside lambda, D's halved."""
+    gan = build(identity=0.0)
+    a, b = next(iter(batches(1)))
+    g, f, d_a, d_b = (
+        gan.generator_a_to_b,
+        gan.generator_b_to_a,
+        gan.discriminator_a,
+        gan.discriminator_b,
+    )
+
+    def formula():
+        fake_b, fake_a = g(a), f(b)
+        games = [-mean_log(tf.sigmoid(d_b(fake_b))), -mean_log(tf.sigmoid(d_a(fake_a)))]
+        cycle = absolute(f(fake_b), a) + absolute(g(fake_a), b)
+        d_terms = [-0.5 * mean_log(tf.sigmoid(d(real))) for d, real in ((d_a, a), (d_b, b))]
+        d_terms += [
+            -0.5 * mean_log(1.0 - tf.sigmoid(d(fake))) for d, fake in ((d_a, fake_a), (d_b, fake_b))
+        ]
+        told = {"g_loss": sum(games), "cycle_loss": cycle, "d_loss": sum(d_terms)}
+        return {"generator": [*games, 10.0 * cycle], "discriminator": d_terms}, told
+
+    losses = dict(generator_loss="non_saturating", discriminator_loss="minimax")
+    check_step(gan, (a, b), formula, alternating=False, **losses)
 
 
 @pytest.mark.slow

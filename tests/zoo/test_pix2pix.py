@@ -100,8 +100,8 @@ def test_a_step_is_the_papers(adversarial: str, job: str | None, source_channels
             d_terms = [-0.5 * mean_log(tf.sigmoid(real)), -0.5 * mean_log(1.0 - tf.sigmoid(fake))]
             g_loss = -mean_log(tf.sigmoid(fake))
         else:
-            d_terms = [0.25 * tf.reduce_mean((real - 1.0) ** 2), 0.25 * tf.reduce_mean(fake**2)]
-            g_loss = 0.5 * tf.reduce_mean((fake - 1.0) ** 2)
+            d_terms = [0.5 * tf.reduce_mean((real - 1.0) ** 2), 0.5 * tf.reduce_mean(fake**2)]
+            g_loss = tf.reduce_mean((fake - 1.0) ** 2)
         l1 = tf.reduce_mean(tf.abs(made - target))
         told = {"d_loss": sum(d_terms), "g_loss": g_loss, "l1_loss": l1}
         return {"discriminator": d_terms, "generator": [g_loss, 100.0 * l1]}, told

@@ -11,7 +11,7 @@ import numpy as np
 
 import zoo
 from trainers.data import image_folder
-from zoo.core import sources
+from zoo.core import cards, sources
 from zoo.pictures import folders
 
 BATCH = 128
@@ -91,7 +91,7 @@ def from_preset(preset: str, num_images: int, seed: int) -> Fakes:
     """
     gan = zoo.load(preset)
     card = gan.card or {}
-    source = {"preset": card.get("name", preset), "steps": card.get("training", {}).get("steps")}
+    source = {"preset": card.get("name", preset), "steps": cards.training_of(card).get("steps")}
     return from_gan(gan, num_images, seed, source=source, trained_on=training_data(card))
 
 

@@ -14,6 +14,7 @@ from trainers.metrics.extractor import Features
 from trainers.metrics.fakes import training_data
 from trainers.metrics.kid import kid
 from trainers.workdir import versions
+from zoo.core import cards
 from zoo.core.image_to_image import ImageToImage
 from zoo.core.progress import with_progress
 from zoo.pictures.images import like
@@ -51,7 +52,7 @@ def evaluate(
     """
     card = gan.card or {}
     trained_on = training_data(card) or {}
-    training = card.get("training") or {}
+    training = cards.training_of(card)
     task, reverse = task or training.get("task"), training.get("reverse", False)
     dataset = dataset or trained_on.get("name")
     if not dataset:

@@ -41,6 +41,12 @@ def dataset_of(card: dict[str, Any]) -> dict[str, Any]:
     return dataset if isinstance(dataset, dict) else {"name": dataset}
 
 
+def training_of(card: dict[str, Any]) -> dict[str, Any]:
+    """What a card says of its training; {} if nothing, or a text that anyone may have written."""
+    training = card.get("training")
+    return training if isinstance(training, dict) else {}
+
+
 def hashes_of(card: dict[str, Any], path: str | os.PathLike[str]) -> tuple[dict[str, str], str]:
     """(sha256 by file, name of the weights file), as a card says.
 

@@ -306,9 +306,9 @@ class GAN(Saving):
                 schedule, which counts the optimizer's updates.
             discriminator_optimizer: Likewise.
             generator_loss: fake_logits -> scalar, or a name: "non_saturating", "minimax",
-                "least_squares", "hinge", "wasserstein".
+                "least_squares", "unhalved_least_squares", "hinge", "wasserstein".
             discriminator_loss: (real_logits, fake_logits) -> scalar, or a name: "minimax",
-                "least_squares", "hinge", "wasserstein".
+                "least_squares", "unhalved_least_squares", "hinge", "wasserstein".
             alternate: Whether the second network is updated against the first one's new weights, in
                 a forward pass of its own, or both from one pass, which is faster.
             seed: Every random draw of training is a function of it, the step and the replica.

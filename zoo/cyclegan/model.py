@@ -60,7 +60,7 @@ class CycleGAN(ImageToImage):
     directions = ("a_to_b", "b_to_a")
     pair_names = "(a, b)"
     tracked = (*ImageToImage.tracked, "cycle_loss")
-    default_losses = ("least_squares", "least_squares")
+    default_losses = ("unhalved_least_squares", "unhalved_least_squares")
     alternates = None
 
     def __init__(
@@ -229,8 +229,8 @@ class CycleGAN(ImageToImage):
             else:
                 fake_b, fake_a = g(a, training=True), f(b, training=True)
             logits_a, logits_b = d_a(fake_a, training=True), d_b(fake_b, training=True)
-            # E[(D(G(x)) - 1)^2], without the half of Mao et al.
-            g_loss = 2.0 * (self.generator_loss(logits_b) + self.generator_loss(logits_a))
+            # E[(D(G(x)) - 1)^2] of each
+            g_loss = self.generator_loss(logits_b) + self.generator_loss(logits_a)
             # |F(G(a)) - a| + |G(F(b)) - b|  (equation 2)
             cycle_loss = distance(f(fake_b, training=True), a)
             cycle_loss += distance(g(fake_a, training=True), b)
@@ -252,7 +252,7 @@ class CycleGAN(ImageToImage):
             real_b, judged_b = together(d_b, b, fake_b)
             real, fake = (real_a, real_b), (judged_a, judged_b)
             # 1/2 (E[(D(y) - 1)^2] + E[D(G(x))^2]) of each
-            d_loss = tf.add_n(map(self.discriminator_loss, real, fake))
+            d_loss = 0.5 * tf.add_n(map(self.discriminator_loss, real, fake))
         d_norm = self.minimize(d_tape, d_loss, self.discriminator)
         return {
             **results,

@@ -144,6 +144,37 @@ def least_squares_generator(fake_logits: tf.Tensor) -> tf.Tensor:
     return 0.5 * _mean(tf.square(_float32_at_least(fake_logits) - 1.0))
 
 
+def unhalved_least_squares_discriminator(
+    real_logits: tf.Tensor, fake_logits: tf.Tensor
+) -> tf.Tensor:
+    """E[(D(x) - 1)^2] + E[D(G(z))^2], D the logit itself  (Zhu et al. 2017, section 4).
+
+    Twice the loss of Mao et al.
+
+    Args:
+        real_logits: float, any shape: D's logits of real images.
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return 2.0 * least_squares_discriminator(real_logits, fake_logits)
+
+
+def unhalved_least_squares_generator(fake_logits: tf.Tensor) -> tf.Tensor:
+    """E[(D(G(z)) - 1)^2], D the logit itself  (Zhu et al. 2017, section 4).
+
+    Twice the loss of Mao et al.
+
+    Args:
+        fake_logits: float, any shape: D's logits of generated images.
+
+    Returns:
+        f32 scalar.
+    """
+    return 2.0 * least_squares_generator(fake_logits)
+
+
 def relativistic_discriminator(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """-E[log sigmoid(D(x) - D(G(z)))], row by row  (Jolicoeur-Martineau 2019, RpGAN).
 
@@ -191,6 +222,7 @@ BY_NAME: dict[str, dict[str, Callable[..., tf.Tensor]]] = {
     "discriminator": {
         "minimax": minimax_discriminator,
         "least_squares": least_squares_discriminator,
+        "unhalved_least_squares": unhalved_least_squares_discriminator,
         "hinge": hinge_discriminator,
         "wasserstein": wasserstein_discriminator,
     },
@@ -198,6 +230,7 @@ BY_NAME: dict[str, dict[str, Callable[..., tf.Tensor]]] = {
         "non_saturating": non_saturating_generator,
         "minimax": minimax_generator,
         "least_squares": least_squares_generator,
+        "unhalved_least_squares": unhalved_least_squares_generator,
         "hinge": hinge_generator,
         "wasserstein": wasserstein_generator,
     },
@@ -228,4 +261,5 @@ def get(network: str, loss: Any) -> Callable[..., tf.Tensor]:
 
 def real_from(discriminator_loss: Callable[..., tf.Tensor]) -> float:
     """The logit from which on a discriminator trained by this loss takes an image for real."""
-    return 0.5 if discriminator_loss is least_squares_discriminator else 0.0
+    squares = (least_squares_discriminator, unhalved_least_squares_discriminator)
+    return 0.5 if discriminator_loss in squares else 0.0

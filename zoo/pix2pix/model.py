@@ -17,7 +17,7 @@ from zoo.pix2pix import networks
 # D's loss and G's, by name.
 ADVERSARIAL = {
     "bce": ("minimax", "non_saturating"),
-    "least_squares": ("least_squares", "least_squares"),
+    "least_squares": ("unhalved_least_squares", "unhalved_least_squares"),
 }
 
 
@@ -31,7 +31,7 @@ class Pix2Pix(ImageToImage):
         width: Features of the first layer of both networks; the others keep the paper's proportion.
         patch: Side of the patches that D judges: 70, the paper's, 1, 16, 34, 142, or 286, which at
             256 px is the whole image.
-        adversarial: "bce", the paper's, or "least_squares".
+        adversarial: "bce", the paper's, or "least_squares", as CycleGAN's.
         l1: Weight of the distance to the target, lambda.
         dropout: Rate of the noise in the decoder; 0 for none.
         fill: Inpainting: sources have 4 channels, RGB and alpha. What is transparent is seen as

@@ -54,6 +54,15 @@ def test_least_squares() -> None:
     np.testing.assert_allclose(losses.least_squares_generator(FAKE), expected)
 
 
+def test_unhalved_least_squares() -> None:
+    expected = np.mean((REAL - 1) ** 2) + np.mean(FAKE**2)
+    ours = losses.unhalved_least_squares_discriminator
+    np.testing.assert_allclose(ours(REAL, FAKE), expected)
+    assert losses.real_from(ours) == 0.5
+    expected = np.mean((FAKE - 1) ** 2)
+    np.testing.assert_allclose(losses.unhalved_least_squares_generator(FAKE), expected)
+
+
 def test_relativistic_pairs() -> None:
     pairs = zip(REAL[:, 0], FAKE[:, 0], strict=True)
     expected = -np.mean([np.log(sigmoid(real - fake)) for real, fake in pairs])
