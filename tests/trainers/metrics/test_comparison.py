@@ -474,12 +474,12 @@ def test_an_unknown_preset_is_refused():
         from_preset("dcgan_fashion", num_images=10, seed=0)
 
 
-@pytest.mark.usefixtures("test_split")
 def test_a_card_may_describe_its_training_in_words(preset):
     preset["training"] = "two days on my laptop"
     assert from_preset("dcgan_test", num_images=1, seed=0).source["steps"] is None
 
 
+@pytest.mark.usefixtures("test_split")
 def test_a_card_may_name_its_data_in_words(preset, features):
     preset["dataset"] = "my photos"
     fakes = from_preset("dcgan_test", num_images=10, seed=0)
