@@ -98,7 +98,8 @@ class GrowingGAN(NoiseToImage):
     def before_phase(self, phase: Stage) -> None:
         """Resets the optimizers where a stage begins: their moments are of another network.
 
-        As in the paper's code: when a fade begins and when it ends.
+        As in the paper's code: when a fade begins and when it ends. A schedule of the learning rate
+        counts an optimizer's updates, so it begins again with each stage.
         """
         index = self.schedule.stages.index(phase)
         if _read(self.stage_of_optimizers) == index:
