@@ -72,10 +72,21 @@ def to_array(
 
 
 def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Converts float images in [-1, 1] to uint8; uint8 images are returned unchanged."""
+    """Converts float images in [-1, 1] to uint8; uint8 images are returned unchanged.
+
+    Raises:
+        InvalidResponse: A pixel is NaN.
+    """
     if images.dtype == np.uint8:
         return images
-    return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    try:
+        with np.errstate(invalid="raise"):  # costs nothing, where a look for NaN is a pass
+            return np.clip(np.rint((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    except FloatingPointError:
+        raise InvalidResponse(
+            "The server's images must be numbers. Received: NaN, as of a model whose training "
+            "diverged."
+        ) from None
 
 
 def to_float(images: np.ndarray) -> np.ndarray:

@@ -608,9 +608,10 @@ def test_mixed_precision_trains(family: str, case: Case, policy: str) -> None:
         keras.config.set_dtype_policy("float32")
     networks = (gan.generator, gan.discriminator)
     before = [network.get_weights() for network in networks]
-    history = gan.fit(dataset(case), verbose=0)
+    # The loss scale settles by an update that is left out for each halving; Pix2Pix needs four.
+    history = gan.fit(dataset(case), epochs=2, verbose=0)
     for name, values in history.history.items():
-        # A gradient's norm may overflow while the loss scale settles: that update is left out.
+        # A gradient's norm may overflow meanwhile.
         assert name.endswith("gradient_norm") or np.isfinite(values).all(), name
     for old, network in zip(before, networks, strict=True):
         # Not every weight: what is small may round to nothing.

@@ -750,6 +750,18 @@ def _predicts(**outputs) -> bytes:
 
 
 @KINDS
+def test_images_that_hold_nan(kind):
+    images = np.zeros((2, 8, 8, 3), np.float32)
+    images[1, 3, 4, 2] = np.nan
+    with (
+        fake.say(GetModelMetadata=_describes("generate"), Predict=_predicts(images=images)) as at,
+        kind(at) as client,
+        pytest.raises(serving.InvalidResponse, match="images must be numbers. Received: NaN"),
+    ):
+        client.generate("m", n=2, seed=1)
+
+
+@KINDS
 @pytest.mark.parametrize(
     ("signature", "outputs", "received"),
     [
