@@ -430,7 +430,7 @@ def _write_last_report(session: Session) -> None:
         if session.chief:
             write_report(session.workdir)
     except (ValueError, OSError) as error:
-        tell(f"warning: {error}", file=sys.stderr)
+        tell(f"warning: no report of the run's end was written: {error}", file=sys.stderr)
 
 
 def _close(writer: tf.summary.SummaryWriter) -> None:

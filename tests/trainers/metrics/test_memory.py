@@ -1,4 +1,4 @@
-"""50,000 images need no more memory than 1,000: the peaks of two processes that do the same work.
+"""50,000 images need no more memory than 5,000: the peaks of two processes that do the same work.
 
 Ten minutes of processor time.
 """
@@ -70,6 +70,6 @@ def peak_mb(count: int, cache: pathlib.Path) -> float:
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_images(tmp_path):
-    few, many = (peak_mb(count, tmp_path) for count in (1_000, 50_000))
-    print(f"peak {few:.0f} MB for 1,000 images, {many:.0f} MB for 50,000")
+    few, many = (peak_mb(count, tmp_path) for count in (5_000, 50_000))  # both fill the blocks
+    print(f"peak {few:.0f} MB for 5,000 images, {many:.0f} MB for 50,000")
     assert many < few + 45  # one side's features more, and it would be above
