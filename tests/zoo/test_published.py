@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,6 +23,7 @@ from tests.zoo.core.readers import files
 from zoo.core import published, readers
 from zoo.core.readers import CheckpointError
 from zoo.nn.layers import MinibatchStd
+from zoo.nn.progressive import features
 
 HERE = pathlib.Path(__file__).parent / "published"
 
@@ -185,7 +187,7 @@ def test_d_judges_with_the_statistic_of_gs_images(
 
 def test_biggan_of_its_pytorch_code_alone(tmp_path: pathlib.Path) -> None:
     notes = zoo.convert([HERE / "biggan_32_G_ema.pth"], tmp_path / "x")
-    assert notes[-1] == "The files hold no discriminator: the preset is a generator alone."
+    assert notes[-1] == "No discriminator is converted: the preset is a generator alone."
     gan = zoo.load(tmp_path / "x")
     given = arrays("biggan_32")
     close(gan((given["z"], given["labels"])), given["images"])
@@ -236,6 +238,218 @@ def test_unknown_checkpoints_are_told_what_is_known(tmp_path: pathlib.Path) -> N
     with pytest.raises(CheckpointError, match="must be one of: .*StyleGAN2.*Received: x.pth.") as e:
         published.read(tmp_path / "x.pth")
     assert "\n" not in str(e.value)
+
+
+def state(name: str) -> dict[str, np.ndarray]:
+    """The state dict of a fixture."""
+    checkpoint = readers.read(HERE / name)
+    return readers.tensors_of(checkpoint, checkpoint.content)
+
+
+def said_of(*paths: pathlib.Path) -> str:
+    """The line with which files are refused."""
+    with pytest.raises(CheckpointError) as error:
+        published.read(paths)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+WHOLE = [
+    "biggan_32_G_ema.pth",
+    "cyclegan_G_B.pth",
+    "pix2pix_unet_128_latest_net_G.pth",
+    "biggan_deep_128/pytorch_model.bin",
+]
+
+
+def filled(found: published.Published) -> list[np.ndarray]:
+    """The arrays of the file, in the order in which the network takes them."""
+    tensors = found.generator.tensors
+    return [tensors[row.theirs] for row in found.generator.rows if isinstance(row.theirs, str)]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_the_prefix_of_data_parallel_is_left_away(name: str, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / pathlib.Path(name).name
+    prefixed = {f"module.{key}": array for key, array in state(name).items()}
+    files.state_dict(path, prefixed)
+    if "deep" in name:
+        shutil.copy(HERE / "biggan_deep_128" / "config.json", tmp_path)
+    found, _ = published.read(path)
+    expected, _ = published.read(HERE / name)
+    assert (found.family, found.config) == (expected.family, expected.config)
+    for ours, theirs in zip(filled(found), filled(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    # One name without it, and it is a part of the names.
+    files.state_dict(path, {**prefixed, "other": np.zeros(2, np.float32)})
+    assert said_of(path).startswith("A checkpoint must be one of")
+
+
+def test_the_prefix_is_left_away_within_a_file_of_several_networks() -> None:
+    content = {"g_ema": {"module.a": 1, "module.b": 2}, "d": {"module.a": 1, "b": 2}, "epoch": 3}
+    checkpoint, notes = published.bare(readers.Checkpoint(HERE, "torch", content))
+    assert checkpoint.content == {**content, "g_ema": {"a": 1, "b": 2}}
+    assert not notes
+
+
+@pytest.mark.parametrize("key", ["state_dict", "model", "generator", "G", "params"])
+def test_a_wrapped_state_dict_is_taken_out(key: str, tmp_path: pathlib.Path) -> None:
+    whole = state("cyclegan_G_B.pth")
+    prefixed = {f"module.{name}": array for name, array in whole.items()}
+    torch_file(tmp_path / "x.pth", {"epoch": {}, key: prefixed, "D": {"a": np.zeros(2)}})
+    found, _ = published.read(tmp_path / "x.pth")
+    assert f"Of x.pth, {key!r} is taken; no use is made of epoch, D." in found.notes
+    expected, _ = published.read(HERE / "cyclegan_G_B.pth")
+    for ours, theirs in zip(filled(found), filled(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert not any("is taken" in note for note in expected.notes)
+
+
+def biggan_d(attention: tuple[int, ...] = (), narrow: bool = False) -> dict[str, np.ndarray]:
+    """A state dict of BigGAN-PyTorch's D for the G of the fixture, by names and shapes."""
+    width = 4 * (state("biggan_32_G_ema.pth")["blocks.0.0.conv1.weight"].shape[1] // 4)
+    made = {}
+    for i in range(4):
+        before = width if i else 3
+        middle = before if narrow else width
+        made[f"blocks.{i}.0.conv1.weight"] = np.zeros((middle, before, 3, 3), np.float32)
+        made[f"blocks.{i}.0.conv2.weight"] = np.zeros((width, middle, 3, 3), np.float32)
+    made["blocks.0.0.conv1.u0"] = np.ones((1, width), np.float32)
+    made["embed.weight"] = np.zeros((5, width), np.float32)
+    return made | {f"blocks.{i}.1.gamma": np.zeros((), np.float32) for i in attention}
+
+
+def test_biggans_attention_must_be_the_same_in_both_networks(tmp_path: pathlib.Path) -> None:
+    g, d = tmp_path / "G.pth", tmp_path / "D.pth"
+    whole = state("biggan_32_G_ema.pth")
+    said = "BigGAN must have attention at one size, the same in G and D. Received: sizes "
+    gamma = np.zeros((), np.float32)
+    for of_g, of_d, received in (
+        ((), (0, 1, 2, 3), "[] in G, [16, 8, 8, 8] in D."),
+        ((), (0,), "[] in G, [16] in D."),
+        ((1,), (), "[16] in G, [] in D."),
+        ((0,), (0,), "[8] in G, [16] in D."),
+        ((1,), (0, 1), "[16] in G, [16, 8] in D."),
+    ):
+        files.state_dict(g, {**whole, **{f"blocks.{i}.1.gamma": gamma for i in of_g}})
+        files.state_dict(d, biggan_d(of_d))
+        assert said_of(g, d) == said + received
+    # Of 32 px G may have it at its last size, where D has no block.
+    for of_g, of_d in (((1,), (0,)), ((0,), (1,)), ((2,), ())):
+        files.state_dict(g, {**whole, **{f"blocks.{i}.1.gamma": gamma for i in of_g}})
+        files.state_dict(d, biggan_d(of_d))
+        assert published.read([g, d])[0].config["attention"] == 8 << of_g[0]
+    files.state_dict(g, {**whole, "blocks.0.1.gamma": gamma, "blocks.2.1.gamma": gamma})
+    assert said_of(g) == (
+        "BigGAN must have attention at one size. Received: 2 attentions in G.pth."
+    )
+
+
+def test_other_networks_of_biggan_pytorch_are_refused(tmp_path: pathlib.Path) -> None:
+    g, d = HERE / "biggan_32_G_ema.pth", tmp_path / "D.pth"
+    files.state_dict(d, biggan_d(narrow=True))
+    assert said_of(g, d).endswith("Received: 3 by the first, as D_wide=False of that code has.")
+    five = {**biggan_d(), "blocks.4.0.conv1.weight": np.zeros((1, 1, 3, 3), np.float32)}
+    files.state_dict(d, five)
+    assert "D must have a block more than G, 4. Received: 5." in said_of(g, d)
+    deep = {**state(g.name), "blocks.0.0.conv4.weight": np.zeros((1, 1, 1, 1), np.float32)}
+    files.state_dict(d, deep)
+    assert said_of(d) == (
+        "BigGAN-deep is converted from Hugging Face's code alone. "
+        "Received: BigGANdeep of BigGAN-PyTorch in D.pth."
+    )
+    assert "BN_eps=1e-5 is assumed: it is not in the file." in published.read(g)[0].notes
+
+
+def test_hugging_faces_epsilon_has_a_default(tmp_path: pathlib.Path) -> None:
+    for name in ("pytorch_model.bin", "config.json"):
+        shutil.copy(HERE / "biggan_deep_128" / name, tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["eps"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found, _ = published.read(tmp_path / "pytorch_model.bin")
+    assert found.config["bn_epsilon"] == 1e-4
+    assert found.notes[-1] == (
+        "eps is not in config.json beside pytorch_model.bin: 0.0001, that code's default."
+    )
+
+
+def patch_d(kernel: int, name: str, places: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {f"{name}.{i}.weight": np.zeros((4, 4, kernel, kernel), np.float32) for i in places}
+
+
+CYCLEGANS = "junyanz/pytorch-CycleGAN-and-pix2pix"
+DISCRIMINATORS = {
+    "basic": (patch_d(4, "model", (0, 2, 5, 8, 11)), CYCLEGANS),
+    "n_layers": (patch_d(4, "model", (0, 2, 5)), CYCLEGANS),
+    "pixel": (patch_d(1, "net", (0, 2, 5)), CYCLEGANS),
+    "srgan": (patch_d(3, "net", (0, 2, 5, 8, 11, 14, 17, 20, 24, 26)), "leftthomas/SRGAN"),
+}
+
+
+@pytest.mark.parametrize("kind", DISCRIMINATORS)
+def test_a_discriminator_of_another_kind_is_left_aside(kind: str, tmp_path: pathlib.Path) -> None:
+    arrays, code = DISCRIMINATORS[kind]
+    d = tmp_path / "D.pth"
+    files.state_dict(d, arrays)
+    assert said_of(d) == (
+        f"A generator must be given: D.pth is D of {code}, which is not converted. "
+        "Received: D.pth alone."
+    )
+    for name in ("cyclegan_G_B.pth", "pix2pix_unet_128_latest_net_G.pth"):
+        found, _ = published.read([d, HERE / name])
+        assert found.config == published.read(HERE / name)[0].config
+        assert found.notes[-1] == f"D.pth is D of {code}, which is not converted."
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_unet_without_batch_norm_is_refused(bias: bool, tmp_path: pathlib.Path) -> None:
+    whole = state("pix2pix_unet_128_latest_net_G.pth")
+    convolutions = {name: array for name, array in whole.items() if array.ndim == 4}
+    convolutions["model.model.3.bias"] = whole["model.model.3.bias"]
+    if bias:
+        convolutions["model.model.0.bias"] = np.zeros(4, np.float32)
+    files.state_dict(tmp_path / "x.pth", convolutions)
+    assert said_of(tmp_path / "x.pth") == (
+        "The U-Net's norm must be batch norm. "
+        f"Received: {'instance norm' if bias else 'none'} in x.pth."
+    )
+
+
+def test_keras_weights_without_batch_norm_are_refused() -> None:
+    layers = [("conv2d", [np.zeros((3, 3, 3, 8), np.float32), np.zeros(8, np.float32)])] * 20
+    checkpoint = readers.Checkpoint(pathlib.Path("edsr.h5"), "keras", layers)
+    with pytest.raises(CheckpointError) as error:
+        published.recognise([checkpoint])
+    assert str(error.value) == (
+        "Keras weights must be of krasserm's sr_resnet, which has batch norm. "
+        "Received: none in edsr.h5, as in EDSR and WDSR."
+    )
+
+
+def test_the_base_of_feature_maps_gives_those_of_every_resolution() -> None:
+    for last in (8, 32, 128):
+        sizes = [r for r in (4, 8, 16, 32, 64, 128) if r <= last]
+        for most in (1, 3, 16, 50):
+            for base in range(1, 150):
+                maps = {r: features(r, base, most) for r in sizes}
+                found = published.feature_maps(maps)
+                assert {r: features(r, *found) for r in sizes} == maps
+    assert published.feature_maps({4: 50, 8: 25, 16: 12}) == (100, 50)
+    for maps in ({4: 50, 8: 25, 16: 13}, {4: 16, 8: 16, 16: 4}, {4: 8, 8: 16}):
+        most = max(maps.values())
+        of = [{r: features(r, base, most) for r in maps} for base in range(1, 500)]
+        assert maps not in of
+        with pytest.raises(CheckpointError, match="Feature maps must halve"):
+            published.feature_maps(maps)
+
+
+def test_an_array_for_a_place_that_is_not_there_is_said() -> None:
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="dense")])
+    assert published.find(network, "dense/kernel").shape == (2, 3)
+    for path in ("attention/gamma", "dense/other", "layers/7/kernel", "layers/x", "dense/7"):
+        with pytest.raises(CheckpointError, match=f"Received: one for {path}, where there is none"):
+            published.find(network, path)
 
 
 def test_the_stage_follows_from_the_level_of_detail() -> None:

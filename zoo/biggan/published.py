@@ -27,6 +27,7 @@ HUGGING_FACE = "huggingface/pytorch-pretrained-BigGAN"
 # Features / width at 4, 8, 16 ... px, by the number of doublings; as in networks.py.
 RESOLUTIONS = {3: 32, 4: 64, 5: 128, 6: 256, 7: 512}
 FIRST_FACTOR = {32: 4, 64: 16, 128: 16, 256: 16, 512: 16}
+HUGGING_FACES_EPSILON = 1e-4  # where config.json has no eps
 D_FIRST_FACTOR = {32: 4, 64: 1, 128: 1, 256: 1, 512: 1}
 
 
@@ -140,6 +141,11 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
             kind = "config"
         else:
             return None
+        if "blocks.0.0.conv4.weight" in content:
+            raise CheckpointError(
+                "BigGAN-deep is converted from Hugging Face's code alone. "
+                f"Received: BigGANdeep of BigGAN-PyTorch in {checkpoint.path.name}."
+            )
         if kind in by_kind:
             raise CheckpointError(
                 f"BigGAN is converted from one {kind}. Received: "
@@ -170,9 +176,12 @@ def _of_pytorch(g: Checkpoint, d: Checkpoint | None) -> Published:
     if shared:
         classes, shared_dim = published.shape_of(tensors, "shared.weight", 2)
         skip_z = gains[1] > shared_dim
-    attention = [i for i in range(blocks) if f"blocks.{i}.1.gamma" in tensors]
+    attention = _attention_blocks(tensors)
     if len(attention) > 1:
-        raise CheckpointError("BigGAN must have attention at one size. Received: several.")
+        raise CheckpointError(
+            "BigGAN must have attention at one size. "
+            f"Received: {len(attention)} attentions in {g.path.name}."
+        )
     side = 8 << attention[0] if attention else 0
     config = {
         "resolution": resolution,
@@ -187,22 +196,48 @@ def _of_pytorch(g: Checkpoint, d: Checkpoint | None) -> Published:
     notes = [
         "The configuration is inferred from the shapes: "
         + ", ".join(f"{name}={value}" for name, value in config.items())
-        + "."
+        + ".",
+        "BN_eps=1e-5 is assumed: it is not in the file.",
     ]
     rows = generator_rows(blocks, shared, attention[0] if attention else None)
     generator = Network(tensors, rows, unused=["*.sv0"])
     discriminator = None
     if d is not None:
         tensors = tensors_of(d, d.content)
-        of_d = published.shape_of(tensors, "blocks.0.0.conv1.weight", 4)[0]
-        if of_d != width * D_FIRST_FACTOR[resolution]:
+        blocks_of_d = published.count(tensors, "blocks.{}.0.conv1.weight")
+        if blocks_of_d != blocks + 1:
+            raise CheckpointError(
+                "BigGAN's networks must be of one resolution: D must have a block more than G, "
+                f"{blocks + 1}. Received: {blocks_of_d}."
+            )
+        first_of_d = published.shape_of(tensors, "blocks.0.0.conv2.weight", 4)[0]
+        narrow = published.shape_of(tensors, "blocks.0.0.conv1.weight", 4)[0]
+        if narrow != first_of_d:
+            raise CheckpointError(
+                f"Both convolutions of D's first block must make {first_of_d} features. "
+                f"Received: {narrow} by the first, as D_wide=False of that code has."
+            )
+        if first_of_d != width * D_FIRST_FACTOR[resolution]:
             raise CheckpointError(
                 "BigGAN's networks must be of one width. Received: another one in D."
             )
-        place = [i for i in range(8) if f"blocks.{i}.1.gamma" in tensors]
-        rows = discriminator_rows(tensors, place[0] if place else None)
+        places = _attention_blocks(tensors)
+        if places != [i for i in range(blocks) if resolution >> (i + 1) == side]:
+            of_g = [side] if side else []
+            # Of 32 px its last blocks keep 8 px, of others the last one 4 px.
+            of_d = [max(resolution >> (i + 1), 8 if resolution == 32 else 4) for i in places]
+            raise CheckpointError(
+                "BigGAN must have attention at one size, the same in G and D. "
+                f"Received: sizes {of_g} in G, {of_d} in D."
+            )
+        rows = discriminator_rows(tensors, places[0] if places else None)
         discriminator = Network(tensors, rows, unused=["*.sv0"])
     return Published("biggan", PYTORCH, config, generator, discriminator, notes)
+
+
+def _attention_blocks(tensors: Mapping[str, np.ndarray]) -> list[int]:
+    """The blocks after which there is attention."""
+    return [i for i in range(8) if f"blocks.{i}.1.gamma" in tensors]
 
 
 # ---- Hugging Face: each layer's own parts, W / sigma in place of W, u and v
@@ -312,6 +347,7 @@ def _of_hugging_face(found: Mapping[str, Checkpoint]) -> Published:
         raise CheckpointError("The attention of BigGAN-deep must follow a block that doubles.")
     shared_dim, classes = published.shape_of(tensors, "embeddings.weight", 2)
     latent = published.shape_of(tensors, "generator.gen_z.weight", 2)[1] - shared_dim
+    epsilon = published.plain(given, "eps", int | float, HUGGING_FACES_EPSILON)
     config = {
         "resolution": total,
         "num_classes": classes,
@@ -323,7 +359,7 @@ def _of_hugging_face(found: Mapping[str, Checkpoint]) -> Published:
         "architecture": "deep",
         "spectral_norm": False,
         "statistics": published.shape_of(tensors, "generator.bn.running_means", 2)[0],
-        "bn_epsilon": float(published.plain(given, "eps", int | float)),
+        "bn_epsilon": float(epsilon),
         "hub_truncation": True,
     }
     notes = [
@@ -331,6 +367,8 @@ def _of_hugging_face(found: Mapping[str, Checkpoint]) -> Published:
         "Spectral norm is divided out of the weights; a truncation scales z, and chooses the "
         "statistics of batch norm.",
     ]
+    if "eps" not in given:
+        notes.append(f"eps is not in {origin}: {epsilon}, that code's default.")
     rows = deep_rows(places, attention[0] if attention else None, 3)
     return Published("biggan", HUGGING_FACE, config, Network(tensors, rows), None, notes)
 

@@ -22,6 +22,14 @@ from zoo.core.readers import Checkpoint, CheckpointError
 
 Layout = Callable[[np.ndarray], np.ndarray]
 
+ARRAYS = (readers.pickles.Tensor, readers.pickles.Array, np.ndarray)
+
+# Keys of files that hold more than a state dict, under which G's is; averaged weights first.
+WRAPPERS = ("G_ema", "params_ema", "G", "generator", "netG", "params", "state_dict")
+WRAPPERS += ("model_state_dict", "model")
+# DataParallel's prefix of all names.
+PREFIX = "module."
+
 # Groups of generated images from which D's minibatch statistic is taken, and the most in a group.
 GROUPS = 2
 LARGEST_GROUP = 32
@@ -158,8 +166,9 @@ def feature_maps(maps: Mapping[int, int]) -> tuple[int, int]:
         CheckpointError: There are none: maps must be 2 fmap_base / resolution, and at most
             fmap_max.
     """
-    last, most = max(maps), max(maps.values())
-    base = maps[last] * last // 2
+    most = max(maps.values())
+    # The least base that gives enough at every resolution; 1 is had from any, as it is the minimum.
+    base = max(found * r // 2 for r, found in maps.items() if found > 1 or most == 1)
     if any(found != max(1, min(2 * base // r, most)) for r, found in maps.items()):
         raise CheckpointError(
             "Feature maps must halve where the resolution doubles, from a maximum on. "
@@ -210,15 +219,24 @@ def plain(state: Mapping[str, Any], name: str, kinds: Any, default: Any = None) 
 
 
 def find(network: Any, path: str) -> Any:
-    """The variable at a path: names of layers of a functional model, attributes, places."""
+    """The variable at a path: names of layers of a functional model, attributes, places.
+
+    Raises:
+        CheckpointError: The network has no such variable.
+    """
     found = network
     for part in path.split("/"):
         if part.isdigit() and isinstance(found, list | tuple):
-            found = found[int(part)]
+            found = found[int(part)] if int(part) < len(found) else None
         elif part in {layer.name for layer in getattr(found, "layers", [])}:
             found = found.get_layer(part)
         else:
-            found = getattr(found, part)
+            found = getattr(found, part, None)
+        if found is None:
+            raise CheckpointError(
+                "The checkpoint's arrays must have places in the network. "
+                f"Received: one for {path}, where there is none."
+            )
     return found
 
 
@@ -289,10 +307,47 @@ def read(
     paths = [storage.expanded(path) for path in given]
     if not paths:
         raise CheckpointError("There must be a file to convert. Received: none.")
-    checkpoints = [readers.read(path) for path in paths]
+    checkpoints, notes = [], []
+    for path in paths:
+        checkpoint, said = bare(readers.read(path))
+        checkpoints.append(checkpoint)
+        notes += said
     found = recognise(checkpoints)
+    found = dataclasses.replace(found, notes=[*found.notes, *notes])
     hashes = {path.name: storage.sha256(path) for path in paths}
     return found, [{"file": name, "sha256": value} for name, value in hashes.items()]
+
+
+def bare(checkpoint: Checkpoint) -> tuple[Checkpoint, list[str]]:
+    """A checkpoint whose state dict is out of its wrapping, and whose names are without `PREFIX`.
+
+    Returns:
+        The checkpoint, and what the card says of the wrapping, a sentence; none where there is no
+        wrapping.
+    """
+    content, notes = checkpoint.content, []
+    if not isinstance(content, Mapping):
+        return checkpoint, notes
+    for key in WRAPPERS:
+        inner = content.get(key)
+        if isinstance(inner, Mapping) and any(isinstance(x, ARRAYS) for x in inner.values()):
+            rest = [str(other)[:20] for other in content if other != key]
+            more = f"; no use is made of {', '.join(rest[:8])}" if rest else ""
+            notes.append(f"Of {checkpoint.path.name}, {key!r} is taken{more}.")
+            content = inner
+            break
+    content = _without_prefix(content)
+    content = {
+        key: _without_prefix(value) if isinstance(value, Mapping) else value
+        for key, value in content.items()
+    }
+    return dataclasses.replace(checkpoint, content=content), notes
+
+
+def _without_prefix(state: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    if not all(isinstance(name, str) and name.startswith(PREFIX) for name in state):
+        return state
+    return {name.removeprefix(PREFIX): value for name, value in state.items()}
 
 
 def write(
@@ -323,7 +378,7 @@ def write(
     if not alone:
         notes += fill_minibatch_statistic(gan)
     if alone:
-        notes.append("The files hold no discriminator: the preset is a generator alone.")
+        notes.append("No discriminator is converted: the preset is a generator alone.")
     gan.save_to_preset(
         folder,
         card={
@@ -387,15 +442,36 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published:
     Raises:
         CheckpointError: No family knows them, or the one that does cannot hold them.
     """
-    known = []
-    for family in FAMILIES:
-        package = package_of(family)[0]
-        if importlib.util.find_spec(f"{package}.published") is None:
-            continue
-        module = importlib.import_module(f"{package}.published")
-        known.append(module.FORMATS)
-        found = module.recognise(checkpoints)
-        if found is not None:
-            return found
+    packages = [package_of(family)[0] for family in FAMILIES]
+    modules = [
+        importlib.import_module(f"{package}.published")
+        for package in packages
+        if importlib.util.find_spec(f"{package}.published") is not None
+    ]
+    kept, notes = [], []
+    for checkpoint in checkpoints:
+        code = _code_of_discriminator(checkpoint, modules)
+        if code is None:
+            kept.append(checkpoint)
+        else:
+            notes.append(f"{checkpoint.path.name} is D of {code}, which is not converted.")
     names = ", ".join(checkpoint.path.name for checkpoint in checkpoints)
-    raise CheckpointError(f"A checkpoint must be one of: {'; '.join(known)}. Received: {names}.")
+    if not kept:
+        raise CheckpointError(f"A generator must be given: {notes[0]} Received: {names} alone.")
+    for module in modules:
+        found = module.recognise(kept)
+        if found is not None:
+            return dataclasses.replace(found, notes=[*found.notes, *notes])
+    known = "; ".join(module.FORMATS for module in modules)
+    raise CheckpointError(f"A checkpoint must be one of: {known}. Received: {names}.")
+
+
+def _code_of_discriminator(checkpoint: Checkpoint, modules: Sequence[Any]) -> str | None:
+    """The code of a D that no family of ours has; None of other files."""
+    if not isinstance(checkpoint.content, Mapping):
+        return None
+    for module in modules:
+        # Only modules of codes whose D is another network than ours say which files are one.
+        if hasattr(module, "is_discriminator") and module.is_discriminator(checkpoint.content):
+            return module.CODE
+    return None

@@ -6,6 +6,7 @@ direction alone. Their convolutions of stride 2 pad at the top and left, which i
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,16 @@ def rows(blocks: int, second: int) -> list[Row]:
             Row(paper, f"{ours}/bias", f"{theirs}.bias"),
         )
     ]
+
+
+def is_discriminator(content: Mapping[str, Any]) -> bool:
+    """Whether this is a PatchGAN of this code, or its PixelGAN."""
+    for name, kernel in (("model", (4, 4)), ("net", (1, 1))):
+        first = content.get(f"{name}.0.weight")
+        others = {f"{name}.2.weight", f"{name}.5.weight"} <= content.keys()
+        if others and tuple(getattr(first, "shape", ()))[2:] == kernel:
+            return True
+    return False
 
 
 def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from zoo.core import published
 from zoo.core.published import Network, Published, Row, conv
-from zoo.core.readers import Checkpoint, tensors_of
+from zoo.core.readers import Checkpoint, CheckpointError, tensors_of
 
 FORMATS = "Pix2Pix's U-Nets of pytorch-CycleGAN-and-pix2pix (latest_net_G.pth)"
 
@@ -48,15 +48,23 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     while f"{block}.model.1.weight" in tensors:
         depth += 1
         block += ".model.3"
+    resolution = published.resolution_of(2**depth, 16)
+    if "model.model.1.model.2.weight" not in tensors:
+        # Instance norm is without weights, and beside it convolutions have biases.
+        norm = "instance norm" if "model.model.0.bias" in tensors else "none"
+        raise CheckpointError(
+            f"The U-Net's norm must be batch norm. Received: {norm} in {checkpoints[0].path.name}."
+        )
     width, source_channels, *_ = published.shape_of(tensors, "model.model.0.weight", 4)
     config = {
-        "resolution": published.resolution_of(2**depth, 16),
+        "resolution": resolution,
         "source_channels": source_channels,
         "channels": published.shape_of(tensors, "model.model.3.weight", 4)[1],
         "width": width,
     }
     notes = [
-        f"resolution={2**depth} and width={width} are inferred from the U-Net's depth and shapes.",
+        f"resolution={resolution} and width={width} are inferred from the U-Net's depth and "
+        "shapes.",
         "Batch norm takes each image's own statistics, as test.py does without --eval; running "
         "statistics are not used.",
     ]

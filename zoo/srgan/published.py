@@ -8,6 +8,7 @@ Both take images in [0, 1] and end with tanh, as ours. What differs:
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from zoo.core.readers import Checkpoint, CheckpointError, tensors_of
 
 FORMATS = "SRGAN of leftthomas (netG_*.pth) or of krasserm (gan_generator.h5)"
 
-LEFTTHOMAS = "leftthomas/SRGAN"
+CODE = LEFTTHOMAS = "leftthomas/SRGAN"
 KRASSERM = "krasserm/super-resolution"
 EPSILON, KRASSERMS_EPSILON = 1e-5, 1e-3
 
@@ -100,6 +101,11 @@ def krasserm_rows(blocks: int, doublings: int) -> list[Row]:
     return rows
 
 
+def is_discriminator(content: Mapping[str, Any]) -> bool:
+    """Whether this is leftthomas's netD."""
+    return {"net.0.weight", "net.24.weight", "net.26.weight"} <= content.keys()
+
+
 def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     """A generator of one of the two codes; None of other files."""
     if len(checkpoints) != 1:
@@ -138,6 +144,11 @@ def _of_krasserm(checkpoint: Checkpoint) -> Published:
         for i, array in enumerate(arrays):
             tensors[f"{kind}_{counts[kind]}/{i}"] = array
         counts[kind] += 1
+    if not counts["batch_normalization"]:
+        raise CheckpointError(
+            "Keras weights must be of krasserm's sr_resnet, which has batch norm. "
+            f"Received: none in {checkpoint.path.name}, as in EDSR and WDSR."
+        )
     blocks = (counts["batch_normalization"] - 1) // 2
     doublings = counts["conv2d"] - 2 * blocks - 3
     *_, channels, width = published.shape_of(tensors, "conv2d_0/0", 4)
