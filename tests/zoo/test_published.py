@@ -428,14 +428,15 @@ def test_keras_weights_without_batch_norm_are_refused() -> None:
 
 
 def test_the_base_of_feature_maps_gives_those_of_every_resolution() -> None:
-    for last in (8, 32, 128):
-        sizes = [r for r in (4, 8, 16, 32, 64, 128) if r <= last]
+    for first, last in ((4, 8), (4, 32), (4, 128), (2, 32)):
+        sizes = [r for r in (2, 4, 8, 16, 32, 64, 128) if first <= r <= last]
         for most in (1, 3, 16, 50):
             for base in range(1, 150):
                 maps = {r: features(r, base, most) for r in sizes}
                 found = published.feature_maps(maps)
                 assert {r: features(r, *found) for r in sizes} == maps
     assert published.feature_maps({4: 50, 8: 25, 16: 12}) == (100, 50)
+    assert published.feature_maps({2: 64, 4: 50, 8: 25, 16: 12}) == (100, 64)
     for maps in ({4: 50, 8: 25, 16: 13}, {4: 16, 8: 16, 16: 4}, {4: 8, 8: 16}):
         most = max(maps.values())
         of = [{r: features(r, base, most) for r in maps} for base in range(1, 500)]

@@ -162,6 +162,8 @@ def count(tensors: Mapping[str, np.ndarray], pattern: str, start: int = 0) -> in
 def feature_maps(maps: Mapping[int, int]) -> tuple[int, int]:
     """(fmap_base, fmap_max) with which there are so many feature maps at each resolution.
 
+    The bases that do are many where 2 fmap_base / resolution is not whole: the least is taken.
+
     Raises:
         CheckpointError: There are none: maps must be 2 fmap_base / resolution, and at most
             fmap_max.
@@ -437,7 +439,7 @@ def fill_minibatch_statistic(gan: Any) -> list[str]:
 
 
 def recognise(checkpoints: Sequence[Checkpoint]) -> Published:
-    """The family and the configuration of checkpoints.
+    """The family and the configuration of checkpoints; a D that no family has is left aside.
 
     Raises:
         CheckpointError: No family knows them, or the one that does cannot hold them.
