@@ -44,55 +44,39 @@ def build() -> Any:
 
 def named(gan: Any) -> dict[str, tuple[str, Any]]:
     """Name -> the network ("g" or "d") and the variable of each trainable weight."""
-    from zoo.nn.layers import (
-        DownsamplingConv2D,
-        EqualizedConv2D,
-        EqualizedDense,
-        ModulatedConv2D,
-        Noise,
-    )
-    from zoo.stylegan2 import networks
-
-    def made(network: Any, kind: type) -> list[Any]:
-        def number(layer: Any) -> int:
-            last = layer.name.rpartition("_")[2]
-            return int(last) if last.isdigit() else -1
-
-        return sorted((layer for layer in network.layers if type(layer) is kind), key=number)
-
     found = {}
-
-    def put(network: str, names: list[str], variables: list[Any]) -> None:
-        for name, variable in zip(names, variables, strict=True):
-            found[name] = (network, variable)
-
     mapping, synthesis = (gan.generator.get_layer(n) for n in ("mapping", "synthesis"))
-    layers = [f"map{i}" for i in range(MAPPING)]
-    put("g", [f"{n}.w" for n in layers], [e.kernel for e in made(mapping, EqualizedDense)])
-    put("g", [f"{n}.b" for n in layers], [e.bias for e in made(mapping, networks.Bias)])
-    put("g", ["constant"], [made(synthesis, networks.Constant)[0].constant])
-    layers = ["4.conv1", "4.rgb"]
-    for size in (8, 16, 32):
-        layers += [f"{size}.conv0", f"{size}.conv1", f"{size}.rgb"]
-    put("g", [f"{n}.w" for n in layers], [m.kernel for m in made(synthesis, ModulatedConv2D)])
-    put("g", [f"{n}.b" for n in layers], [b.bias for b in made(synthesis, networks.Bias)])
-    styles = made(synthesis, EqualizedDense)
-    put("g", [f"{n}.a" for n in layers], [e.kernel for e in styles])
-    put("g", [f"{n}.c" for n in layers], [e.bias for e in styles])
-    noisy = [n for n in layers if "conv" in n]
-    put("g", [f"{n}.n" for n in noisy], [n.strength for n in made(synthesis, Noise)])
+
+    def put(name: str, network: Any, layer: str, variable: str) -> None:
+        of = "d" if network is gan.discriminator else "g"
+        found[name] = (of, getattr(network.get_layer(layer), variable))
+
+    for i in range(MAPPING):
+        put(f"map{i}.w", mapping, f"dense{i}", "kernel")
+        put(f"map{i}.b", mapping, f"dense{i}_bias", "bias")
+    put("constant", synthesis, "4_constant", "constant")
+    for size in (4, 8, 16, 32):
+        for part in ("conv0", "conv1", "rgb"):
+            if (size, part) == (4, "conv0"):
+                continue
+            name, layer = f"{size}.{part}", f"{size}_{'to_rgb' if part == 'rgb' else part}"
+            put(f"{name}.w", synthesis, layer, "kernel")
+            put(f"{name}.b", synthesis, f"{layer}_bias", "bias")
+            put(f"{name}.a", synthesis, f"{layer}_style", "kernel")
+            put(f"{name}.c", synthesis, f"{layer}_style", "bias")
+            if part != "rgb":
+                put(f"{name}.n", synthesis, f"{layer}_noise", "strength")
 
     d = gan.discriminator
-    layers, downs, biases = ["from"], [], ["from"]
+    layers = {"from": "from_rgb", "d4": "4_conv", "full": "4_dense"}
     for size in (32, 16, 8):
-        layers += [f"d{size}.skip", f"d{size}.conv0"]
-        downs += [f"d{size}.conv1"]
-        biases += [f"d{size}.conv0", f"d{size}.conv1"]
-    put("d", [f"{n}.w" for n in [*layers, "d4"]], [c.kernel for c in made(d, EqualizedConv2D)])
-    put("d", [f"{n}.w" for n in downs], [c.kernel for c in made(d, DownsamplingConv2D)])
-    put("d", [f"{n}.b" for n in [*biases, "d4", "full"]], [b.bias for b in made(d, networks.Bias)])
-    full, out = made(d, EqualizedDense)
-    put("d", ["full.w", "out.w", "out.b"], [full.kernel, out.kernel, out.bias])
+        layers |= {f"d{size}.{part}": f"{size}_{part}" for part in ("conv0", "conv1")}
+        put(f"d{size}.skip.w", d, f"{size}_skip", "kernel")
+    for name, layer in layers.items():
+        put(f"{name}.w", d, layer, "kernel")
+        put(f"{name}.b", d, f"{layer}_bias", "bias")
+    put("out.w", d, "4_out", "kernel")
+    put("out.b", d, "4_out", "bias")
     assert len(found) == len(gan.generator.trainable_variables) + len(d.trainable_variables)
     return found
 
