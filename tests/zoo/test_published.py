@@ -155,6 +155,68 @@ def test_stylegan_of_nvidias_code(tmp_path: pathlib.Path) -> None:
     assert gan.structure().resolution == 32
 
 
+@pytest.mark.parametrize(
+    ("name", "network", "key", "value", "said"),
+    [
+        ("stylegan_tf_32", "Gs", "mapping_lrmul", 0.1, "G's mapping_lrmul must be 0.01."),
+        ("stylegan_tf_32", "mapping", "mapping_nonlinearity", "relu", "must be 'lrelu'."),
+        ("stylegan_tf_32", "mapping", "normalize_latents", False, "must be True."),
+        ("stylegan_tf_32", "synthesis", "nonlinearity", "relu", "must be 'lrelu'."),
+        ("stylegan_tf_32", "synthesis", "use_wscale", False, "must be True."),
+        ("stylegan_tf_32", "synthesis", "use_pixel_norm", True, "must be False."),
+        ("stylegan_tf_32", "synthesis", "use_instance_norm", False, "must be True."),
+        ("stylegan_tf_32", "synthesis", "use_styles", False, "must be True."),
+        ("stylegan_tf_32", "synthesis", "const_input_layer", False, "must be True."),
+        ("stylegan_tf_32", "synthesis", "blur_filter", None, "must be [1, 2, 1]."),
+        ("stylegan_tf_32", "D", "nonlinearity", "relu", "D's nonlinearity must be 'lrelu'."),
+        ("stylegan_tf_32", "D", "use_wscale", False, "must be True."),
+        ("stylegan_tf_32", "D", "blur_filter", [1, 3, 3, 1], "must be [1, 2, 1]."),
+        ("stylegan_tf_32", "D", "mbstd_num_features", 2, "must be 1."),
+        ("stylegan_tf_32", "D", "mbstd_group_size", 1, "must be at least 2."),
+        ("progan_tf_32", "Gs", "use_wscale", False, "G's use_wscale must be True."),
+        ("progan_tf_32", "Gs", "use_pixelnorm", False, "must be True."),
+        ("progan_tf_32", "Gs", "normalize_latents", False, "must be True."),
+        ("progan_tf_32", "Gs", "use_leakyrelu", False, "must be True."),
+        ("progan_tf_32", "Gs", "pixelnorm_epsilon", 1e-4, "must be 1e-08."),
+        ("progan_tf_32", "D", "use_wscale", False, "D's use_wscale must be True."),
+        ("progan_tf_32", "D", "fused_scale", False, "D's fused_scale must be True."),
+        ("progan_tf_32", "D", "mbstd_group_size", 0, "must be at least 2."),
+    ],
+)
+def test_arguments_that_ours_does_not_compute_are_refused(
+    name: str, network: str, key: str, value: object, said: str
+) -> None:
+    checkpoint = readers.read(HERE / f"{name}.pkl")
+    _, d, gs = checkpoint.content
+    found = {"D": d, "Gs": gs, **gs.state.get("components", {})}[network]
+    found.state["static_kwargs"][key] = value
+    with pytest.raises(CheckpointError) as error:
+        published.recognise([checkpoint])
+    assert f"{key} must" in str(error.value)
+    assert str(error.value).endswith(f"{said} Received: {value!r}.")
+
+
+def test_arguments_may_be_the_defaults_and_absent() -> None:
+    checkpoint = readers.read(HERE / "stylegan_tf_32.pkl")
+    _, d, gs = checkpoint.content
+    for network in (d, gs, *gs.state["components"].values()):
+        network.state["static_kwargs"].update(blur_filter=(1, 2, 1), use_wscale=True)
+    assert published.recognise([checkpoint]).family == "stylegan"
+    del d.state["static_kwargs"]
+    assert published.recognise([checkpoint]).config["group"] == 4
+
+
+@pytest.mark.parametrize(("layer", "sizes"), [(0, "32, 20 and 32"), (3, "32, 32 and 20")])
+def test_stylegan_has_one_length_of_z_w_and_features_between(layer: int, sizes: str) -> None:
+    checkpoint = readers.read(HERE / "stylegan_tf_32.pkl")
+    variables = checkpoint.content[2].state["components"]["mapping"].state["variables"]
+    for i, (name, _) in enumerate(variables):
+        if name == f"Dense{layer}/weight":
+            variables[i] = (name, np.zeros((32, 20), np.float32))
+    with pytest.raises(CheckpointError, match=f"must be equal. Received: {sizes}.$"):
+        published.recognise([checkpoint])
+
+
 @pytest.mark.parametrize("name", ["stylegan2_ada_32", "stylegan_tf_32", "progan_tf_32"])
 def test_d_judges_with_the_statistic_of_gs_images(
     name: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch

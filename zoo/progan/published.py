@@ -10,13 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from zoo.core import published
+from zoo.core import published, static_kwargs
 from zoo.core.published import Network, Published, Row, turned
 from zoo.core.readers import Checkpoint, CheckpointError, Record, tensors_of
 
 FORMATS = "ProGAN of NVIDIA's TensorFlow code (.pkl)"
 
 CODE = "tkarras/progressive_growing_of_gans"
+
+# What G_paper and D_paper must have been built with: their defaults.
+OF_G = {
+    "use_wscale": True,
+    "use_pixelnorm": True,
+    "normalize_latents": True,
+    "use_leakyrelu": True,
+    "pixelnorm_epsilon": 1e-8,
+}
+OF_D = {
+    "use_wscale": True,
+    "fused_scale": True,  # without, D halves after the activation; G is the same either way
+}
 
 
 def first_dense(array: np.ndarray) -> np.ndarray:
@@ -61,11 +74,11 @@ FROM_RGB = [
     Row("fromRGB", "from_rgb/{i}/kernel", "FromRGB_lod{lod}/weight"),
     Row("fromRGB", "from_rgb/{i}/bias", "FromRGB_lod{lod}/bias"),
 ]
-HALVING = [  # {down} is Conv1_down where it is fused
+HALVING = [
     Row("Conv 3x3", "blocks/{i}/conv/kernel", "{r}x{r}/Conv0/weight"),
     Row("Conv 3x3", "blocks/{i}/conv/bias", "{r}x{r}/Conv0/bias"),
-    Row("Conv 3x3", "blocks/{i}/conv_down/kernel", "{r}x{r}/{down}/weight"),
-    Row("Conv 3x3", "blocks/{i}/conv_down/bias", "{r}x{r}/{down}/bias"),
+    Row("Conv 3x3", "blocks/{i}/conv_down/kernel", "{r}x{r}/Conv1_down/weight"),
+    Row("Conv 3x3", "blocks/{i}/conv_down/bias", "{r}x{r}/Conv1_down/bias"),
 ]
 LAST = [
     Row("Conv 3x3", "last/conv/kernel", "4x4/Conv/weight"),
@@ -88,8 +101,9 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     tensors = tensors_of(checkpoints[0], g)
     if "4x4/Dense/weight" not in tensors:
         return None
-    if published.plain(_arguments(g), "label_size", int, 0):
+    if published.plain(static_kwargs.of(g), "label_size", int, 0):
         raise CheckpointError("ProGAN takes no labels here. Received: a checkpoint with labels.")
+    static_kwargs.check(g, "G", OF_G)
     levels = published.count(tensors, "ToRGB_lod{}/weight")
     sizes = [4 << i for i in range(levels)]
     published.resolution_of(sizes[-1])
@@ -117,14 +131,14 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     generator = Network(tensors, rows, unused=["lod"])
     discriminator = None
     if isinstance(d, Record) and isinstance(d.state, dict):
-        config["group"] = published.plain(_arguments(d), "mbstd_group_size", int, 4)
+        static_kwargs.check(d, "D", OF_D)
+        config["group"] = static_kwargs.group_of(d)
         tensors = tensors_of(checkpoints[0], d)
         rows = list(LAST)
         for i, r in enumerate(sizes):
             rows += _with(FROM_RGB, i=i, lod=levels - 1 - i)
             if r > 4:
-                fused = f"{r}x{r}/Conv1_down/weight" in tensors
-                rows += _with(HALVING, i=i, r=r, down="Conv1_down" if fused else "Conv1")
+                rows += _with(HALVING, i=i, r=r)
         rows.append(Row("images shown", "images_shown", _shown(tensors, sizes)[0]))
         discriminator = Network(tensors, rows, ["lod"], ours_alone=["running_mean"])
     return Published("progan", CODE, config, generator, discriminator, notes)
@@ -135,11 +149,6 @@ def _with(rows: Sequence[Row], **values: Any) -> list[Row]:
         Row(row.paper, row.ours.format(**values), row.theirs.format(**values), row.layout)
         for row in rows
     ]
-
-
-def _arguments(network: Record) -> dict[str, Any]:
-    arguments = network.state.get("static_kwargs")
-    return arguments if isinstance(arguments, dict) else {}
 
 
 def _shown(tensors: dict[str, np.ndarray], sizes: Sequence[int]) -> tuple[int, str]:

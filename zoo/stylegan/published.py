@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.core import published
+from zoo.core import published, static_kwargs
 from zoo.core.published import Network, Published, Row, turned
 from zoo.core.readers import Checkpoint, CheckpointError, Record, tensors_of
 
@@ -19,6 +19,27 @@ FORMATS = "StyleGAN of NVIDIA's TensorFlow code (.pkl)"
 
 CODE = "NVlabs/stylegan"
 FUSED_FROM = 128  # pixels, where `fused_scale` is "auto"
+
+# What G_style, with its G_mapping and G_synthesis, and D_basic must have been built with: their
+# defaults.
+OF_G = {
+    "mapping_lrmul": 0.01,
+    "mapping_nonlinearity": "lrelu",
+    "normalize_latents": True,
+    "use_wscale": True,
+    "nonlinearity": "lrelu",
+    "use_styles": True,
+    "const_input_layer": True,
+    "use_pixel_norm": False,
+    "use_instance_norm": True,
+    "blur_filter": [1, 2, 1],
+}
+OF_D = {
+    "nonlinearity": "lrelu",
+    "use_wscale": True,
+    "blur_filter": [1, 2, 1],
+    "mbstd_num_features": 1,
+}
 
 
 def channels_last(array: np.ndarray) -> np.ndarray:
@@ -101,7 +122,9 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
             f"Received: {str(g.state.get('build_func_name'))[:40]}."
         )
     tensors = tensors_of(checkpoints[0], g)
-    arguments = _arguments(g)
+    for network in (g, *g.state["components"].values()):
+        static_kwargs.check(network, "G", OF_G)
+    arguments = static_kwargs.of(g)
     resolution = published.resolution_of(4 << (_levels(tensors) - 1), 8)
     sizes = [4 << i for i in range(_levels(tensors))]
     name = "synthesis/4x4/Conv/weight"
@@ -115,8 +138,8 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     }
     base, most = published.feature_maps(maps)
     layers = published.count(tensors, "mapping/Dense{}/weight")
-    latent = published.shape_of(tensors, "mapping/Dense0/weight", 2)[1]
     classes = published.plain(arguments, "label_size", int, 0)
+    latent = _latent(tensors, layers, classes)
     noisy = "synthesis/noise0" in tensors
     fused = arguments.get("fused_scale", "auto")
     config = {
@@ -142,8 +165,8 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     generator = Network(tensors, rows, unused=["lod", "synthesis/lod"])
     discriminator = None
     if isinstance(d, Record) and isinstance(d.state, dict):
-        given = _arguments(d)
-        config["group"] = published.plain(given, "mbstd_group_size", int, 4)
+        static_kwargs.check(d, "D", OF_D)
+        config["group"] = static_kwargs.group_of(d)
         tensors = tensors_of(checkpoints[0], d)
         shown, _ = _shown(tensors, "lod", sizes)
         rows = [*discriminator_rows(sizes), Row("images shown", "images_shown", shown)]
@@ -165,7 +188,7 @@ def generator_rows(
         rows += _with(TO_RGB, i=i, lod=len(sizes) - 1 - i)
         if r > 4:
             up, conv = _with(BLOCK, i=i, r=r)
-            turn = fused is True or (fused == "auto" and r >= FUSED_FROM)
+            turn = r >= FUSED_FROM if fused == "auto" else fused
             rows += [Row(up.paper, up.ours, up.theirs, turned) if turn else up, conv]
     return rows
 
@@ -191,9 +214,17 @@ def _levels(tensors: dict[str, np.ndarray]) -> int:
     return published.count(tensors, "synthesis/ToRGB_lod{}/weight")
 
 
-def _arguments(network: Record) -> dict[str, Any]:
-    arguments = network.state.get("static_kwargs")
-    return arguments if isinstance(arguments, dict) else {}
+def _latent(tensors: dict[str, np.ndarray], layers: int, classes: int) -> int:
+    """The length of z and w, and the features between them, which ours has all alike."""
+    inputs, maps = published.shape_of(tensors, "mapping/Dense0/weight", 2)
+    latent = inputs // 2 if classes else inputs
+    last = published.shape_of(tensors, f"mapping/Dense{max(layers - 1, 0)}/weight", 2)[1]
+    if not latent == maps == last:
+        raise CheckpointError(
+            "latent_size, mapping_fmaps and dlatent_size must be equal. "
+            f"Received: {latent}, {maps} and {last}."
+        )
+    return latent
 
 
 def _mean_style(classes: int) -> Row:
