@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ import zoo
 from tests import warm
 from tests.zoo.core.readers import files
 from zoo.core import published, readers
-from zoo.core.readers import CheckpointError
+from zoo.core.readers import Checkpoint, CheckpointError, Record
 from zoo.nn.layers import MinibatchStd
 from zoo.nn.progressive import features
 
@@ -61,6 +62,178 @@ def test_stylegan2_of_nvidias_code(tmp_path: pathlib.Path) -> None:
         "file": "stylegan2_ada_32.pkl",
         "sha256": hashlib.sha256((HERE / "stylegan2_ada_32.pkl").read_bytes()).hexdigest(),
     }
+
+
+def module(network: Record, path: str) -> Record:
+    for name in path.split("."):
+        network = network.state["_modules"][name]
+    return network
+
+
+def layer(inputs: int, outputs: int, rate: float = 1.0, activation: str = "linear") -> Record:
+    """A FullyConnectedLayer of NVIDIA's code."""
+    random = np.random.RandomState(inputs + outputs)
+    weight = random.standard_normal((outputs, inputs)).astype(np.float32)
+    parameters = {"weight": weight, "bias": np.ones(outputs, np.float32)}
+    state = {"activation": activation, "bias_gain": rate, "_parameters": parameters}
+    return Record("FullyConnectedLayer", state)
+
+
+def with_labels(checkpoint: Checkpoint, layers: int = 8) -> None:
+    """Gives the networks three classes, and D's mapping so many layers."""
+    g, d = checkpoint.content["G_ema"], checkpoint.content["D"]
+    g.state["c_dim"] = 3
+    module(g, "mapping").state["_modules"].update(
+        embed=layer(3, 32), fc0=layer(64, 32, 0.01, "lrelu")
+    )
+    module(d, "b4").state["cmap_dim"] = 24
+    module(d, "b4").state["_modules"]["out"] = layer(24, 24)
+    mapping = {f"fc{i}": layer(24, 24, 0.01, "lrelu") for i in range(layers)}
+    mapping["embed"] = layer(3, 24)
+    d.state["_modules"]["mapping"] = Record("MappingNetwork", {"_modules": mapping})
+
+
+def test_a_mapping_network_of_another_learning_rate_is_scaled() -> None:
+    """lr_multiplier times the weights is what counts: the same w from a tenth of the weights."""
+    checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+    for name in ("fc0", "fc1"):
+        state = module(checkpoint.content["G_ema"], f"mapping.{name}").state
+        state["bias_gain"] = 0.1
+        for kind, tensor in state["_parameters"].items():
+            state["_parameters"][kind] = tensor.array() / 10
+    found = published.recognise([checkpoint])
+    gan = zoo.StyleGAN2(**found.config, generator_alone=True)
+    published.fill(gan.ema_generator, found.generator)
+    given = arrays("stylegan2_ada_32")
+    close(gan.map(given["z"])[:, 0], given["w"])
+
+
+def test_so_is_ds_mapping_network() -> None:
+    checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+    with_labels(checkpoint)
+    module(checkpoint.content["D"], "mapping.fc7").state["bias_gain"] = 1
+    found = published.recognise([checkpoint]).discriminator
+    rows = {row.theirs: row for row in found.rows}
+    for name, factor in (("mapping.fc6", 1.0), ("mapping.fc7", 100.0)):
+        kernel, bias = (rows[f"{name}.{kind}"] for kind in ("weight", "bias"))
+        np.testing.assert_allclose(
+            kernel.layout(found.tensors[kernel.theirs]), found.tensors[kernel.theirs].T * factor
+        )
+        np.testing.assert_allclose(bias.layout(found.tensors[bias.theirs]), np.full(24, factor))
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "value", "said"),
+    [
+        ("G_ema.mapping.fc1", "activation", "relu", "The activation of G's mapping.fc1"),
+        ("G_ema.synthesis.b8.conv0", "activation", "relu", "of G's synthesis.b8.conv0"),
+        ("G_ema.synthesis.b8.conv0.affine", "activation", "lrelu", "must be 'linear'"),
+        ("G_ema.synthesis.b8.torgb.affine", "bias_gain", 0.1, "The lr_multiplier of G's"),
+        ("D.b32.fromrgb", "activation", "relu", "The activation of D's b32.fromrgb must"),
+        ("D.b8.conv1", "activation", "relu", "The activation of D's b8.conv1 must"),
+        ("D.b4.conv", "activation", "relu", "The activation of D's b4.conv must"),
+        ("D.b4.fc", "activation", "relu", "The activation of D's b4.fc must"),
+        ("D.b4.fc", "bias_gain", 0.01, "The lr_multiplier of D's b4.fc must be 1"),
+        ("D.b4.out", "activation", "lrelu", "must be 'linear'"),
+        ("D.b4.mbstd", "num_channels", 2, "D's mbstd_num_channels must be 1"),
+        ("D.b4", "cmap_dim", 7, "D's cmap_dim must be 24"),
+        ("G_ema", "w_dim", 16, "w_dim, as z_dim, must be 32"),
+    ],
+)
+def test_layers_that_ours_does_not_compute_are_refused(
+    path: str, key: str, value: object, said: str
+) -> None:
+    checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+    with_labels(checkpoint)
+    published.recognise([checkpoint])  # as it is
+    network, _, rest = path.partition(".")
+    record = checkpoint.content[network]
+    (module(record, rest) if rest else record).state[key] = value
+    with pytest.raises(CheckpointError) as error:
+        published.recognise([checkpoint])
+    assert said in str(error.value)
+    assert str(error.value).endswith(f" Received: {value!r}.")
+
+
+def test_networks_of_other_layers_are_refused() -> None:
+    def refused(change: Callable[[Record, Record], object], said: str, layers: int = 8) -> None:
+        checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+        with_labels(checkpoint, layers)
+        change(checkpoint.content["G_ema"], checkpoint.content["D"])
+        with pytest.raises(CheckpointError, match=said):
+            published.recognise([checkpoint])
+
+    def other_filter(network: Record, path: str) -> None:
+        module(network, path).state["_buffers"]["resample_filter"] = np.ones((4, 4)) / 16
+
+    refused(lambda g, d: None, "num_layers of D's mapping must be 8. Received: 2.", layers=2)
+    refused(
+        lambda g, d: module(d, "b4").state["_modules"].pop("mbstd"),
+        "D's mbstd_num_channels must be 1. Received: 0.",
+    )
+    refused(
+        lambda g, d: module(g, "mapping").state["_buffers"].pop("w_avg"),
+        "'mapping.w_avg', which G has unless its w_avg_beta is None. Received: no such array.",
+    )
+    refused(
+        lambda g, d: module(g, "mapping").state["_modules"].update(embed=layer(3, 8)),
+        "G's embed_features must be 32. Received: 8.",
+    )
+    refused(
+        lambda g, d: module(g, "mapping").state["_modules"].update(fc0=layer(64, 20, 0.01)),
+        "G's layer_features must be 32. Received: 20.",
+    )
+    said = r"resample_filter must be of \[1, 3, 3, 1\]. Received: another filter."
+    refused(lambda g, d: other_filter(g, "synthesis.b16"), f"^synthesis.b16.{said}$")
+    refused(lambda g, d: other_filter(d, "b8.conv1"), f"^b8.conv1.{said}$")
+
+
+def test_a_pickle_may_be_g_ema_itself() -> None:
+    checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+    alone = Checkpoint(checkpoint.path, checkpoint.kind, checkpoint.content["G_ema"])
+    found = published.recognise([alone])
+    assert (found.family, found.config["latent_dim"]) == ("stylegan2", 32)
+    assert found.discriminator is None
+
+
+def rosinalitys() -> Checkpoint:
+    checkpoint = readers.read(HERE / "stylegan2_ada_32.pkl")
+    of_g = readers.tensors_of(checkpoint, checkpoint.content["G_ema"])
+    of_d = readers.tensors_of(checkpoint, checkpoint.content["D"])
+    return Checkpoint(checkpoint.path, "torch", as_rosinalitys(of_g, of_d))
+
+
+@pytest.mark.parametrize("where", ["g_ema", "d"])
+def test_rosinalitys_filters_are_checked(where: str) -> None:
+    checkpoint = rosinalitys()
+    name = next(name for name in checkpoint.content[where] if name.endswith(".kernel"))
+    checkpoint.content[where][name] = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    with pytest.raises(CheckpointError, match=f"^{name} must be of .*Received: another filter.$"):
+        published.recognise([checkpoint])
+
+
+def test_rosinalitys_lr_mlp_is_read_or_assumed() -> None:
+    checkpoint = rosinalitys()
+    said = "lr_mlp=0.01 is assumed: it is not in the file."
+    assert said in published.recognise([checkpoint]).notes
+    checkpoint.content["args"] = Record("argparse.Namespace", {"lr": 0.002, "lr_mlp": 0.1})
+    found = published.recognise([checkpoint])
+    assert said not in found.notes
+    (row,) = (row for row in found.generator.rows if row.theirs == "style.2.bias")
+    np.testing.assert_allclose(row.layout(np.ones(3, np.float32)), np.full(3, 10.0))
+
+
+def test_rosinalitys_noise_may_be_absent() -> None:
+    checkpoint = rosinalitys()
+    ema = checkpoint.content["g_ema"]
+    checkpoint.content["g_ema"] = {k: v for k, v in ema.items() if not k.startswith("noises.")}
+    found = published.recognise([checkpoint])
+    assert "The noise of an image is not in the file: it is drawn from fixed seeds." in found.notes
+    gan = zoo.StyleGAN2(**found.config, generator_alone=True)
+    published.fill(gan.ema_generator, found.generator)
+    synthesis = gan.ema_generator.get_layer("synthesis")
+    strength = synthesis.get_layer("8_conv0_noise").strength
+    np.testing.assert_array_equal(strength, ema["convs.0.noise.weight"][0])
 
 
 @pytest.mark.slow

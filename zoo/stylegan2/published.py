@@ -10,6 +10,7 @@ files of torch.save with g_ema and d. Both compute what ours computes, up to the
 - G's channel_base is twice our fmap_base.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ FORMATS = "StyleGAN2 of stylegan2-ada-pytorch or stylegan3 (.pkl), or of rosinal
 NVIDIA = "NVlabs/stylegan2-ada-pytorch"
 ROSINALITY = "rosinality/stylegan2-pytorch"
 LABEL_LAYERS = 8  # of D's mapping; as in networks.py
+MAPPING_RATE = 0.01  # lr_multiplier of mapping networks; as in networks.py
+LINEAR = ("affine", "embed", "out", "skip", "torgb")  # layers without an activation
 DRAWS = 10_000  # latents whose w make up w_bar where a file has none
 
 
@@ -139,11 +142,15 @@ ROSINALITY_NAMES = {
 
 def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
     """A pickle of NVIDIA's or a file of rosinality's; None of another."""
-    if len(checkpoints) != 1 or not isinstance(checkpoints[0].content, Mapping):
+    if len(checkpoints) != 1:
         return None
     content = checkpoints[0].content
+    if _is_generator(content):  # G_ema alone
+        content = {"G_ema": content}
+    if not isinstance(content, Mapping):
+        return None
     if isinstance(content.get("G_ema"), Record):
-        return _of_nvidia(checkpoints[0])
+        return _of_nvidia(checkpoints[0], content)
     ema = content.get("g_ema")
     if isinstance(ema, Mapping) and "input.input" in ema:
         return _of_rosinality(checkpoints[0])
@@ -184,6 +191,13 @@ def _all(rows: Sequence[Row], **values: Any) -> list[Row]:
     return list(rows)
 
 
+def at_rate(row: Row, rate: float) -> Row:
+    """A row of a mapping network whose kernels and biases are used times `rate`, not ours."""
+    if rate == MAPPING_RATE:
+        return row
+    return dataclasses.replace(row, layout=lambda array: row.layout(array) * (rate / MAPPING_RATE))
+
+
 def _resolutions(last: int) -> list[int]:
     return [4 << i for i in range((last // 4).bit_length())]
 
@@ -191,8 +205,13 @@ def _resolutions(last: int) -> list[int]:
 # ---- NVIDIA
 
 
-def _of_nvidia(checkpoint: Checkpoint) -> Published:
-    content = checkpoint.content
+def _is_generator(content: Any) -> bool:
+    state = content.state if isinstance(content, Record) else None
+    modules = state.get("_modules") if isinstance(state, Mapping) else None
+    return isinstance(modules, Mapping) and "synthesis" in modules and "mapping" in modules
+
+
+def _of_nvidia(checkpoint: Checkpoint, content: Mapping[str, Any]) -> Published:
     g = tensors_of(checkpoint, content["G_ema"])
     if any(name.startswith("synthesis.L") or name.startswith("synthesis.input") for name in g):
         raise CheckpointError(
@@ -203,8 +222,16 @@ def _of_nvidia(checkpoint: Checkpoint) -> Published:
     resolution = published.resolution_of(published.plain(state, "img_resolution", int), 8)
     classes = published.plain(state, "c_dim", int)
     latent = published.plain(state, "z_dim", int)
-    if published.plain(state, "w_dim", int) != latent:
-        raise CheckpointError("z_dim and w_dim must be equal. Received: different ones.")
+    _check(published.plain(state, "w_dim", int), latent, "w_dim, as z_dim,")
+    _check(published.shape_of(g, "mapping.fc0.weight", 2)[0], latent, "G's layer_features")
+    if classes:
+        embedded = published.shape_of(g, "mapping.embed.weight", 2)[0]
+        _check(embedded, latent, "G's embed_features")
+    if "mapping.w_avg" not in g:
+        raise CheckpointError(
+            "The checkpoint must hold 'mapping.w_avg', which G has unless its w_avg_beta is None. "
+            "Received: no such array."
+        )
     blocks = _modules(content["G_ema"], "synthesis", "b4")
     _check(published.plain(blocks.state, "architecture", str, "skip"), "skip", "G's architecture")
     clamp = _clamp(_modules(blocks, "conv1"))
@@ -230,8 +257,10 @@ def _of_nvidia(checkpoint: Checkpoint) -> Published:
         "Networks run in float32; where the file asks for half precision, pixels differ by its "
         "rounding.",
     ]
-    _check_filter(g, "synthesis.b4.resample_filter")
+    _check_layers(content["G_ema"], g, "G")
+    _check_filters(g, "resample_filter")
     rows = generator_rows(resolution, layers, classes > 0, noisy)
+    rows = [_at_its_rate(row, content["G_ema"]) for row in rows]
     rows.append(_mean_style("mapping.w_avg", classes))
     generator = Network(g, rows, unused=["*resample_filter"])
 
@@ -246,16 +275,25 @@ def _of_nvidia(checkpoint: Checkpoint) -> Published:
             )
         residual = kind == "resnet"
         epilogue = _modules(content["D"], "b4")
-        if "mbstd" in epilogue.state.get("_modules", {}):
-            std = _modules(epilogue, "mbstd").state
-            group = std.get("group_size")
-            config["group"] = 4 if group is None else published.plain(std, "group_size", int)
-            _check(published.plain(std, "num_channels", int, 1), 1, "mbstd's num_channels")
-            if group is None:
-                notes.append("D's group size is not in the file: 4, the paper's.")
+        if "mbstd" not in epilogue.state.get("_modules", {}):
+            _check(0, 1, "D's mbstd_num_channels")
+        std = _modules(epilogue, "mbstd").state
+        _check(published.plain(std, "num_channels", int, 1), 1, "D's mbstd_num_channels")
+        group = std.get("group_size")
+        config["group"] = 4 if group is None else published.plain(std, "group_size", int)
+        if group is None:
+            notes.append("D's group size is not in the file: 4, the paper's.")
+        if classes:
+            mapped = published.plain(epilogue.state, "cmap_dim", int, maps[4])
+            _check(mapped, maps[4], "D's cmap_dim")
+            found = published.count(d, "mapping.fc{}.weight")
+            _check(found, LABEL_LAYERS, "The num_layers of D's mapping")
         config["residual"] = residual
         _check(_clamp(_modules(first, "conv0")), clamp, "D's conv_clamp")
+        _check_layers(content["D"], d, "D")
+        _check_filters(d, "resample_filter")
         rows = discriminator_rows(resolution, classes > 0, residual)
+        rows = [_at_its_rate(row, content["D"]) for row in rows]
         discriminator = Network(d, rows, ["*resample_filter"], ours_alone=["running_mean"])
     return Published("stylegan2", NVIDIA, config, generator, discriminator, notes)
 
@@ -287,12 +325,35 @@ def _check(received: Any, expected: Any, what: str) -> None:
         raise CheckpointError(f"{what} must be {expected!r}. Received: {received!r}.")
 
 
-def _check_filter(tensors: Mapping[str, np.ndarray], name: str) -> None:
-    taps = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64
-    if name in tensors and not (
-        tensors[name].shape == taps.shape and np.allclose(tensors[name], taps, atol=1e-6)
-    ):
-        raise CheckpointError("The resampling filter must be [1, 3, 3, 1]. Received: another one.")
+def _check_layers(network: Record, tensors: Mapping[str, np.ndarray], name: str) -> None:
+    """Refuses layers whose activation or learning rate ours does not have."""
+    for path in tensors:
+        *parts, kind = path.split(".")
+        if kind != "weight" or not parts:
+            continue
+        state, what = _modules(network, *parts).state, f"of {name}'s {'.'.join(parts)}"
+        expected = "linear" if parts[-1] in LINEAR else "lrelu"
+        received = published.plain(state, "activation", str, expected)
+        _check(received, expected, f"The activation {what}")
+        if not path.startswith("mapping.fc"):
+            received = published.plain(state, "bias_gain", int | float, 1)
+            _check(received, 1, f"The lr_multiplier {what}")
+
+
+def _at_its_rate(row: Row, network: Record) -> Row:
+    if not row.theirs.startswith("mapping.fc"):
+        return row
+    state = _modules(network, *row.theirs.split(".")[:2]).state
+    return at_rate(row, published.plain(state, "bias_gain", int | float, MAPPING_RATE))
+
+
+def _check_filters(tensors: Mapping[str, np.ndarray], ending: str, gain: float = 1.0) -> None:
+    taps = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64 * gain
+    for name, array in tensors.items():
+        if name.endswith(ending) and not (
+            array.shape == taps.shape and np.allclose(array, taps, atol=1e-6)
+        ):
+            raise CheckpointError(f"{name} must be of [1, 3, 3, 1]. Received: another filter.")
 
 
 # ---- rosinality
@@ -309,6 +370,7 @@ def _of_rosinality(checkpoint: Checkpoint) -> Published:
     }
     base, most = published.feature_maps(maps)
     layers = published.count(g, "style.{}.weight", 1)
+    noisy = any(name.startswith("noises.") for name in g)
     _, channels, *_ = published.shape_of(g, "to_rgb1.conv.weight", 5)
     config = {
         "resolution": resolution,
@@ -317,13 +379,24 @@ def _of_rosinality(checkpoint: Checkpoint) -> Published:
         "fmap_base": base,
         "fmap_max": most,
         "mapping_layers": layers,
-        "stored_noise": True,
+        "stored_noise": noisy,
     }
     notes = [
         f"resolution={resolution}, mapping_layers={layers}, fmap_base={base} and fmap_max={most} "
         "are inferred from the shapes of G."
     ]
-    rows = [_rosinality_row(row) for row in generator_rows(resolution, layers, False, True)]
+    if not noisy:
+        notes.append("The noise of an image is not in the file: it is drawn from fixed seeds.")
+    rate = _lr_mlp(checkpoint.content.get("args"))
+    if rate is None:
+        notes.append(f"lr_mlp={MAPPING_RATE} is assumed: it is not in the file.")
+        rate = MAPPING_RATE
+    rows = [
+        _rosinality_row(at_rate(row, rate) if row.theirs.startswith("mapping.fc") else row)
+        for row in generator_rows(resolution, layers, False, True)
+        if noisy or not row.theirs.endswith(".noise_const")
+    ]
+    _check_filters(g, ".kernel", gain=4.0)  # each follows a doubling
     alone = []
     average = checkpoint.content.get("latent_avg")
     if average is not None:
@@ -336,6 +409,7 @@ def _of_rosinality(checkpoint: Checkpoint) -> Published:
     discriminator = None
     if isinstance(checkpoint.content.get("d"), Mapping):
         d = tensors_of(checkpoint, checkpoint.content["d"])
+        _check_filters(d, ".kernel")
         rows = [
             _rosinality_row(row, resolution) for row in discriminator_rows(resolution, False, True)
         ]
@@ -349,6 +423,14 @@ def _of_rosinality(checkpoint: Checkpoint) -> Published:
             mapping.get_layer("mean_style").mean.assign(w.mean(axis=0, keepdims=True))
 
     return Published("stylegan2", ROSINALITY, config, generator, discriminator, notes, finish)
+
+
+def _lr_mlp(args: Any) -> float | None:
+    """What the arguments of the training say of it, if they do."""
+    given = args.state if isinstance(args, Record) else args
+    if not isinstance(given, Mapping) or "lr_mlp" not in given:
+        return None
+    return published.plain(given, "lr_mlp", int | float)
 
 
 def _rosinality_conv(r: int, c: str) -> str:
