@@ -352,7 +352,6 @@ def test_stylegan_of_nvidias_code(tmp_path: pathlib.Path) -> None:
         ("progan_tf_32", "Gs", "use_leakyrelu", False, "must be True."),
         ("progan_tf_32", "Gs", "pixelnorm_epsilon", 1e-4, "must be 1e-08."),
         ("progan_tf_32", "D", "use_wscale", False, "D's use_wscale must be True."),
-        ("progan_tf_32", "D", "fused_scale", False, "D's fused_scale must be True."),
         ("progan_tf_32", "D", "mbstd_group_size", 0, "must be at least 2."),
     ],
 )
@@ -367,6 +366,26 @@ def test_arguments_that_ours_does_not_compute_are_refused(
         published.recognise([checkpoint])
     assert f"{key} must" in str(error.value)
     assert str(error.value).endswith(f"{said} Received: {value!r}.")
+
+
+def test_progans_d_may_halve_after_the_activation() -> None:
+    """`fused_scale=False` of the reference, written out in numpy for one block."""
+    checkpoint = readers.read(HERE / "progan_tf_32.pkl")
+    d = checkpoint.content[1]
+    d.state["static_kwargs"]["fused_scale"] = False
+    d.state["variables"] = [(k.replace("_down", ""), v) for k, v in d.state["variables"]]
+    found = published.recognise([checkpoint])
+    gan = zoo.ProGAN(**found.config)
+    published.fill(gan.discriminator, found.discriminator)
+    block = gan.discriminator.blocks[1]
+    x = tf.random.stateless_normal([2, 8, 8, block.conv.kernel.shape[2]], [1, 2])
+    y = tf.nn.leaky_relu(block.conv(x), 0.2)
+    kernel = found.discriminator.tensors["8x8/Conv1/weight"]
+    kernel = kernel * np.sqrt(2.0 / np.prod(kernel.shape[:-1]))
+    bias = found.discriminator.tensors["8x8/Conv1/bias"]
+    y = tf.nn.leaky_relu(tf.nn.conv2d(y, kernel.astype(np.float32), 1, "SAME") + bias, 0.2)
+    close(block(x), y.numpy().reshape(2, 4, 2, 4, 2, -1).mean(axis=(2, 4)))
+    assert gan.get_config()["fused"] is False
 
 
 def test_arguments_may_be_the_defaults_and_absent() -> None:

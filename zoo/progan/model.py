@@ -32,6 +32,8 @@ class ProGAN(GrowingGAN):
         fade_kimg: and over which the next one's layers are faded in.
         group: Images over which the minibatch standard deviation is taken; batches must be a
             multiple of it, or smaller.
+        fused: Whether D halves as it convolves, before the activation, as the paper's code
+            by default; otherwise after it, as in table 2.
         penalty_weight: lambda of the gradient penalty.
         drift_weight: epsilon_drift, of the critic's squared scores.
 
@@ -61,6 +63,7 @@ class ProGAN(GrowingGAN):
         stable_kimg: float = 800.0,
         fade_kimg: float = 800.0,
         group: int = 4,
+        fused: bool = True,
         penalty_weight: float = 10.0,
         drift_weight: float = 1e-3,
         **kwargs: Any,
@@ -86,12 +89,12 @@ class ProGAN(GrowingGAN):
                 resolution, channels, latent_dim, fmap_base, fmap_max, name="generator"
             ),
             discriminator=networks.Discriminator(
-                resolution, channels, fmap_base, fmap_max, group, name="discriminator"
+                resolution, channels, fmap_base, fmap_max, group, fused, name="discriminator"
             ),
             schedule=Schedule(
                 FIRST, resolution, round(1000 * stable_kimg), round(1000 * fade_kimg)
             ),
-            config={"resolution": resolution, **sizes, **amounts},
+            config={"resolution": resolution, **sizes, "fused": fused, **amounts},
             **kwargs,
         )
 

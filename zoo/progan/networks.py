@@ -132,6 +132,7 @@ class Discriminator(GrowingNetwork):
     Args:
         resolution, channels, fmap_base, fmap_max: As in `Generator`.
         group: Images over which the minibatch standard deviation is taken.
+        fused: Whether a block halves as it convolves, before the activation, or after it.
     """
 
     def __init__(
@@ -141,6 +142,7 @@ class Discriminator(GrowingNetwork):
         fmap_base: int,
         fmap_max: int,
         group: int,
+        fused: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -150,6 +152,7 @@ class Discriminator(GrowingNetwork):
             "fmap_base": fmap_base,
             "fmap_max": fmap_max,
             "group": group,
+            "fused": fused,
         }
         self.resolutions = resolutions(resolution)
         maps = [features(r, fmap_base, fmap_max) for r in self.resolutions]
@@ -159,7 +162,7 @@ class Discriminator(GrowingNetwork):
         ]
         self.last = LastBlock(maps[0], features(FIRST // 2, fmap_base, fmap_max), group)
         self.blocks = [self.last] + [
-            DiscriminatorBlock(maps[i], maps[i - 1], self.resolutions[i])
+            DiscriminatorBlock(maps[i], maps[i - 1], self.resolutions[i], fused)
             for i in range(1, len(maps))
         ]
         self.built = True
@@ -195,13 +198,18 @@ class Discriminator(GrowingNetwork):
 class DiscriminatorBlock(keras.layers.Layer):
     """D at a resolution r: [N, r, r, F] -> [N, r/2, r/2, G]: two convolutions, then halved."""
 
-    def __init__(self, maps: int, maps_after: int, resolution: int) -> None:
+    def __init__(self, maps: int, maps_after: int, resolution: int, fused: bool) -> None:
         super().__init__()
+        self.fused = fused
         self.conv = ready(EqualizedConv2D(maps, 3), resolution, resolution, maps)
         self.conv_down = ready(
-            EqualizedConv2D(maps_after, 3, resample="down"), resolution, resolution, maps
+            EqualizedConv2D(maps_after, 3, resample="down" if fused else None),
+            resolution,
+            resolution,
+            maps,
         )
         self.built = True
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        return leaky(self.conv_down(leaky(self.conv(x))))
+        x = leaky(self.conv_down(leaky(self.conv(x))))
+        return x if self.fused else box(x, 2)

@@ -26,10 +26,7 @@ OF_G = {
     "use_leakyrelu": True,
     "pixelnorm_epsilon": 1e-8,
 }
-OF_D = {
-    "use_wscale": True,
-    "fused_scale": True,  # without, D halves after the activation; G is the same either way
-}
+OF_D = {"use_wscale": True}
 
 
 def first_dense(array: np.ndarray) -> np.ndarray:
@@ -74,11 +71,11 @@ FROM_RGB = [
     Row("fromRGB", "from_rgb/{i}/kernel", "FromRGB_lod{lod}/weight"),
     Row("fromRGB", "from_rgb/{i}/bias", "FromRGB_lod{lod}/bias"),
 ]
-HALVING = [
+HALVING = [  # {down} is Conv1_down where it is fused, Conv1 where D halves after the activation
     Row("Conv 3x3", "blocks/{i}/conv/kernel", "{r}x{r}/Conv0/weight"),
     Row("Conv 3x3", "blocks/{i}/conv/bias", "{r}x{r}/Conv0/bias"),
-    Row("Conv 3x3", "blocks/{i}/conv_down/kernel", "{r}x{r}/Conv1_down/weight"),
-    Row("Conv 3x3", "blocks/{i}/conv_down/bias", "{r}x{r}/Conv1_down/bias"),
+    Row("Conv 3x3", "blocks/{i}/conv_down/kernel", "{r}x{r}/{down}/weight"),
+    Row("Conv 3x3", "blocks/{i}/conv_down/bias", "{r}x{r}/{down}/bias"),
 ]
 LAST = [
     Row("Conv 3x3", "last/conv/kernel", "4x4/Conv/weight"),
@@ -134,11 +131,13 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
         static_kwargs.check(d, "D", OF_D)
         config["group"] = static_kwargs.group_of(d)
         tensors = tensors_of(checkpoints[0], d)
+        config["fused"] = "8x8/Conv1/weight" not in tensors
         rows = list(LAST)
         for i, r in enumerate(sizes):
             rows += _with(FROM_RGB, i=i, lod=levels - 1 - i)
             if r > 4:
-                rows += _with(HALVING, i=i, r=r)
+                down = "Conv1_down" if config["fused"] else "Conv1"
+                rows += _with(HALVING, i=i, r=r, down=down)
         rows.append(Row("images shown", "images_shown", _shown(tensors, sizes)[0]))
         discriminator = Network(tensors, rows, ["lod"], ours_alone=["running_mean"])
     return Published("progan", CODE, config, generator, discriminator, notes)
