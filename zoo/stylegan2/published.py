@@ -322,7 +322,7 @@ def _clamp(layer: Record) -> float | None:
 
 def _check(received: Any, expected: Any, what: str) -> None:
     if received != expected:
-        raise CheckpointError(f"{what} must be {expected!r}. Received: {received!r}.")
+        raise CheckpointError(f"{what} must be {expected!r}. Received: {received!r:.60}.")
 
 
 def _check_layers(network: Record, tensors: Mapping[str, np.ndarray], name: str) -> None:
