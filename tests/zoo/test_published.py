@@ -4,6 +4,7 @@ The files of `published/` have random weights and were written by that code, whi
 arrays beside them.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -234,6 +235,16 @@ def test_rosinalitys_noise_may_be_absent() -> None:
     synthesis = gan.ema_generator.get_layer("synthesis")
     strength = synthesis.get_layer("8_conv0_noise").strength
     np.testing.assert_array_equal(strength, ema["convs.0.noise.weight"][0])
+
+
+def test_rosinalitys_g_ema_may_stand_alone() -> None:
+    checkpoint = rosinalitys()
+    whole = published.recognise([checkpoint])
+    bare = dataclasses.replace(checkpoint, content=checkpoint.content["g_ema"])
+    found = published.recognise([bare])
+    assert found.config == {k: v for k, v in whole.config.items() if k in found.config}
+    assert found.generator.tensors.keys() == whole.generator.tensors.keys()
+    assert found.discriminator is None
 
 
 @pytest.mark.slow

@@ -151,9 +151,11 @@ def recognise(checkpoints: Sequence[Checkpoint]) -> Published | None:
         return None
     if isinstance(content.get("G_ema"), Record):
         return _of_nvidia(checkpoints[0], content)
+    if "input.input" in content:  # g_ema alone
+        content = {"g_ema": content}
     ema = content.get("g_ema")
     if isinstance(ema, Mapping) and "input.input" in ema:
-        return _of_rosinality(checkpoints[0])
+        return _of_rosinality(dataclasses.replace(checkpoints[0], content=content))
     return None
 
 
