@@ -124,6 +124,16 @@ def squares(logits: tf.Tensor, target: float) -> tf.Tensor:
     return tf.reduce_mean((logits - target) ** 2)
 
 
+def networks_of(gan: zoo.CycleGAN) -> tuple[keras.Model, ...]:
+    """G, F, D_X and D_Y."""
+    return (
+        gan.generator_a_to_b,
+        gan.generator_b_to_a,
+        gan.discriminator_a,
+        gan.discriminator_b,
+    )
+
+
 def mean_log(x: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.math.log(x))
 
@@ -138,12 +148,7 @@ def test_a_step_is_the_papers() -> None:
     (a, b), (old_a, old_b) = batches(2)
     gan.pool_a = lambda images, seed: old_a
     gan.pool_b = lambda images, seed: old_b
-    g, f, d_a, d_b = (
-        gan.generator_a_to_b,
-        gan.generator_b_to_a,
-        gan.discriminator_a,
-        gan.discriminator_b,
-    )
+    g, f, d_a, d_b = networks_of(gan)
 
     def formula():
         fake_b, fake_a = g(a), f(b)
@@ -174,12 +179,7 @@ def test_another_loss_keeps_the_balance_of_the_authors_code() -> None:
     """As its `--gan_mode vanilla`: G's part in full beside lambda, D's halved."""
     gan = build(identity=0.0)
     a, b = next(iter(batches(1)))
-    g, f, d_a, d_b = (
-        gan.generator_a_to_b,
-        gan.generator_b_to_a,
-        gan.discriminator_a,
-        gan.discriminator_b,
-    )
+    g, f, d_a, d_b = networks_of(gan)
 
     def formula():
         fake_b, fake_a = g(a), f(b)
