@@ -114,8 +114,7 @@ def test_the_progress_line_says_the_stage(
     told = {int(line[5]): line for line in lines}
     # What comes next is behind the time that is left of this part.
     assert " 0 s left at 4 px  8 px, fading in 0 %  d_loss " in told[2]
-    assert "step 4/8  8 px, fading in 50 %  d_loss " in told[4]
-    assert "  8 px  d_loss" in told[8]
+    assert "  8 px, fading in 50 %  d_loss " in told[4]
     assert " 0 s left  8 px  d_loss " in told[8]
 
 
