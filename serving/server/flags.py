@@ -62,30 +62,15 @@ def without_effect(args: argparse.Namespace) -> dict[str, str]:
 
 def _add_models(parser: Parser) -> None:
     models = parser.add_argument_group("models")
-    models.add_argument(
-        "--models",
-        type=os.path.expanduser,
-        metavar="DIR",
-        help="folder of <model>/<version>/ SavedModels",
-    )
-    models.add_argument(
-        "--model_base_path",
-        type=os.path.expanduser,
-        metavar="DIR",
-        help="folder of <version>/, to serve one model alone",
-    )
+    _add_path(models, "models", "DIR", "folder of <model>/<version>/ SavedModels")
+    _add_path(models, "model_base_path", "DIR", "folder of <version>/, to serve one model alone")
     models.add_argument(
         "--model_name",
         default="default",
         metavar="NAME",
         help="that model's name for clients (default: %(default)s)",
     )
-    models.add_argument(
-        "--model_config_file",
-        type=os.path.expanduser,
-        metavar="FILE",
-        help="text proto of models, versions and labels",
-    )
+    _add_path(models, "model_config_file", "FILE", "text proto of models, versions and labels")
     models.add_argument(
         "--model_config_file_poll_wait_seconds",
         type=integer(0),
@@ -179,11 +164,8 @@ def _add_network(parser: Parser) -> None:
         help="time that a REST call may take (default: %(default)s)",
     )
     _add_boolean(network, "rest_api_enable_cors_support", False, "send CORS headers")
-    network.add_argument(
-        "--grpc_socket_path",
-        type=os.path.expanduser,
-        metavar="PATH",
-        help="UNIX socket for the gRPC API, in addition to its port",
+    _add_path(
+        network, "grpc_socket_path", "PATH", "UNIX socket for the gRPC API, in addition to its port"
     )
     network.add_argument(
         "--grpc_channel_arguments",
@@ -192,18 +174,8 @@ def _add_network(parser: Parser) -> None:
         metavar="KEY=VALUE,...",
         help="arguments of the gRPC server, such as grpc.max_connection_age_ms=2000",
     )
-    network.add_argument(
-        "--ssl_config_file",
-        type=os.path.expanduser,
-        metavar="FILE",
-        help="text proto SSLConfig: TLS for the gRPC API",
-    )
-    network.add_argument(
-        "--monitoring_config_file",
-        type=os.path.expanduser,
-        metavar="FILE",
-        help="text proto MonitoringConfig",
-    )
+    _add_path(network, "ssl_config_file", "FILE", "text proto SSLConfig: TLS for the gRPC API")
+    _add_path(network, "monitoring_config_file", "FILE", "text proto MonitoringConfig")
     network.add_argument(
         "--otlp_endpoint",
         metavar="URL",
@@ -246,11 +218,11 @@ def _add_batching(parser: Parser) -> None:
         metavar="N",
         help="largest number of rows in a request that runs in batches (default: %(default)s)",
     )
-    batching.add_argument(
-        "--batching_parameters_file",
-        type=os.path.expanduser,
-        metavar="FILE",
-        help="text proto BatchingParameters; its sizes replace those above",
+    _add_path(
+        batching,
+        "batching_parameters_file",
+        "FILE",
+        "text proto BatchingParameters; its sizes replace those above",
     )
 
 
@@ -268,12 +240,7 @@ def _add_runtime(parser: Parser) -> None:
             metavar="N",
             help=f"{text}; 0: as many as there are cores (default: 0)",
         )
-    runtime.add_argument(
-        "--tensorflow_session_config_file",
-        type=os.path.expanduser,
-        metavar="FILE",
-        help="text proto ConfigProto",
-    )
+    _add_path(runtime, "tensorflow_session_config_file", "FILE", "text proto ConfigProto")
     runtime.add_argument(
         "--per_process_gpu_memory_fraction",
         type=_fraction,
@@ -281,6 +248,11 @@ def _add_runtime(parser: Parser) -> None:
         metavar="X",
         help="share of a GPU's memory, from 0 (TensorFlow decides) to 1 (default: 0)",
     )
+
+
+def _add_path(group, name: str, metavar: str, text: str) -> None:
+    """A path; shells do not expand the ~ behind an equals sign."""
+    group.add_argument(f"--{name}", type=os.path.expanduser, metavar=metavar, help=text)
 
 
 def _add_boolean(group, name: str, default: bool, text: str) -> None:
